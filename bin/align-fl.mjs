@@ -1,0 +1,21 @@
+#!/usr/bin/env node
+// The command `align-fl`. In a clone it first makes the clone ready; in an installed package there is nothing to do.
+// Everything is imported late, so that the check of Node's version comes first.
+
+import { existsSync } from 'node:fs';
+import { nodeProblem } from './node-version.mjs';
+
+const problem = nodeProblem();
+if (problem !== null) {
+  console.error(problem);
+  process.exit(1);
+}
+
+if (existsSync(new URL('../src/', import.meta.url))) {
+  const { setUpOrExit } = await import(new URL('../scripts/set-up.mjs', import.meta.url).href);
+  await setUpOrExit();
+}
+
+const { main } = await import(new URL('../dist/cli/main.js', import.meta.url).href);
+const exitCode = await main(process.argv.slice(2));
+if (typeof exitCode === 'number') process.exitCode = exitCode;

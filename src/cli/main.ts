@@ -1,0 +1,104 @@
+// The command line: the only place that reads arguments, prints and exits. One file a command; this one joins them.
+
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import colours from 'picocolors';
+import { AbortedError, AlignError } from '../errors.ts';
+import { presets } from '../experiments/presets.ts';
+import { specJsonSchema } from '../experiments/spec-schema.ts';
+import { textTable } from '../report/text-table.ts';
+import { type Console, processConsole } from './console.ts';
+import { dataCommand } from './data.ts';
+import { type RunFlags, runCommand } from './run.ts';
+
+/** Runs one command line and returns the exit code: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C. */
+export async function main(argv: readonly string[]): Promise<number> {
+  const console = processConsole(packageVersion());
+  let exitCode = 0;
+  const program = commands(console, (code) => {
+    exitCode = code;
+  });
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    return report(error, console, argv.includes('--json'));
+  }
+}
+
+// --- internal ---
+
+function commands(console: Console, setExitCode: (code: number) => void): Command {
+  const program = new Command('align-fl')
+    .description('Federated learning by sharing generators instead of models (ALIGN-FL, arXiv 2512.13316).')
+    .version(console.version, '-V, --version')
+    .exitOverride()
+    .showHelpAfterError('(align-fl --help lists what there is)')
+    .addHelpText('after', HELP);
+
+  program
+    .command('run')
+    .argument('[preset or spec file]', 'a preset (align-fl presets) or a .yaml or .json file')
+    .description('run an experiment, or go on with it: the same command continues an interrupted run')
+    .option('--set <path=value>', 'change one value of the spec; may be repeated', collect, [])
+    .option('--seed <n>', 'root of all randomness; short for --set seed=n')
+    .option('--out <dir>', 'run folder (default: runs/<name>-seed<seed>)')
+    .option('--data <dir>', 'where MNIST and Fashion-MNIST lie (else ALIGN_FL_DATA, the cache, a download)')
+    .option('--resume <dir>', 'go on with the run in this folder, with its own spec')
+    .option('--json', 'print the summary as JSON')
+    .action((target: string | undefined, flags: RunFlags) => runCommand(target, flags, console));
+
+  program
+    .command('presets')
+    .description('list the experiments that come with align-fl')
+    .option('--json', 'print them as JSON, with their specs')
+    .action((flags: { json?: boolean }) => {
+      if (flags.json) return console.print(JSON.stringify(presets(), null, 2));
+      const rows = presets().map(({ name, description }) => [name, description]);
+      console.print(textTable(['preset', { header: 'what it is', align: 'left' }], rows));
+    });
+
+  program
+    .command('data')
+    .description('show which data sets are known and which are here, and verify them')
+    .option('--data <dir>', 'look here first')
+    .option('--json', 'print as JSON')
+    .action(async (flags: { data?: string; json?: boolean }) => setExitCode(await dataCommand(flags, console)));
+
+  program
+    .command('schema')
+    .description('print the JSON schema of a spec, for completion in editors')
+    .action(() => console.print(JSON.stringify(specJsonSchema(), null, 2)));
+
+  return program;
+}
+
+const HELP = `
+Examples:
+  align-fl run quickstart                          offline, on drawn digits, about a minute
+  align-fl run paper-mnist --data ./data           the paper's experiment on MNIST
+  align-fl run paper-mnist --set model.latent=16 --set rounds=5 --seed 2
+  align-fl run my-spec.yaml --out runs/mine
+  align-fl run --resume runs/mine                  after Ctrl-C or a crash`;
+
+function collect(value: string, values: readonly string[]): readonly string[] {
+  return [...values, value];
+}
+
+function report(error: unknown, console: Console, asJson: boolean): number {
+  if (error instanceof AbortedError) {
+    console.error(error.message);
+    return 130;
+  }
+  if (!(error instanceof AlignError)) throw error; // a bug: the stack is what helps
+  if (asJson)
+    console.print(JSON.stringify({ error: { code: error.code, message: error.message, facts: error.facts } }, null, 2));
+  console.error(`${colours.red(`${error.name}:`)} ${error.message}`);
+  return error.code === 'SPEC' ? 2 : 1;
+}
+
+function packageVersion(): string {
+  const file = new URL('../../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+}

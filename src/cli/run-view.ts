@@ -1,0 +1,147 @@
+// A run on the console: live lines where there is a terminal, one line an event where there is none. Writes to stderr.
+
+import { performance } from 'node:perf_hooks';
+import colours from 'picocolors';
+import type { RunEvent } from '../experiments/run-events.ts';
+import { formatBytes, formatPercent, formatSeconds } from '../report/format.ts';
+import { advance, NO_PROGRESS, type Progress, SERVER, secondsLeft, shareDone, workerSecondsLeft } from './progress.ts';
+
+export interface RunView {
+  show(event: RunEvent): void;
+  /** Removes the live lines. */
+  close(): void;
+}
+
+/** A view that writes to `stream`, live where that is a terminal. */
+export function createRunView(stream: NodeJS.WriteStream): RunView {
+  let progress = NO_PROGRESS;
+  let liveLines = 0;
+  let drawnAtMs = 0;
+  const erase = () => {
+    if (liveLines > 0) stream.write(`\x1b[${liveLines}A\x1b[0J`);
+    liveLines = 0;
+  };
+  const draw = (nowMs: number) => {
+    const lines = statusLines(progress, nowMs).map((line) => clipped(line, stream.columns ?? 100));
+    erase();
+    stream.write(lines.map((line) => `${line}\n`).join(''));
+    liveLines = lines.length;
+    drawnAtMs = nowMs;
+  };
+  return {
+    show(event) {
+      const nowMs = performance.now();
+      progress = advance(progress, event, nowMs);
+      const line = stream.isTTY ? lastingLine(event, progress, nowMs) : plainLine(event, progress, nowMs);
+      if (line !== null) {
+        erase();
+        stream.write(`${line}\n`);
+      }
+      if (stream.isTTY && progress.rounds > 0 && (line !== null || nowMs - drawnAtMs > REDRAW_EVERY_MS)) draw(nowMs);
+    },
+    close: erase,
+  };
+}
+
+/** The live lines: one for the run, one for each silo at work, one for the server. */
+export function statusLines(progress: Progress, nowMs: number): string[] {
+  const left = secondsLeft(progress, nowMs);
+  const share = shareDone(progress);
+  const head =
+    `${nameOf(progress.strategy)} round ${Math.min(progress.round, progress.rounds)}/${progress.rounds}  ${bar(share)} ` +
+    `${formatPercent(share, { digits: 0 })}${left === null ? '' : `  about ${formatSeconds(left)} left`}`;
+  const workers = Object.entries(progress.workers)
+    .sort(([a], [b]) => a.localeCompare(b))
+    .map(([name, worker]) => {
+      const seconds = workerSecondsLeft(worker, nowMs);
+      const label = (name === SERVER ? 'server' : name).padEnd(12);
+      const time = seconds === null ? '' : `  ${formatSeconds(seconds)} left`;
+      return `  ${label} ${bar(worker.step / worker.steps)}  epoch ${worker.epoch}  loss ${worker.loss.toFixed(2)}${time}`;
+    });
+  return [head, ...workers];
+}
+
+// --- internal ---
+
+const REDRAW_EVERY_MS = 100;
+const BAR_WIDTH = 20;
+
+function bar(share: number): string {
+  const full = Math.round(share * BAR_WIDTH);
+  return colours.green('█'.repeat(full)) + colours.dim('░'.repeat(BAR_WIDTH - full));
+}
+
+function nameOf(strategy: string): string {
+  return { align: 'ALIGN-FL', fedavg: 'FedAvg' }[strategy] ?? strategy;
+}
+
+/** Lines that stay on the screen in both kinds of view. */
+function lastingLine(event: RunEvent, progress: Progress, nowMs: number): string | null {
+  switch (event.kind) {
+    case 'run-started': {
+      const silos = event.silos.map(
+        ({ name, examples, classes }) => `  ${name}: ${examples} images, classes ${classes.join(' ')}`,
+      );
+      const { train, test, name } = event.dataSet;
+      return [
+        `${event.resumed ? 'Going on with' : 'Running'} ${event.name}, seed ${event.seed}, on ${event.executor} (${event.device}), in ${event.folder}`,
+        `${name}: ${train} images to deal, ${test} held out to judge`,
+        ...silos,
+      ].join('\n');
+    }
+    case 'notice':
+      return colours.yellow(event.text);
+    case 'controls-started':
+      return 'Probing raw pixels and principal components, for comparison';
+    case 'round-finished': {
+      const { accuracy } = event.metrics.probeFullTest;
+      const left = secondsLeft(progress, nowMs);
+      return (
+        `${nameOf(event.strategy)} round ${event.round}/${progress.rounds}: probe ${formatPercent(accuracy.mean)}, ` +
+        `${formatSeconds(event.seconds)}${left === null || shareDone(progress) === 1 ? '' : `, about ${formatSeconds(left)} left`}`
+      );
+    }
+    default:
+      return null;
+  }
+}
+
+/** Without a terminal also what a live line would show, once an epoch or less. */
+function plainLine(event: RunEvent, progress: Progress, nowMs: number): string | null {
+  const lasting = lastingLine(event, progress, nowMs);
+  if (lasting !== null) return lasting;
+  switch (event.kind) {
+    case 'silo-epoch':
+      return `  ${nameOf(event.strategy)} round ${event.round} ${event.silo}: epoch ${event.epoch}, loss ${lossOf(event.terms)}${timeLeft(progress, event.silo, nowMs)}`;
+    case 'server-epoch':
+      return `  ${nameOf(event.strategy)} round ${event.round} server: epoch ${event.epoch}, loss ${lossOf(event.terms)}${timeLeft(progress, SERVER, nowMs)}`;
+    case 'download':
+      return event.doneBytes === event.totalBytes ? `  ${event.file}: ${formatBytes(event.doneBytes)}` : null;
+    default:
+      return null;
+  }
+}
+
+function lossOf(terms: Readonly<Record<string, number>>): string {
+  return (terms['loss'] ?? Number.NaN).toFixed(2);
+}
+
+function timeLeft(progress: Progress, name: string, nowMs: number): string {
+  const worker = progress.workers[name];
+  const seconds = worker ? workerSecondsLeft(worker, nowMs) : null;
+  return seconds === null ? '' : `, ${formatSeconds(seconds)} left`;
+}
+
+/** At most `columns` wide, colours not counted, so that a live line never wraps. */
+function clipped(line: string, columns: number): string {
+  let width = 0;
+  let out = '';
+  for (const part of line.split(/(\x1b\[[0-9;]*m)/)) {
+    if (part.startsWith('\x1b[')) out += part;
+    else {
+      out += part.slice(0, Math.max(0, columns - 1 - width));
+      width += part.length;
+    }
+  }
+  return out;
+}

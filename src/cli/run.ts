@@ -1,0 +1,102 @@
+// `align-fl run`: opens the run folder, plays the experiment, shows it, stops cleanly on Ctrl-C.
+
+import { AbortedError, SpecError } from '../errors.ts';
+import { defaultRunFolder } from '../experiments/run-layout.ts';
+import { openRunFolder, resumeRunFolder, type RunFolder } from '../experiments/run-folder.ts';
+import { loadSpec } from '../experiments/load-spec.ts';
+import { runExperiment } from '../experiments/run.ts';
+import type { Console } from './console.ts';
+import { resultsText } from './results.ts';
+import { createRunView } from './run-view.ts';
+
+export interface RunFlags {
+  readonly set: readonly string[];
+  readonly seed?: string;
+  readonly out?: string;
+  readonly data?: string;
+  readonly resume?: string;
+  readonly json?: boolean;
+}
+
+/** Runs to the end. Throws what `runExperiment` throws. */
+export async function runCommand(target: string | undefined, flags: RunFlags, console: Console): Promise<void> {
+  const folder = await folderFor(target, flags);
+  const wasComplete = folder.state === 'complete';
+  const abort = new AbortController();
+  const view = createRunView(console.stderr);
+  const stopListening = onInterrupt(abort, () => {
+    view.close();
+    console.error('Stopping after the current step. What is complete is kept; press Ctrl-C again to quit at once.');
+  });
+  try {
+    const summary = await runExperiment({
+      folder,
+      data: { dataDir: flags.data, env: process.env },
+      emit: (event) => view.show(event),
+      signal: abort.signal,
+      now: () => new Date(),
+      version: console.version,
+    });
+    view.close();
+    if (flags.json) console.print(JSON.stringify(summary, null, 2));
+    else {
+      if (wasComplete)
+        console.print(`This run was complete already; these are its results. (Other numbers: --seed N.)\n`);
+      console.print(resultsText(summary));
+      console.print(`Run folder: ${folder.root} (summary.json, decoders/, global/, images/)`);
+    }
+  } catch (error) {
+    view.close();
+    if (error instanceof AbortedError) {
+      throw new AbortedError(
+        `Stopped. To go on: align-fl run --resume ${folder.root}`,
+        { folder: folder.root },
+        { cause: error },
+      );
+    }
+    throw error;
+  } finally {
+    stopListening();
+  }
+}
+
+// --- internal ---
+
+async function folderFor(target: string | undefined, flags: RunFlags): Promise<RunFolder> {
+  if (flags.resume !== undefined) {
+    const others = [
+      target && 'a preset',
+      flags.set.length > 0 && '--set',
+      flags.seed && '--seed',
+      flags.out && '--out',
+    ];
+    const unwanted = others.filter(Boolean);
+    if (unwanted.length > 0) {
+      throw new SpecError(
+        `--resume takes the spec of the folder itself, so ${unwanted.join(', ')} cannot be given with it. ` +
+          'Leave it out, or start another run.',
+        { path: '--resume' },
+      );
+    }
+    return resumeRunFolder(flags.resume);
+  }
+  if (target === undefined) {
+    throw new SpecError('What is to be run? Name a preset (see: align-fl presets) or a spec file.', {
+      path: 'argument',
+    });
+  }
+  const seed = flags.seed === undefined ? [] : [`seed=${flags.seed}`];
+  const spec = await loadSpec(target, [...flags.set, ...seed]);
+  return openRunFolder({ path: flags.out ?? defaultRunFolder(spec), spec });
+}
+
+/** Aborts on the first Ctrl-C; the second ends the process, as if nobody listened. */
+function onInterrupt(abort: AbortController, tell: () => void): () => void {
+  const listener = () => {
+    process.off('SIGINT', listener).off('SIGTERM', listener);
+    tell();
+    abort.abort();
+  };
+  process.on('SIGINT', listener).on('SIGTERM', listener);
+  return () => process.off('SIGINT', listener).off('SIGTERM', listener);
+}

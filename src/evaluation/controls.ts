@@ -1,0 +1,50 @@
+// The controls to print beside the probe of a trained encoder: without them 74 % looks like more than it is.
+
+import { type ImageSet } from '../data/image-set.ts';
+import { pixelCount } from '../models/image-shape.ts';
+import type { Key } from '../engine/keys.ts';
+import { fitPca, projectOnto } from './pca.ts';
+import { type ProbeReport, probeCodes } from './probe.ts';
+
+export interface ControlOptions {
+  /** The probe's test images. */
+  readonly images: ImageSet;
+  /** C */
+  readonly classes: number;
+  /** That of the probe they stand beside: then they are scored on the same splits. */
+  readonly key: Key;
+  /** That of the probe they stand beside. */
+  readonly seeds: number;
+  /** Splits of all images for the raw pixels, whose fit takes seconds. Default 1. */
+  readonly rawPixelSeeds?: number;
+  /** Codes without training that the caller has, such as the untrained encoder's. */
+  readonly others?: readonly { readonly name: string; readonly codes: Float32Array; readonly dim: number }[];
+}
+
+/** What was probed in place of a trained encoder's codes. */
+export interface Control {
+  readonly name: string;
+  readonly probe: ProbeReport;
+}
+
+/**
+ * Probes the raw pixels (0 to 1), their first 16 and 2 principal components, and then `others`. The components are
+ * those of the given images; no label and no training image goes into them. Throws ShapeError and NumericalError like
+ * `probeCodes`.
+ */
+export function probeControls(options: ControlOptions): readonly Control[] {
+  const { images, classes, key, seeds, rawPixelSeeds = 1, others = [] } = options;
+  const pixels = Float32Array.from(images.images, (byte) => byte / 255); // [N, D]
+  const dim = pixelCount(images.shape);
+  const probe = (codes: Float32Array, codeDim: number, seedsOnAll = seeds): ProbeReport =>
+    probeCodes({ codes, dim: codeDim, labels: images.labels, classes, key, seeds, seedsOnAll });
+  const components = (count: number): ProbeReport => {
+    return probe(projectOnto(fitPca({ features: pixels, dim, components: count }), pixels), count);
+  };
+  return [
+    { name: 'raw pixels', probe: probe(pixels, dim, Math.min(seeds, rawPixelSeeds)) },
+    { name: 'PCA-16', probe: components(16) },
+    { name: 'PCA-2', probe: components(2) },
+    ...others.map(({ name, codes, dim: codeDim }) => ({ name, probe: probe(codes, codeDim) })),
+  ];
+}

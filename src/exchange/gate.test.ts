@@ -1,0 +1,140 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Engine, openEngine } from '../engine/engine.ts';
+import { childKey, seedKey } from '../engine/keys.ts';
+import { NumericalError, ShapeError } from '../errors.ts';
+import type { Architecture } from '../models/architecture.ts';
+import { initialParameters } from '../models/initialise.ts';
+import { decoderPart, vaeOf } from '../models/vae.ts';
+import * as gate from './gate.ts';
+import { inspectDecoder } from './inspect.ts';
+import { NO_PRIVACY } from './privacy-statement.ts';
+import { probeDecoder } from './probe.ts';
+import type { Release, ReleasedDecoder } from './release.ts';
+
+const { seal } = gate;
+const SHAPE = { channels: 1, height: 16, width: 16 };
+const KEY = seedKey('gate');
+const MODELS: readonly (readonly [string, Architecture])[] = [
+  ['dense', { kind: 'mlp', hidden: [48, 24], latent: 2 }],
+  ['convolutional', { kind: 'conv', channels: [8, 12], latent: 4 }],
+];
+
+function request(architecture: Architecture) {
+  const vae = vaeOf(architecture, SHAPE);
+  const parameters = initialParameters(vae.parameters, childKey(KEY, architecture.kind));
+  return { silo: 'b', round: 3, vae, parameters, shape: SHAPE, privacy: NO_PRIVACY };
+}
+
+/** How many pieces of `values` (whole, and every 64 bytes) occur anywhere in `haystack`. */
+function piecesFound(haystack: Uint8Array, values: Float32Array): { found: number; of: number } {
+  const bytes = Buffer.from(values.buffer, values.byteOffset, values.byteLength);
+  const pieces = [bytes];
+  for (let at = 0; at + PIECE_BYTES <= bytes.length; at += PIECE_BYTES)
+    pieces.push(bytes.subarray(at, at + PIECE_BYTES));
+  const file = Buffer.from(haystack.buffer, haystack.byteOffset, haystack.byteLength);
+  return { found: pieces.filter((piece) => file.includes(piece)).length, of: pieces.length };
+}
+
+const PIECE_BYTES = 64;
+
+let engine: Engine;
+beforeAll(async () => {
+  engine = await openEngine({ executor: 'onnxruntime' });
+});
+afterAll(() => engine.close());
+
+describe.each(MODELS)('the release of a %s model', (_, architecture) => {
+  const sealed = request(architecture);
+  const release = seal(sealed);
+
+  test('holds no piece of any encoder weight', () => {
+    const encoder = Object.entries(sealed.parameters).filter(([name]) => !name.startsWith('decoder.'));
+    expect(encoder.length).toBeGreaterThanOrEqual(8);
+    const found = encoder.flatMap(([name, values]) =>
+      piecesFound(release.decoder.onnx, values).found === 0 ? [] : [name],
+    );
+    expect(found).toEqual([]);
+  });
+
+  test('holds every piece of every decoder weight, so the search above can find something', () => {
+    for (const values of Object.values(decoderPart(sealed.parameters))) {
+      const { found, of } = piecesFound(release.decoder.onnx, values);
+      expect(found).toBe(of);
+    }
+  });
+
+  test('is as large as the decoder, give or take the graph', () => {
+    const count = Object.values(decoderPart(sealed.parameters)).reduce((sum, values) => sum + values.length, 0);
+    expect(release.decoder.sizeBytes - 4 * count).toBeGreaterThan(0);
+    expect(release.decoder.sizeBytes - 4 * count).toBeLessThan(5_000);
+  });
+
+  test('says who made it, when, and what was done for privacy, and nothing of the examples', () => {
+    const { decoder, ...rest } = release;
+    expect(rest).toEqual({ kind: 'decoder', silo: 'b', round: 3, privacy: NO_PRIVACY });
+    const { onnx, sha256, ...described } = decoder;
+    expect(described).toEqual({ sizeBytes: onnx.length, latent: architecture.latent, shape: SHAPE });
+    expect(sha256).toMatch(/^[0-9a-f]{64}$/);
+  });
+
+  test('passes the inspection and the trial draw of its receiver', async () => {
+    const { onnx, sha256, sizeBytes, latent } = release.decoder;
+    const contract = inspectDecoder(onnx, { shape: SHAPE });
+    expect(contract).toEqual({ sha256, sizeBytes, latent, shape: SHAPE, batch: null });
+    await probeDecoder(engine, onnx, contract, childKey(KEY, 'probe'));
+  });
+
+  test('is the same when sealed again, whatever the encoder has become', () => {
+    const encoderGone = { ...sealed, parameters: decoderPart(sealed.parameters) };
+    expect(seal(encoderGone).decoder.sha256).toBe(release.decoder.sha256);
+  });
+});
+
+describe('the gate stays shut', () => {
+  const sound = request(MODELS[0]![1]);
+  const bias = sound.parameters['decoder.1.bias'] as Float32Array;
+
+  test.each([Number.NaN, Number.POSITIVE_INFINITY])('for a decoder weight of %d', (value) => {
+    const parameters = { ...sound.parameters, 'decoder.1.bias': bias.with(3, value) };
+    expect(() => seal({ ...sound, parameters })).toThrow(NumericalError);
+    expect(() => seal({ ...sound, parameters })).toThrow(/'decoder\.1\.bias'/);
+  });
+
+  test('for a decoder that is incomplete or of another size', () => {
+    const { 'decoder.1.bias': _, ...incomplete } = sound.parameters;
+    expect(() => seal({ ...sound, parameters: incomplete })).toThrow(ShapeError);
+    expect(() => seal({ ...sound, shape: { ...SHAPE, width: 17 } })).toThrow(ShapeError);
+  });
+
+  test('but an encoder weight that is not finite is not its business', () => {
+    const parameters = { ...sound.parameters, 'encoder.0.bias': new Float32Array(48).fill(Number.NaN) };
+    expect(() => seal({ ...sound, parameters })).not.toThrow();
+  });
+});
+
+describe('only the gate makes releases', () => {
+  const decoder: ReleasedDecoder = { onnx: new Uint8Array(), sha256: '', sizeBytes: 0, latent: 2, shape: SHAPE };
+
+  test('by type: an object with all the right fields is no Release', () => {
+    // @ts-expect-error: the brand is missing, and no other file can name it
+    const forged: Release = { kind: 'decoder', silo: 'b', round: 3, decoder, privacy: NO_PRIVACY };
+    expect(forged.kind).toBe('decoder'); // the compiler is what refuses
+  });
+
+  test('by its exports: the gate has one door', () => {
+    expect(Object.keys(gate)).toEqual(['seal']);
+  });
+
+  test('by the sources: nobody else asserts that something is a Release', () => {
+    const root = join(import.meta.dirname, '..');
+    const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((file) =>
+      /(?<!\.test)\.ts$/.test(file),
+    );
+    const asserting = files.filter((file) =>
+      /\bas (unknown as )?Release\b|<Release>/.test(readFileSync(join(root, file), 'utf8')),
+    );
+    expect(asserting.map((file) => file.replaceAll('\\', '/'))).toEqual(['exchange/gate.ts']);
+  });
+});

@@ -1,0 +1,74 @@
+// The gate of a silo: the only place where a release is made, and the last that can refuse to make one.
+
+import type { ModelProto } from 'onnx-buf';
+import { NumericalError, PrivacyError } from '../errors.ts';
+import { exportDecoder } from '../models/decoder-export.ts';
+import type { ImageShape } from '../models/image-shape.ts';
+import { decoderPart, type Vae } from '../models/vae.ts';
+import { inspectDecoder } from './inspect.ts';
+import { parseDecoder } from './parse-decoder.ts';
+import type { PrivacyStatement } from './privacy-statement.ts';
+import type { Release } from './release.ts';
+
+export interface SealRequest {
+  readonly silo: string;
+  readonly round: number;
+  readonly vae: Vae;
+  /** All parameters of the model; what is not the decoder's stays here. */
+  readonly parameters: Readonly<Record<string, Float32Array>>;
+  readonly shape: ImageShape;
+  readonly privacy: PrivacyStatement;
+}
+
+/**
+ * Seals the decoder of a silo for one round. Equal requests give equal bytes, so sealing again after an interruption is
+ * harmless. Throws NumericalError where a decoder weight is not finite, ShapeError where the parameters do not fit the
+ * model, and PrivacyError where the file would hold anything but the decoder.
+ */
+export function seal({ silo, round, vae, parameters, shape, privacy }: SealRequest): Release {
+  checkFinite(parameters, { silo, round });
+  const onnx = exportDecoder(vae, parameters, shape);
+  checkNothingElse(parseDecoder(onnx), vae);
+  const { sha256, sizeBytes, latent } = inspectDecoder(onnx, { shape });
+  const release: Omit<Release, keyof Release & symbol> = {
+    kind: 'decoder',
+    silo,
+    round,
+    decoder: { onnx, sha256, sizeBytes, latent, shape },
+    privacy,
+  };
+  return release as Release;
+}
+
+// --- internal ---
+
+/** Shapes and literals of a graph are this small; anything larger must be a weight of the decoder. */
+const MAX_LITERALS = 16;
+
+function checkFinite(
+  parameters: Readonly<Record<string, Float32Array>>,
+  facts: { readonly silo: string; readonly round: number },
+): void {
+  for (const [parameter, values] of Object.entries(decoderPart(parameters))) {
+    if (values.every(Number.isFinite)) continue;
+    throw new NumericalError(
+      `Silo '${facts.silo}' has a decoder weight that is not finite ('${parameter}', round ${facts.round}), so nothing ` +
+        'was sealed. Replay the round, and lower the learning rate.',
+      { ...facts, parameter },
+    );
+  }
+}
+
+/** Reads back what was written: every constant is a parameter of the decoder, or a few literals. */
+function checkNothingElse(model: ModelProto, vae: Vae): void {
+  const own = decoderPart(vae.parameters);
+  for (const { name, dims } of model.graph?.initializer ?? []) {
+    const count = dims.reduce((product, side) => product * Number(side), 1);
+    if (Object.hasOwn(own, name) || (count <= MAX_LITERALS && !Object.hasOwn(vae.parameters, name))) continue;
+    throw new PrivacyError(
+      `The exported decoder holds '${name}' with ${count} values, which is no weight of the decoder. Nothing left the ` +
+        'silo. This is a bug: please report it.',
+      { name, count },
+    );
+  }
+}

@@ -1,0 +1,75 @@
+// What a decoder from outside takes and gives: one float32 input z [n, L], one float32 output x [n, ...image shape].
+
+import { type GraphProto, TensorProto_DataType, type ValueInfoProto } from 'onnx-buf';
+import { DECODER_INPUT, DECODER_OUTPUT } from '../models/decoder-export.ts';
+import type { ImageShape } from '../models/image-shape.ts';
+import { refuse, shown } from './refusal.ts';
+
+/** The declared sides of input and output. */
+export interface DecoderPorts {
+  /** L */
+  readonly latent: number;
+  /** Images of one run; null where n is free. */
+  readonly batch: number | null;
+}
+
+/** Limit of L. */
+export const MAX_LATENT = 4096;
+
+/** Limit of n where the file fixes it. */
+export const MAX_FIXED_BATCH = 1024;
+
+/**
+ * Reads the ports. Sides of the output behind n may be left open (exporters do where they cannot infer them), but
+ * what is declared must be `shape`. Throws ReleaseError: `input` or `output`.
+ */
+export function inspectPorts(graph: GraphProto, shape: ImageShape): DecoderPorts {
+  const z = sidesOf(graph.input, { name: DECODER_INPUT, reason: 'input' });
+  const [batch, latent] = z;
+  if (z.length !== 2 || batch === undefined || !isCount(batch ?? 1, MAX_FIXED_BATCH) || !isCount(latent, MAX_LATENT)) {
+    refuse('input', `'z' is declared as ${written(z)}; L must be from 1 to ${MAX_LATENT}.`, { found: written(z) });
+  }
+  const x = sidesOf(graph.output, { name: DECODER_OUTPUT, reason: 'output' });
+  const wanted = [batch, shape.channels, shape.height, shape.width];
+  if (x.length !== wanted.length || x.some((side, axis) => side !== null && side !== wanted[axis])) {
+    refuse('output', `'x' is declared as ${written(x)}; expected was ${written(wanted)}.`, {
+      found: written(x),
+      expected: written(wanted),
+    });
+  }
+  return { latent, batch };
+}
+
+// --- internal ---
+
+interface Port {
+  readonly name: string;
+  readonly reason: 'input' | 'output';
+}
+
+/** Sides of the only port of a list; null where a side is open. */
+function sidesOf(ports: readonly ValueInfoProto[], { name, reason }: Port): (number | null)[] {
+  const [port] = ports;
+  if (!port || ports.length !== 1 || port.name !== name) {
+    const names = ports.slice(0, 8).map((one) => shown(one.name));
+    refuse(reason, `Its ${reason}s are [${names.join(', ')}]; expected was one, called '${name}'.`, {
+      count: ports.length,
+    });
+  }
+  const type = port.type?.value;
+  if (type?.case !== 'tensorType' || type.value.elemType !== TensorProto_DataType.FLOAT || !type.value.shape) {
+    refuse(reason, `'${name}' is not declared as a float32 tensor with a shape.`);
+  }
+  return type.value.shape.dim.map(({ value }) => (value.case === 'dimValue' ? Number(value.value) : null));
+}
+
+function isCount(side: number | null | undefined, most: number): side is number {
+  return side !== null && side !== undefined && Number.isInteger(side) && side >= 1 && side <= most;
+}
+
+function written(sides: readonly (number | null | undefined)[]): string {
+  return `[${sides
+    .slice(0, 8)
+    .map((side) => side ?? '?')
+    .join(', ')}]`;
+}

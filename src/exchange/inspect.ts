@@ -1,0 +1,43 @@
+// A decoder from outside is untrusted input: what is checked before anything of it is executed.
+//
+// These checks bound the file and what it may contain, not what it computes: a small graph can ask for large tensors.
+// So opening it (runtimes fold constants) and drawing from it are a second step, `probeDecoder`.
+
+import { createHash } from 'node:crypto';
+import type { ImageShape } from '../models/image-shape.ts';
+import { inspectGraph } from './inspect-graph.ts';
+import { inspectModel } from './inspect-model.ts';
+import { inspectPorts } from './inspect-ports.ts';
+import { parseDecoder } from './parse-decoder.ts';
+
+/** What the receiver knows before the file comes. */
+export interface ExpectedDecoder {
+  readonly shape: ImageShape;
+  /** The default is 64 MiB. */
+  readonly maxBytes?: number;
+}
+
+/** What can be relied on after inspection. */
+export interface DecoderContract {
+  /** L */
+  readonly latent: number;
+  readonly shape: ImageShape;
+  /** Images of one run: a number where the file fixes it, null where n is free. */
+  readonly batch: number | null;
+  readonly sizeBytes: number;
+  /** SHA-256 of the file, hex. */
+  readonly sha256: string;
+}
+
+/** Inspects a decoder's file without executing it. Throws ReleaseError with `facts.reason`, and nothing else. */
+export function inspectDecoder(bytes: Uint8Array, expected: ExpectedDecoder): DecoderContract {
+  const graph = inspectModel(parseDecoder(bytes, expected.maxBytes));
+  const ports = inspectPorts(graph, expected.shape);
+  inspectGraph(graph);
+  return {
+    ...ports,
+    shape: expected.shape,
+    sizeBytes: bytes.length,
+    sha256: createHash('sha256').update(bytes).digest('hex'),
+  };
+}

@@ -1,0 +1,99 @@
+// A trial draw from a decoder that passed inspection: does it make images?
+//
+// This executes a stranger's graph in this process. Where decoders come from a network, run it in a process of its own,
+// with limits of memory and time.
+
+import type { NamedSpec } from '../engine/array-spec.ts';
+import type { Engine } from '../engine/engine.ts';
+import { type Key, normals } from '../engine/keys.ts';
+import type { Program } from '../engine/program.ts';
+import { AlignError } from '../errors.ts';
+import { DECODER_INPUT, DECODER_OUTPUT } from '../models/decoder-export.ts';
+import { pixelCount } from '../models/image-shape.ts';
+import type { DecoderContract } from './inspect.ts';
+import { refuse } from './refusal.ts';
+
+/** How far a pixel may lie outside of [0, 1], for rounding. */
+export const PIXEL_TOLERANCE = 1e-3;
+
+/**
+ * Draws a few images with z ~ N(0, I) from `key`. Throws ReleaseError with a `facts.reason` where the file does not open
+ * or run, or where the images are not finite, not in [0, 1], or all the same.
+ */
+export async function probeDecoder(
+  engine: Pick<Engine, 'openModel'>,
+  bytes: Uint8Array,
+  contract: DecoderContract,
+  key: Key,
+): Promise<void> {
+  const { latent, shape, batch } = contract;
+  const n = batch ?? PROBE_IMAGES;
+  const sides = [shape.channels, shape.height, shape.width];
+  const program = await open(engine, bytes, {
+    input: { name: DECODER_INPUT, dtype: 'float32', shape: [n, latent] },
+    output: { name: DECODER_OUTPUT, dtype: 'float32', shape: [n, ...sides] },
+  });
+  const runs = Math.ceil(PROBE_IMAGES / n);
+  const z = normals(key, runs * n * latent); // [runs, n, L]
+  const x = new Float32Array(runs * n * pixelCount(shape)); // [runs, n, D]
+  for (let run = 0; run < runs; run++) {
+    await draw(program, part(z, run, runs), part(x, run, runs));
+  }
+  checkPixels(x);
+  checkVaries(x, pixelCount(shape));
+}
+
+// --- internal ---
+
+const PROBE_IMAGES = 8;
+
+/** Below this spread over draws, of every pixel, a decoder counts as constant. */
+const LEAST_SPREAD = 1e-6;
+
+async function open(
+  engine: Pick<Engine, 'openModel'>,
+  bytes: Uint8Array,
+  { input, output }: { readonly input: NamedSpec; readonly output: NamedSpec },
+): Promise<Program> {
+  try {
+    return await engine.openModel(bytes, { label: 'decoder', inputs: [input], outputs: [output] });
+  } catch (cause) {
+    return notOurs('does-not-load', cause);
+  }
+}
+
+async function draw(program: Program, z: Float32Array, x: Float32Array): Promise<void> {
+  x.fill(Number.NaN); // so that what a run leaves out is seen
+  try {
+    await program.bind({ [DECODER_INPUT]: z }, { [DECODER_OUTPUT]: x })();
+  } catch (cause) {
+    notOurs('does-not-run', cause);
+  }
+}
+
+/** Errors of the product pass; what the runtime says about the file is a refusal. */
+function notOurs(reason: 'does-not-load' | 'does-not-run', cause: unknown): never {
+  if (cause instanceof AlignError) throw cause;
+  const said = (cause instanceof Error ? cause.message : String(cause)).slice(0, 500);
+  return refuse(reason, `The runtime said: ${said}.`, {}, cause);
+}
+
+function part(array: Float32Array, index: number, parts: number): Float32Array {
+  const length = array.length / parts;
+  return array.subarray(index * length, (index + 1) * length);
+}
+
+function checkPixels(x: Float32Array): void {
+  for (const value of x) {
+    if (!Number.isFinite(value)) refuse('non-finite', `A trial draw has a pixel of ${value}.`);
+    if (value < -PIXEL_TOLERANCE || value > 1 + PIXEL_TOLERANCE) {
+      refuse('out-of-range', `A trial draw has a pixel of ${value}.`, { value });
+    }
+  }
+}
+
+/** `x [N, D]`: some pixel differs between images. */
+function checkVaries(x: Float32Array, pixels: number): void {
+  const varies = x.some((value, i) => Math.abs(value - (x[i % pixels] as number)) > LEAST_SPREAD);
+  if (!varies) refuse('constant', `${x.length / pixels} draws with different z gave one image.`);
+}

@@ -1,0 +1,33 @@
+// The one thing a silo gives away in ALIGN-FL: a decoder, and what is claimed about its privacy.
+//
+// No encoder, no latent code, no count and no statistic of the examples has a field here.
+
+import type { ImageShape } from '../models/image-shape.ts';
+import type { PrivacyStatement } from './privacy-statement.ts';
+
+/** A decoder as it travels. */
+export interface ReleasedDecoder {
+  /** The file: `z [n, latent] -> x [n, channels, height, width]`. */
+  readonly onnx: Uint8Array;
+  /** SHA-256 of `onnx`, hex. */
+  readonly sha256: string;
+  readonly sizeBytes: number;
+  /** L */
+  readonly latent: number;
+  readonly shape: ImageShape;
+}
+
+/** A sealed decoder of one silo and round. Only `seal` makes one: the brand is known to no other file. */
+export interface Release {
+  readonly [SEALED]: true;
+  readonly kind: 'decoder';
+  readonly silo: string;
+  readonly round: number;
+  readonly decoder: ReleasedDecoder;
+  readonly privacy: PrivacyStatement;
+}
+
+// --- internal ---
+
+/** Exists for the compiler alone, and is not exported: an object literal elsewhere can never have it. */
+declare const SEALED: unique symbol;

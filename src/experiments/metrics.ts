@@ -1,0 +1,33 @@
+// Judgements of the evaluation room in the form of the summary.
+
+import type { Control } from '../evaluation/controls.ts';
+import type { Judgement } from '../evaluation/global-evaluator.ts';
+import type { ProbeReport, ProbeResult } from '../evaluation/probe.ts';
+import type { Metrics } from './summary.ts';
+
+export function metricsOf({ probe, reconstruction }: Judgement): Metrics {
+  return { ...probeMetrics(probe), reconstructionMse: reconstruction.perPixel };
+}
+
+export function controlMetrics({ name, probe }: Control): { name: string; metrics: Metrics } {
+  return {
+    name: name.replaceAll(' ', '-').toLowerCase(),
+    metrics: { ...probeMetrics(probe), reconstructionMse: null },
+  };
+}
+
+// --- internal ---
+
+function probeMetrics({ paper, all }: ProbeReport): Omit<Metrics, 'reconstructionMse'> {
+  return {
+    probePaperSplit: scores(paper),
+    probeFullTest: { ...scores(all), recallPerClass: [...all.recallPerClass] },
+  };
+}
+
+function scores({ accuracy, f1Weighted }: ProbeResult) {
+  return {
+    accuracy: { mean: accuracy.mean, sd: accuracy.std ?? 0 },
+    f1Weighted: { mean: f1Weighted.mean, sd: f1Weighted.std ?? 0 },
+  };
+}

@@ -1,0 +1,115 @@
+// Experiments that come with the program, by name. `align-fl run <name>` runs one; a spec file may say `extends: <name>`.
+
+import type { SpecInput } from './spec.ts';
+
+/** A named experiment. */
+export interface Preset {
+  readonly name: string;
+  /** One line for lists. */
+  readonly description: string;
+  readonly spec: SpecInput;
+}
+
+/** All presets, the quick start first. */
+export function presets(): readonly Preset[] {
+  return [
+    {
+      name: 'quickstart',
+      description: 'Five silos with two drawn digits each, about a minute on two cores, nothing to download.',
+      spec: quickstart('quickstart'),
+    },
+    {
+      name: 'paper-mnist',
+      description: "The paper's experiment: MNIST, five silos with two digits each, 5,000 synthetic images a silo.",
+      spec: paper('paper-mnist', {}),
+    },
+    {
+      name: 'paper-mnist-total',
+      description: 'The same with 5,000 synthetic images in total, as the text of the paper says.',
+      spec: paper('paper-mnist-total', { imagesPer: 'total' }),
+    },
+    {
+      name: 'paper-mnist-16',
+      description: 'The same as paper-mnist with 16 latent dimensions instead of 2.',
+      spec: paper('paper-mnist-16', { latent: 16 }),
+    },
+    {
+      name: 'paper-fashion',
+      description: 'The same as paper-mnist on Fashion-MNIST.',
+      spec: paper('paper-fashion', { source: 'fashion-mnist' }),
+    },
+    {
+      name: 'mixed-silos',
+      description: 'Drawn digits; every silo has another architecture or latent size, which averaging cannot do.',
+      spec: mixedSilos('mixed-silos'),
+    },
+  ];
+}
+
+/** The preset called `name`, or null. */
+export function findPreset(name: string): Preset | null {
+  return presets().find((preset) => preset.name === name) ?? null;
+}
+
+// --- internal ---
+
+/** The paper's five silos: {0,1} {2,3} {4,5} {6,7} {8,9}. */
+function pairsOfClasses() {
+  return { kind: 'class-disjoint' as const, classes: [0, 2, 4, 6, 8].map((first) => [first, first + 1]) };
+}
+
+function fiveSilos(): SpecInput['silos'] {
+  return ['silo-a', 'silo-b', 'silo-c', 'silo-d', 'silo-e'].map((name) => ({ name }));
+}
+
+function quickstart(name: string): SpecInput {
+  return {
+    name,
+    rounds: 4,
+    data: { source: { kind: 'drawn-digits', train: 5000, test: 1000 }, partition: pairsOfClasses() },
+    silos: fiveSilos(),
+    model: { kind: 'mlp', hidden: [512, 256, 128], latent: 8 },
+    loss: { reconstruction: 'mse', klWeight: 1 },
+    local: { epochs: 4, batchSize: 128 },
+    server: { epochs: 6, batchSize: 128, images: 1000, imagesPer: 'silo' },
+    strategies: ['align', 'fedavg'],
+    privacy: { mechanism: 'none' },
+  };
+}
+
+interface PaperVariant {
+  readonly source?: 'mnist' | 'fashion-mnist';
+  readonly latent?: number;
+  readonly imagesPer?: 'silo' | 'total';
+}
+
+/** Deviates: z from N(0, I) and 20 server epochs, which give the paper's numbers without its mixture of latents. */
+function paper(name: string, { source = 'mnist', latent = 2, imagesPer = 'silo' }: PaperVariant): SpecInput {
+  const optimizer = { kind: 'adam', learningRate: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8 } as const;
+  return {
+    name,
+    rounds: 10,
+    data: { source: { kind: source }, partition: { ...pairsOfClasses(), perClass: 6000 }, foreign: null },
+    silos: fiveSilos(),
+    model: { kind: 'mlp', hidden: [512, 256, 128], latent },
+    loss: { reconstruction: 'mse', klWeight: 1 },
+    local: { epochs: 10, batchSize: 128, optimizer },
+    server: { epochs: 20, batchSize: 128, optimizer, images: 5000, imagesPer },
+    strategies: ['align', 'fedavg'],
+    privacy: { mechanism: 'none' },
+  };
+}
+
+function mixedSilos(name: string): SpecInput {
+  return {
+    ...quickstart(name),
+    silos: [
+      { name: 'small', model: { kind: 'mlp', hidden: [128], latent: 4 } },
+      { name: 'paper', model: { kind: 'mlp', hidden: [512, 256, 128], latent: 2 } },
+      { name: 'wide', model: { kind: 'mlp', hidden: [512], latent: 16 } },
+      { name: 'conv', model: { kind: 'conv', channels: [16, 32], latent: 8 } },
+      { name: 'conv-small', model: { kind: 'conv', channels: [8, 16], latent: 6 } },
+    ],
+    strategies: ['align'],
+  };
+}

@@ -1,0 +1,57 @@
+// Where each thing lies in a run folder. The folder is for people too: names say what is inside.
+
+import { join } from 'node:path';
+import { SpecError } from '../errors.ts';
+import { SILO_NAME, type Spec, type StrategyName } from './spec.ts';
+
+/** Folder of a run when nobody names one: the same spec and seed find the same folder, and so go on where they stopped. */
+export function defaultRunFolder(spec: Pick<Spec, 'name' | 'seed'>): string {
+  return join('runs', `${spec.name}-seed${spec.seed}`);
+}
+
+/** Paths below the run folder `root`. */
+export interface RunLayout {
+  readonly root: string;
+  /** The complete, resolved spec. */
+  readonly spec: string;
+  /** Everything that happened, one JSON object a line. */
+  readonly events: string;
+  /** The results; present when the run is complete. */
+  readonly summary: string;
+  /** Which silo has which images. */
+  readonly partition: string;
+  /** What silo `name` released in a round of the main strategy. Rounds count from 1. */
+  decoder(round: number, name: string): string;
+  /** Folder of the server's state under a strategy. */
+  global(strategy: StrategyName): string;
+  /** Folder of a silo's private state under a strategy. */
+  silo(name: string, strategy: StrategyName): string;
+  /** A picture; `name` without extension. */
+  image(name: string): string;
+}
+
+/** The layout of the run folder `root`. Its functions throw SpecError for a name that is none of a silo or a picture. */
+export function runLayout(root: string): RunLayout {
+  return {
+    root,
+    spec: join(root, 'spec.json'),
+    events: join(root, 'events.jsonl'),
+    summary: join(root, 'summary.json'),
+    partition: join(root, 'partition.json'),
+    decoder: (round, name) => join(root, 'decoders', `round-${round}`, `${checked(name)}.onnx`),
+    global: (strategy) => join(root, 'global', strategy),
+    silo: (name, strategy) => join(root, 'silos', checked(name), strategy),
+    image: (name) => join(root, 'images', `${checked(name, IMAGE_NAME)}.png`),
+  };
+}
+
+// --- internal ---
+
+const IMAGE_NAME = /^[a-z0-9][a-z0-9-]{0,99}$/;
+
+/** Names come from specs that were checked; a path must not leave the folder even if one was not. */
+function checked(name: string, pattern = SILO_NAME): string {
+  if (!pattern.test(name))
+    throw new SpecError(`"${name.slice(0, 100)}" cannot be a file name in a run folder.`, { name });
+  return name;
+}

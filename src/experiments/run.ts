@@ -1,0 +1,213 @@
+// A whole experiment: materials, silos, strategies, judgement, summary. Interrupted anywhere, the same call goes on.
+
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { type Engine, FALLBACK_NOTICE, openEngine } from '../engine/engine.ts';
+import { childKey, type Key, seedKey } from '../engine/keys.ts';
+import { AbortedError } from '../errors.ts';
+import { probeControls } from '../evaluation/controls.ts';
+import { createGlobalEvaluator, type GlobalEvaluator } from '../evaluation/global-evaluator.ts';
+import { NO_PRIVACY } from '../exchange/privacy-statement.ts';
+import { alignStrategy } from '../federation/align.ts';
+import { fedAvgStrategy } from '../federation/fedavg.ts';
+import type { Strategy } from '../federation/strategy.ts';
+import { openSiloThreads } from '../federation/thread-port.ts';
+import { initialParameters } from '../models/initialise.ts';
+import { type Vae, vaeOf } from '../models/vae.ts';
+import { createGlobalVae } from '../server/global-vae.ts';
+import type { Pool } from '../server/pool.ts';
+import { writeJsonAtomic } from '../storage/atomic-file.ts';
+import { openEventLog } from './event-log.ts';
+import { type Journal, openJournal, saveJournal } from './journal.ts';
+import { type DataAccess, gatherMaterials, type Materials } from './materials.ts';
+import { controlMetrics } from './metrics.ts';
+import { savePictures, savePoolPictures } from './pictures.ts';
+import { playStrategy } from './play-strategy.ts';
+import { isKept, type RunEvent } from './run-events.ts';
+import { closeRunFolder, type RunFolder } from './run-folder.ts';
+import { modelOfServer, modelOfSilo, type StrategyName } from './spec.ts';
+import { readSummary, type Summary, writeSummary } from './summary.ts';
+import { summaryOf } from './summary-of.ts';
+import { workPlan } from './work-plan.ts';
+
+export interface RunOptions {
+  /** Open; this function closes it. */
+  readonly folder: RunFolder;
+  readonly data: DataAccess;
+  readonly emit: (event: RunEvent) => void;
+  readonly signal: AbortSignal;
+  /** The clock, for time stamps only. */
+  readonly now: () => Date;
+  readonly version: string;
+}
+
+/**
+ * Runs the folder's spec to its end, or goes on from the last completed step, and returns the summary. The same spec
+ * gives the same decoders and the same global model, however often it was interrupted. Throws AbortedError on abort.
+ */
+export async function runExperiment(options: RunOptions): Promise<Summary> {
+  const { folder } = options;
+  try {
+    if (folder.state === 'complete') return await readSummary(folder.layout.summary);
+    const log = openEventLog(folder.layout.events);
+    const emit = (event: RunEvent) => {
+      if (isKept(event)) log.append({ at: options.now().toISOString(), ...event });
+      options.emit(event);
+    };
+    try {
+      return await play({ ...options, emit });
+    } finally {
+      log.close();
+    }
+  } finally {
+    await closeRunFolder(folder);
+  }
+}
+
+// --- internal ---
+
+async function play(options: RunOptions): Promise<Summary> {
+  const { folder, emit, signal, now } = options;
+  const { spec, layout } = folder;
+  const root = seedKey(spec.seed);
+  const materials = await gatherMaterials(spec, { ...options.data, signal }, childKey(root, 'data'));
+  await writeJsonAtomic(layout.partition, materials.manifest);
+  const journalFile = join(layout.root, 'journal.json');
+  let journal = await openJournal(journalFile, now());
+
+  const { executor, device } = spec.engine;
+  const engine = await openEngine({ executor, device, threads: spec.engine.serverThreads });
+  const atOnce = Math.min(spec.engine.silosAtOnce ?? availableParallelism(), spec.silos.length);
+  const threads = openSiloThreads({ engine: { executor: engine.executor, device, threads: 1 } }, atOnce);
+  try {
+    announce(options, materials, engine);
+    const vae = vaeOf(modelOfServer(spec), materials.dataSet.test.shape);
+    const evaluator = await createGlobalEvaluator({
+      engine,
+      vae,
+      test: materials.dataSet.test,
+      classes: materials.classes,
+      key: childKey(root, 'evaluation'),
+      splits: spec.evaluation.probeSplits,
+    });
+    journal = await judgeControls({ ...options, journal, journalFile, materials, evaluator, vae, root });
+    for (const name of spec.strategies) {
+      const strategy = await openStrategy(name, { ...options, engine, vae, materials, root });
+      const silos = materials.silos.map(({ name: silo, set }, i) =>
+        threads.port({
+          name: silo,
+          architecture: modelOfSilo(spec, spec.silos[i] as (typeof spec.silos)[number]),
+          loss: spec.loss,
+          local: spec.local,
+          privacy: NO_PRIVACY,
+          stateDir: layout.silo(silo, name),
+          seed: spec.seed,
+          images: set,
+        }),
+      );
+      const run = { strategy, rounds: spec.rounds, silos, atOnce, evaluator, layout, journalFile, emit, signal };
+      journal = await playStrategy(run, journal);
+      if (signal.aborted) throw new AbortedError('Stopped.');
+      const { shape } = materials.dataSet.test;
+      await savePictures({ strategy: name, folder, engine, vae, shape, key: childKey(root, 'pictures') });
+    }
+    const summary = await summaryOf({
+      ...options,
+      journal,
+      materials,
+      engine,
+      globalSha256: (s) => stateHash(folder, s),
+    });
+    await writeSummary(layout.summary, summary);
+    const spent = summary.strategies.reduce((sum, { secondsPerStage }) => sum + secondsPerStage.total, 0);
+    emit({ kind: 'run-finished', folder: layout.root, seconds: spent });
+    return summary;
+  } finally {
+    await threads.close();
+    await engine.close();
+  }
+}
+
+function announce({ folder, emit }: RunOptions, { dataSet, silos }: Materials, engine: Engine): void {
+  const { spec } = folder;
+  emit({
+    kind: 'run-started',
+    name: spec.name,
+    seed: spec.seed,
+    folder: folder.root,
+    specHash: folder.specHash,
+    resumed: folder.state === 'begun',
+    executor: engine.executor,
+    device: engine.device,
+    rounds: spec.rounds,
+    strategies: spec.strategies,
+    dataSet: { name: dataSet.name, train: dataSet.train.labels.length, test: dataSet.test.labels.length },
+    silos: silos.map(({ name, set }) => ({
+      name,
+      examples: set.labels.length,
+      classes: [...new Set(set.labels)].sort(),
+    })),
+  });
+  const sizes = silos.map(({ set }) => set.labels.length);
+  emit({ kind: 'run-planned', ...workPlan(spec, sizes) });
+  if (engine.executor === 'wasm' && spec.engine.executor === 'auto') emit({ kind: 'notice', text: FALLBACK_NOTICE });
+}
+
+interface StrategyParts extends RunOptions {
+  readonly engine: Engine;
+  readonly vae: Vae;
+  readonly materials: Materials;
+  readonly root: Key;
+}
+
+async function openStrategy(name: StrategyName, parts: StrategyParts): Promise<Strategy> {
+  const { folder, engine, vae, materials, root } = parts;
+  const { spec, layout } = folder;
+  const file = join(layout.global(name), 'state.safetensors');
+  const key = childKey(root, 'server', name);
+  if (name === 'fedavg') {
+    return fedAvgStrategy({ run: spec.name, initial: initialParameters(vae.parameters, childKey(key, 'init')), file });
+  }
+  const { epochs, batchSize, optimizer, schedule, images, imagesPer } = spec.server;
+  const training = { epochs, batchSize, optimizer, schedule };
+  const globalVae = await createGlobalVae({ engine, vae, loss: spec.loss, training, file, key });
+  const { shape } = materials.dataSet.train;
+  const onPool = (pool: Pool) => savePoolPictures(folder, pool, shape);
+  return alignStrategy({ run: spec.name, engine, globalVae, shape, images, imagesPer, key, onPool });
+}
+
+interface ControlParts extends RunOptions {
+  readonly journal: Journal;
+  readonly journalFile: string;
+  readonly materials: Materials;
+  readonly evaluator: GlobalEvaluator;
+  readonly vae: Vae;
+  readonly root: Key;
+}
+
+/** The probe on what nobody trained, once a run. */
+async function judgeControls(parts: ControlParts): Promise<Journal> {
+  const { journal, folder, materials, evaluator, vae, root, emit } = parts;
+  if (!folder.spec.evaluation.controls || journal.controls) return journal;
+  emit({ kind: 'controls-started' });
+  const untrained = initialParameters(vae.parameters, childKey(root, 'server', 'align', 'init'));
+  const { codes } = await evaluator.encode(untrained);
+  const controls = probeControls({
+    images: materials.dataSet.test,
+    classes: materials.classes,
+    key: childKey(root, 'evaluation'),
+    seeds: folder.spec.evaluation.probeSplits,
+    others: [{ name: 'untrained encoder', codes, dim: vae.latent }],
+  }).map(controlMetrics);
+  const next = { ...journal, controls };
+  await saveJournal(parts.journalFile, next);
+  emit({ kind: 'controls-finished', controls });
+  return next;
+}
+
+async function stateHash(folder: RunFolder, strategy: StrategyName): Promise<string> {
+  const bytes = await readFile(join(folder.layout.global(strategy), 'state.safetensors'));
+  return createHash('sha256').update(bytes).digest('hex');
+}

@@ -1,0 +1,184 @@
+// What no single field can know: checks of a spec that compare its parts with each other.
+
+import { isDeepStrictEqual } from 'node:util';
+import { type ModelSpec, modelOfServer, modelOfSilo, type SourceSpec, type Spec, syntheticImageCount } from './spec.ts';
+import type { Problem } from './spec-problems.ts';
+
+/** A spec of which some parts may be missing because they are wrong in themselves. */
+export type PartialSpec = { readonly [Part in keyof Spec]?: Spec[Part] | undefined };
+
+/** Every contradiction between parts that are present. */
+export function contradictionsIn(spec: PartialSpec): Problem[] {
+  return CHECKS.flatMap((check) => check(spec));
+}
+
+// --- internal ---
+
+function uniqueNames({ silos = [] }: PartialSpec): Problem[] {
+  return repeats(silos.map(({ name }) => name)).map(({ index, value, first }) => ({
+    path: ['silos', index, 'name'],
+    message: `"${value}" is also the name of silo ${first}; names must differ`,
+  }));
+}
+
+function uniqueStrategies({ strategies = [] }: PartialSpec): Problem[] {
+  return repeats(strategies).map(({ index, value }) => ({
+    path: ['strategies', index],
+    message: `"${value}" is listed twice`,
+  }));
+}
+
+function classesDealt({ data, silos }: PartialSpec): Problem[] {
+  if (data?.partition.kind !== 'class-disjoint') return [];
+  const { classes } = data.partition;
+  const path = ['data', 'partition', 'classes'];
+  const problems: Problem[] = [];
+  if (silos && classes.length !== silos.length) {
+    problems.push({ path, message: `expected one list for each of the ${silos.length} silos, got ${classes.length}` });
+  }
+  const owners = new Map<number, number>();
+  const known = KNOWN_IMAGES[data.source.kind];
+  for (const [silo, list] of classes.entries()) {
+    for (const [index, label] of list.entries()) {
+      const owner = owners.get(label);
+      owners.set(label, owner ?? silo);
+      const message =
+        owner !== undefined
+          ? `class ${label} is already in list ${owner}; each class belongs to one silo`
+          : known && label >= known.classes
+            ? `${data.source.kind} has classes 0 to ${known.classes - 1}, got ${label}`
+            : null;
+      if (message !== null) problems.push({ path: [...path, silo, index], message });
+    }
+  }
+  return problems;
+}
+
+/** As far as it can be known before the data are read, each silo must fill one batch. */
+function enoughImages({ data, silos, local }: PartialSpec): Problem[] {
+  if (!data || !silos || !local) return [];
+  const { partition, source } = data;
+  const drawn = 'train' in source ? source.train : null;
+  const short = (path: readonly PropertyKey[], images: number, whose: string): Problem[] =>
+    images >= local.batchSize
+      ? []
+      : [{ path, message: `gives ${whose} ${images} images, fewer than local.batchSize (${local.batchSize})` }];
+  if (partition.kind === 'class-disjoint') {
+    const perClass = Math.min(partition.perClass ?? Infinity, drawn === null ? Infinity : Math.ceil(drawn / 10));
+    const path = partition.perClass === perClass ? ['data', 'partition', 'perClass'] : ['data', 'source', 'train'];
+    const fewest = Math.min(...partition.classes.map((list) => new Set(list).size));
+    return short(path, perClass * fewest, 'a silo at most');
+  }
+  if (partition.kind === 'dirichlet' || drawn === null) return [];
+  return short(['data', 'source', 'train'], Math.floor(drawn / silos.length), 'each of the silos');
+}
+
+function foreignPossible({ data, silos }: PartialSpec): Problem[] {
+  const foreign = data?.foreign;
+  if (!data || !foreign) return [];
+  const path = ['data', 'foreign'];
+  const names = silos?.map(({ name }) => name);
+  const problems: Problem[] = repeats(foreign.silos).map(({ index, value }) => ({
+    path: [...path, 'silos', index],
+    message: `"${value}" is listed twice`,
+  }));
+  for (const [index, name] of foreign.silos.entries()) {
+    if (names && !names.includes(name)) {
+      problems.push({
+        path: [...path, 'silos', index],
+        message: `no silo is called "${name}"; there are ${names.join(', ')}`,
+      });
+    }
+  }
+  if (sameImages(foreign.source, data.source)) {
+    problems.push({
+      path: [...path, 'source'],
+      message: 'is the set of the own images; foreign ones come from another',
+    });
+  }
+  return problems;
+}
+
+function oneArchitectureForAveraging({ strategies, silos, model, server }: PartialSpec): Problem[] {
+  const index = strategies?.indexOf('fedavg') ?? -1;
+  if (index < 0 || !silos || !model || !server) return [];
+  const trainers = [
+    ...silos.map((silo) => ({ name: silo.name, model: modelOfSilo({ model }, silo) })),
+    { name: 'the server', model: modelOfServer({ model, server }) },
+  ];
+  const others = trainers.filter((trainer) => !isDeepStrictEqual(trainer.model, trainers[0]?.model));
+  if (others.length === 0) return [];
+  const message =
+    `fedavg averages weights, so all silos and the server need the same model; another than ${trainers[0]?.name} ` +
+    `have: ${others.map(({ name }) => name).join(', ')}. Drop fedavg, or the models that differ`;
+  return [{ path: ['strategies', index], message }];
+}
+
+function enoughSyntheticImages({ server, silos }: PartialSpec): Problem[] {
+  if (!server || !silos) return [];
+  const images = syntheticImageCount(server, silos.length);
+  const path = ['server', 'images'];
+  if (images < silos.length)
+    return [{ path, message: `${images} in total leave some of the ${silos.length} silos without any` }];
+  if (images >= server.batchSize) return [];
+  return [{ path, message: `${images} in all are fewer than server.batchSize (${server.batchSize})` }];
+}
+
+function halvesOfImages({ data, silos, model, server }: PartialSpec): Problem[] {
+  const side = data && KNOWN_IMAGES[data.source.kind]?.side;
+  if (!side) return [];
+  const models: readonly (readonly [readonly PropertyKey[], ModelSpec | null | undefined])[] = [
+    [['model'], model],
+    [['server', 'model'], server?.model],
+    ...(silos ?? []).map((silo, index) => [['silos', index, 'model'], silo.model] as const),
+  ];
+  return models.flatMap(([path, shape]) => {
+    if (shape?.kind !== 'conv' || side % 2 ** shape.channels.length === 0) return [];
+    const message = `${shape.channels.length} layers halve ${side} x ${side} images too often; at most ${halvings(side)} fit`;
+    return [{ path: [...path, 'channels'], message }];
+  });
+}
+
+function deviceOfExecutor({ engine }: PartialSpec): Problem[] {
+  if (engine?.executor !== 'wasm' || engine.device === 'cpu') return [];
+  const message = `the wasm executor computes on the CPU only; for ${engine.device} take executor: onnxruntime`;
+  return [{ path: ['engine', 'device'], message }];
+}
+
+const CHECKS: readonly ((spec: PartialSpec) => Problem[])[] = [
+  uniqueNames,
+  classesDealt,
+  enoughImages,
+  foreignPossible,
+  halvesOfImages,
+  enoughSyntheticImages,
+  uniqueStrategies,
+  oneArchitectureForAveraging,
+  deviceOfExecutor,
+];
+
+/** What is known of the sets that can be named, before they are read. */
+const KNOWN_IMAGES: Readonly<Record<SourceSpec['kind'], { readonly classes: number; readonly side: number } | null>> = {
+  'drawn-digits': { classes: 10, side: 28 },
+  'drawn-garments': { classes: 10, side: 28 },
+  mnist: { classes: 10, side: 28 },
+  'fashion-mnist': { classes: 10, side: 28 },
+  folder: null,
+};
+
+function halvings(side: number): number {
+  let count = 0;
+  for (let rest = side; rest % 2 === 0; rest /= 2) count += 1;
+  return count;
+}
+
+function sameImages(a: SourceSpec, b: SourceSpec): boolean {
+  return a.kind === b.kind && (a.kind !== 'folder' || b.kind !== 'folder' || a.dir === b.dir);
+}
+
+function repeats<T>(values: readonly T[]): { index: number; value: T; first: number }[] {
+  return values.flatMap((value, index) => {
+    const first = values.indexOf(value);
+    return first < index ? [{ index, value, first }] : [];
+  });
+}

@@ -1,0 +1,43 @@
+// When two specs are the same experiment: a canonical text, its hash, and the paths at which two specs differ.
+
+import { createHash } from 'node:crypto';
+import { isRecord } from './schema-walk.ts';
+import type { Spec } from './spec.ts';
+
+/** SHA-256 (hex) of a resolved spec, whatever the order of its keys. */
+export function specHash(spec: Spec): string {
+  return createHash('sha256').update(canonicalJson(spec)).digest('hex');
+}
+
+/** JSON without spaces, keys of all objects sorted by code unit. Numbers as ECMAScript writes them. */
+export function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_, part: unknown) =>
+    isRecord(part) ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1))) : part,
+  );
+}
+
+/** One place where two specs differ; a missing value is undefined. */
+export interface Difference {
+  readonly path: readonly string[];
+  readonly ours: unknown;
+  readonly theirs: unknown;
+}
+
+/** The smallest places at which two JSON values differ, in the order of `ours`. */
+export function differencesBetween(ours: unknown, theirs: unknown): Difference[] {
+  if (isRecord(ours) && isRecord(theirs)) {
+    return [...new Set([...Object.keys(ours), ...Object.keys(theirs)])].flatMap((key) =>
+      below(key, ours[key], theirs[key]),
+    );
+  }
+  if (Array.isArray(ours) && Array.isArray(theirs) && ours.length === theirs.length) {
+    return ours.flatMap((item, index) => below(String(index), item, theirs[index]));
+  }
+  return canonicalJson(ours) === canonicalJson(theirs) ? [] : [{ path: [], ours, theirs }];
+}
+
+// --- internal ---
+
+function below(step: string, ours: unknown, theirs: unknown): Difference[] {
+  return differencesBetween(ours, theirs).map((difference) => ({ ...difference, path: [step, ...difference.path] }));
+}

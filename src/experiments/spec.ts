@@ -1,0 +1,180 @@
+// What an experiment is, as one schema: everything that decides its numbers, and nothing else.
+// Every object is strict: a key that means nothing is an error, not a wish that was not granted.
+
+import { z } from 'zod';
+import { partitionSchema, sourceSchema } from './data-spec.ts';
+import { count, MAX_SILOS } from './spec-numbers.ts';
+import { modelSchema, type optimizerSchema, type scheduleSchema, trainingFields } from './training-spec.ts';
+
+/** Names of silos: they become file names and parts of random keys. */
+export const SILO_NAME = /^[a-z0-9][a-z0-9-]{0,31}$/;
+
+/** Names of experiments: they become folder names. */
+export const EXPERIMENT_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+
+/** The whole experiment. Field order here is the order in `spec.json`. */
+export const specSchema = z
+  .strictObject({
+    name: z
+      .string()
+      .regex(EXPERIMENT_NAME)
+      .describe('Short name of the experiment: letters, digits, dot, hyphen, underscore; part of the run folder.'),
+    seed: z.int().min(0).default(0).describe('Root of all randomness: the same seed gives the same numbers.'),
+    rounds: count(10_000).default(10).describe('Federated rounds.'),
+    data: z
+      .strictObject({
+        source: sourceSchema,
+        partition: partitionSchema,
+        foreign: z
+          .strictObject({
+            source: sourceSchema.describe('Where the foreign images come from; another set than the own images.'),
+            rate: z.number().gt(0).max(1).describe('Foreign images for each own image. The paper: 0.05.'),
+            silos: z.array(siloName()).min(1).max(MAX_SILOS).describe('Silos that have foreign images.'),
+          })
+          .nullable()
+          .default(null)
+          .describe('Foreign images mixed into some silos, remembered for evaluation only; null for none.'),
+      })
+      .describe('Images, and who has which.'),
+    silos: z
+      .array(
+        z
+          .strictObject({
+            name: siloName(),
+            model: modelSchema.exactOptional().describe('Its own model; the default `model` where it is left out.'),
+          })
+          .describe('One participant.'),
+      )
+      .min(1)
+      .max(MAX_SILOS)
+      .describe('The participants, each with data and a model of its own.'),
+    model: modelSchema
+      .prefault({ kind: 'mlp', hidden: [512, 256, 128], latent: 2 })
+      .describe("Model of every silo that names none, and of the server. The default is the paper's."),
+    loss: z
+      .strictObject({
+        reconstruction: z
+          .enum(['mse', 'bernoulli'])
+          .default('mse')
+          .describe('`mse`: squared error, as in the paper; `bernoulli`: cross-entropy. Both are sums over pixels.'),
+        klWeight: z
+          .number()
+          .min(0)
+          .max(1e6)
+          .default(1)
+          .describe('Weight of the KL term, which is averaged over batch and latent dimensions as in the paper.'),
+      })
+      .prefault({})
+      .describe('What silos and server minimise.'),
+    local: z
+      .strictObject(trainingFields({ epochs: 10 }))
+      .prefault({})
+      .describe('Training within a silo.'),
+    server: z
+      .strictObject({
+        model: modelSchema
+          .nullable()
+          .default(null)
+          .describe('Model of the server; null for the default `model` of the silos.'),
+        ...trainingFields({ epochs: 20 }),
+        images: count(10_000_000).default(5000).describe('Synthetic images drawn from the decoders in each round.'),
+        imagesPer: z
+          .enum(['silo', 'total'])
+          .default('silo')
+          .describe("Whether `images` counts each silo's share or all of them together."),
+      })
+      .prefault({})
+      .describe('Training at the server, on synthetic images only.'),
+    strategies: z
+      .array(
+        z
+          .enum(['align', 'fedavg'])
+          .describe('`align`: decoders are shared and sampled; `fedavg`: weights of whole models are averaged.'),
+      )
+      .min(1)
+      .default(['align'])
+      .describe('The first is the main one, the others are baselines beside it.'),
+    privacy: z
+      .discriminatedUnion('mechanism', [
+        z.strictObject({
+          mechanism: z.literal('none').describe('No formal privacy: the decoders may reveal training images.'),
+        }),
+      ])
+      .describe('Privacy mechanism. It has no default: write out what you want.'),
+    evaluation: z
+      .strictObject({
+        probeSplits: count(100)
+          .default(5)
+          .describe('Random splits of the test images that the probe is averaged over.'),
+        controls: z
+          .boolean()
+          .default(true)
+          .describe('Whether the probe is also run on raw pixels, principal components and an untrained encoder.'),
+        gridImages: z
+          .int()
+          .min(0)
+          .max(1024)
+          .default(64)
+          .describe('Images in each picture of samples; 0 for no pictures.'),
+      })
+      .prefault({})
+      .describe('How the global model is judged.'),
+    engine: z
+      .strictObject({
+        executor: z
+          .enum(['auto', 'onnxruntime', 'wasm'])
+          .default('auto')
+          .describe('`auto`: ONNX Runtime where it is installed, else WebAssembly.'),
+        device: z.enum(['cpu', 'webgpu', 'cuda']).default('cpu').describe('Where ONNX Runtime computes.'),
+        silosAtOnce: count(1024)
+          .nullable()
+          .default(null)
+          .describe('Silos that train at the same time, one thread each; null for the number of cores.'),
+        serverThreads: count(256)
+          .default(2)
+          .describe("Threads of the server's training. Another number may change the last bits of the results."),
+      })
+      .prefault({})
+      .describe('What computes.'),
+  })
+  .describe('An experiment of align-fl.');
+
+/** A resolved experiment: every default filled in. */
+export type Spec = z.infer<typeof specSchema>;
+/** What may be written down: fields with defaults may be left out. */
+export type SpecInput = z.input<typeof specSchema>;
+export type SourceSpec = z.infer<typeof sourceSchema>;
+export type PartitionSpec = z.infer<typeof partitionSchema>;
+export type ForeignSpec = NonNullable<Spec['data']['foreign']>;
+export type SiloSpec = Spec['silos'][number];
+export type ModelSpec = z.infer<typeof modelSchema>;
+export type LossSpec = Spec['loss'];
+export type OptimizerSpec = z.infer<typeof optimizerSchema>;
+export type ScheduleSpec = z.infer<typeof scheduleSchema>;
+export type TrainingSpec = Spec['local'];
+export type ServerSpec = Spec['server'];
+export type StrategyName = Spec['strategies'][number];
+export type PrivacySpec = Spec['privacy'];
+export type EvaluationSpec = Spec['evaluation'];
+export type EngineSpec = Spec['engine'];
+
+/** The model that silo `silo` trains. */
+export function modelOfSilo(spec: Pick<Spec, 'model'>, silo: SiloSpec): ModelSpec {
+  return silo.model ?? spec.model;
+}
+
+/** The model that the server trains. */
+export function modelOfServer(spec: Pick<Spec, 'model' | 'server'>): ModelSpec {
+  return spec.server.model ?? spec.model;
+}
+
+/** Synthetic images of one round in which `siloCount` decoders arrived. */
+export function syntheticImageCount(server: ServerSpec, siloCount: number): number {
+  return server.imagesPer === 'silo' ? server.images * siloCount : server.images;
+}
+
+// --- internal ---
+
+function siloName() {
+  return z.string().regex(SILO_NAME).describe('Name of a silo: small letters, digits and hyphens, at most 32.');
+}

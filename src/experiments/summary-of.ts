@@ -1,0 +1,101 @@
+// What a finished run is summed up to: the journal's rounds with names, counts and hashes.
+
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { relative } from 'node:path';
+import { imageSetHash } from '../data/image-set.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { Journal, RoundRecord } from './journal.ts';
+import type { Materials } from './materials.ts';
+import type { RunFolder } from './run-folder.ts';
+import type { StrategyName } from './spec.ts';
+import { paperOfSummary, type StrategySummary, SUMMARY_FORMAT, type Summary } from './summary.ts';
+
+export interface SummaryParts {
+  readonly folder: RunFolder;
+  readonly journal: Journal;
+  readonly materials: Materials;
+  readonly engine: Engine;
+  readonly now: () => Date;
+  readonly version: string;
+  /** SHA-256 of the global model's file under a strategy. */
+  readonly globalSha256: (strategy: StrategyName) => Promise<string>;
+}
+
+/** The summary of a run whose journal is complete. */
+export async function summaryOf(parts: SummaryParts): Promise<Summary> {
+  const { folder, journal, materials, engine } = parts;
+  const { spec, layout } = folder;
+  const { train, test, name } = materials.dataSet;
+  return {
+    format: SUMMARY_FORMAT,
+    name: spec.name,
+    seed: spec.seed,
+    specHash: folder.specHash,
+    alignFlVersion: parts.version,
+    dataSet: {
+      name,
+      sha256: sha256(imageSetHash(train) + imageSetHash(test)),
+      train: train.labels.length,
+      test: test.labels.length,
+    },
+    partition: { file: relative(layout.root, layout.partition), sha256: sha256(await readFile(layout.partition)) },
+    startedAt: journal.startedAt,
+    finishedAt: parts.now().toISOString(),
+    machine: {
+      node: process.version,
+      platform: `${process.platform}-${process.arch}`,
+      cores: availableParallelism(),
+      executor: engine.executor,
+      device: engine.device,
+    },
+    strategies: await Promise.all(spec.strategies.map((strategy) => strategySummary(strategy, parts))),
+    controls: journal.controls ?? [],
+    paper: paperOfSummary(spec.data.source.kind),
+  };
+}
+
+// --- internal ---
+
+async function strategySummary(strategy: StrategyName, parts: SummaryParts): Promise<StrategySummary> {
+  const records = parts.journal.strategies[strategy] ?? [];
+  const last = records[records.length - 1] as RoundRecord;
+  const total = (stage: keyof RoundRecord['seconds']) => records.reduce((sum, { seconds }) => sum + seconds[stage], 0);
+  return {
+    strategy,
+    rounds: records.map(({ round, metrics, seconds }) => ({ round, metrics, seconds: seconds.total })),
+    final: last.metrics,
+    silos: parts.materials.manifest.silos.map(({ name, examples, classes }) => {
+      const uploads = records.flatMap(({ round, uploads: all }) =>
+        all.filter(({ silo }) => silo === name).map(({ bytes, sha256: hash }) => ({ round, bytes, sha256: hash })),
+      );
+      return {
+        name,
+        examples,
+        classes: Object.fromEntries(classes.map(({ label, count }) => [String(label), count])),
+        mechanism: parts.folder.spec.privacy.mechanism,
+        epsilon: 'Infinity',
+        delta: null,
+        uploadBytes: {
+          perRound: uploads.map(({ bytes }) => bytes),
+          total: uploads.reduce((sum, { bytes }) => sum + bytes, 0),
+        },
+        decoders: uploads.flatMap(({ round, bytes, sha256: hash }) =>
+          hash === null ? [] : [{ round, sha256: hash, bytes }],
+        ),
+      };
+    }),
+    globalSha256: await parts.globalSha256(strategy),
+    secondsPerStage: {
+      silos: total('silos'),
+      server: total('server'),
+      evaluation: total('evaluation'),
+      total: total('total'),
+    },
+  };
+}
+
+function sha256(content: string | Uint8Array): string {
+  return createHash('sha256').update(content).digest('hex');
+}

@@ -1,0 +1,191 @@
+// `summary.json`: the results of a complete run, in a versioned form for other programs. `docs/summary.md` explains it.
+
+import { z } from 'zod';
+import { StateError } from '../errors.ts';
+import { readJson, writeJsonAtomic } from '../storage/atomic-file.ts';
+import { paperNumbersFor } from './paper-numbers.ts';
+
+/** Name and version of the format. A change that old readers would misread gets a new number. */
+export const SUMMARY_FORMAT = 'align-fl/summary@1';
+
+const fraction = z.number().min(0).max(1);
+const spread = z.strictObject({
+  mean: fraction.describe('Mean over the splits.'),
+  sd: z.number().min(0).max(1).describe('Sample standard deviation over the splits; 0 for a single split.'),
+});
+const seconds = z.number().min(0);
+const amount = z.int().min(0);
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+
+/** How good a representation is. All scores are fractions, 0 to 1. */
+export const metricsSchema = z.strictObject({
+  probePaperSplit: z
+    .strictObject({ accuracy: spread, f1Weighted: spread })
+    .nullable()
+    .describe(
+      "The paper's protocol: 1,600 test images to fit, 400 to score. Null where there are too few test images.",
+    ),
+  probeFullTest: z
+    .strictObject({
+      accuracy: spread,
+      f1Weighted: spread,
+      recallPerClass: z
+        .array(fraction.nullable())
+        .describe('Mean recall of class i at index i; null for a class without test images.'),
+    })
+    .describe('The same probe on all test images, 80 % to fit, 20 % to score.'),
+  reconstructionMse: z
+    .number()
+    .min(0)
+    .nullable()
+    .describe('Mean squared error per pixel on the test images, pixels 0 to 1. Null for what does not reconstruct.'),
+});
+
+const siloSchema = z.strictObject({
+  name: z.string().describe('Name of the silo, as in the spec.'),
+  examples: amount.describe('Training images, foreign ones included.'),
+  classes: z.record(z.string(), amount).describe('Training images by class number.'),
+  mechanism: z.string().min(1).describe('Privacy mechanism, as in the spec.'),
+  epsilon: z
+    .union([z.number().min(0), z.literal('Infinity')])
+    .nullable()
+    .describe('Privacy spent in all rounds; "Infinity" for none at all, null where no claim can be made.'),
+  delta: fraction.nullable().describe('Delta that belongs to epsilon; null where epsilon is no number.'),
+  uploadBytes: z
+    .strictObject({
+      perRound: z.array(amount).describe('What left the silo in each round.'),
+      total: amount.describe('What left the silo in all rounds.'),
+    })
+    .describe('Sizes of what left the silo.'),
+  decoders: z
+    .array(
+      z.strictObject({
+        round: z.int().min(1).describe('Counts from 1.'),
+        sha256: sha256.describe('Of the file in `decoders/round-R/`.'),
+        bytes: amount.describe('Its size.'),
+      }),
+    )
+    .describe('Decoders that the silo released; none under a strategy that shares weights.'),
+});
+
+const strategySchema = z.strictObject({
+  strategy: z.string().min(1).describe('`align` or `fedavg`.'),
+  rounds: z
+    .array(
+      z.strictObject({
+        round: z.int().min(1).describe('Counts from 1.'),
+        metrics: metricsSchema.describe('Of the global model after this round.'),
+        seconds: seconds.describe('Time of this round, evaluation included.'),
+      }),
+    )
+    .describe('One entry a round, in order.'),
+  final: metricsSchema.describe('Of the global model after the last round.'),
+  silos: z.array(siloSchema).describe('One entry a silo, in the order of the spec.'),
+  globalSha256: sha256.describe("Of the global model's file: equal hashes, equal models."),
+  secondsPerStage: z
+    .strictObject({
+      silos: seconds.describe('Training within the silos.'),
+      server: seconds.describe('Sampling and training at the server.'),
+      evaluation: seconds.describe('Probes and pictures.'),
+      total: seconds.describe('All rounds of this strategy; pauses between stop and resume do not count.'),
+    })
+    .describe('Where the time went.'),
+});
+
+const paperMethodSchema = z.strictObject({
+  accuracy: fraction.nullable().describe('To compare with `probePaperSplit.accuracy`.'),
+  f1Weighted: fraction.nullable().describe('To compare with `probePaperSplit.f1Weighted`.'),
+});
+
+/** The whole file. Unknown keys are errors: a new field is a new version or comes with one. */
+export const summarySchema = z.strictObject({
+  format: z.literal(SUMMARY_FORMAT).describe('Name and version of this format.'),
+  name: z.string().describe('Name of the experiment.'),
+  seed: z.int().min(0).describe('Its seed.'),
+  specHash: sha256.describe('SHA-256 of the resolved spec, keys sorted.'),
+  alignFlVersion: z.string().describe('Version of the program that finished the run.'),
+  dataSet: z
+    .strictObject({
+      name: z.string().describe('Name of the data set.'),
+      sha256: sha256.describe('Of all its images and labels.'),
+      train: amount.describe('Training images, before they were dealt.'),
+      test: amount.describe('Test images.'),
+    })
+    .describe('The images of the experiment.'),
+  partition: z
+    .strictObject({
+      file: z.string().describe('Manifest within the run folder.'),
+      sha256: sha256.describe('Of that file.'),
+    })
+    .describe('Which silo had which images.'),
+  startedAt: z.iso.datetime().describe('When the run first began, UTC.'),
+  finishedAt: z.iso.datetime().describe('When it was complete, UTC.'),
+  machine: z
+    .strictObject({
+      node: z.string().describe('Version of Node.'),
+      platform: z.string().describe('System and processor, such as linux-x64.'),
+      cores: z.int().min(1).describe('Processor cores.'),
+      executor: z.string().describe('What computed: `onnxruntime` or `wasm`.'),
+      device: z.string().describe('Where: `cpu`, `webgpu` or `cuda`.'),
+    })
+    .describe('Where the run was finished.'),
+  strategies: z.array(strategySchema).min(1).describe('One entry a strategy, the main one first.'),
+  controls: z
+    .array(
+      z.strictObject({
+        name: z.string().min(1).describe('Such as `raw-pixels`, `pca-2`, `pca-16`, `untrained-encoder`.'),
+        metrics: metricsSchema.describe('The same probe on this representation.'),
+      }),
+    )
+    .describe('What the probe says of representations that nobody trained; empty where they were not asked for.'),
+  paper: z
+    .strictObject({
+      source: z.string().describe('Where the numbers are from.'),
+      align: paperMethodSchema.describe('ALIGN-FL without privacy.'),
+      fedavg: paperMethodSchema.describe('Averaging of whole autoencoders.'),
+    })
+    .nullable()
+    .describe("The paper's numbers for this data set, or null."),
+});
+
+/** The results of a complete run. */
+export type Summary = z.infer<typeof summarySchema>;
+/** Scores of one representation. */
+export type Metrics = z.infer<typeof metricsSchema>;
+export type StrategySummary = Summary['strategies'][number];
+export type SiloSummary = StrategySummary['silos'][number];
+
+/** The paper's numbers as the summary holds them: fractions, or null where there are none for this source. */
+export function paperOfSummary(sourceKind: string): Summary['paper'] {
+  const numbers = paperNumbersFor(sourceKind);
+  if (numbers === null) return null;
+  const asFraction = (percent: number | null) => (percent === null ? null : percent / 100);
+  const [align, fedavg] = [numbers.align, numbers.fedavg].map(({ accuracyPercent, f1WeightedPercent }) => ({
+    accuracy: asFraction(accuracyPercent),
+    f1Weighted: asFraction(f1WeightedPercent),
+  })) as [z.infer<typeof paperMethodSchema>, z.infer<typeof paperMethodSchema>];
+  return { source: numbers.source, align, fedavg };
+}
+
+/** Writes `summary` in one step. Its presence is what makes a run complete, so it comes last. Throws StateError if malformed. */
+export async function writeSummary(path: string, summary: Summary): Promise<void> {
+  await writeJsonAtomic(path, parseSummary(summary, path));
+}
+
+/** Reads a summary of this format. Throws StateError: absent, damaged, of another version. */
+export async function readSummary(path: string): Promise<Summary> {
+  return parseSummary(await readJson(path, { maxBytes: MAX_SUMMARY_BYTES }), path);
+}
+
+// --- internal ---
+
+const MAX_SUMMARY_BYTES = 2 ** 28;
+
+function parseSummary(value: unknown, path: string): Summary {
+  const result = summarySchema.safeParse(value);
+  if (result.success) return result.data;
+  const problems = result.error.issues
+    .slice(0, 5)
+    .map(({ path: at, message }) => `${at.map(String).join('.')}: ${message}`);
+  throw new StateError(`${path} is no summary of the format ${SUMMARY_FORMAT}: ${problems.join('; ')}.`, { path });
+}

@@ -1,0 +1,47 @@
+// ALIGN-FL (arXiv 2512.13316): silos train on from their own state and give a decoder; the server dreams and learns.
+
+import type { Engine } from '../engine/engine.ts';
+import { childKey, type Key } from '../engine/keys.ts';
+import type { Release } from '../exchange/release.ts';
+import type { ImageShape } from '../models/image-shape.ts';
+import type { GlobalVae } from '../server/global-vae.ts';
+import { drawPool, type Pool } from '../server/pool.ts';
+import type { Strategy } from './strategy.ts';
+
+export interface AlignOptions {
+  readonly run: string;
+  readonly engine: Engine;
+  readonly globalVae: GlobalVae;
+  readonly shape: ImageShape;
+  readonly images: number;
+  readonly imagesPer: 'silo' | 'total';
+  readonly key: Key;
+  /** Sees each pool before the server learns from it: for pictures. */
+  readonly onPool?: (pool: Pool) => Promise<void>;
+}
+
+export function alignStrategy(options: AlignOptions): Strategy {
+  const { run, engine, globalVae, shape, images, imagesPer, key, onPool } = options;
+  return {
+    name: 'align',
+    instruct: async (round) => ({ kind: 'train-own', run, round }),
+    absorb: (round, uploads, hooks) => {
+      const releases = uploads.filter((upload): upload is Release => upload.kind === 'decoder');
+      const dream = async () => {
+        const poolKey = childKey(key, `round-${round}`, 'pool');
+        const pool = await drawPool({
+          engine,
+          releases,
+          images,
+          imagesPer,
+          shape,
+          key: poolKey,
+          signal: hooks?.signal,
+        });
+        await onPool?.(pool);
+        return pool.images;
+      };
+      return globalVae.learn(round, dream, hooks);
+    },
+  };
+}

@@ -1,0 +1,29 @@
+// What happens in a run, as one stream of plain facts. Console, report and dashboard read these and nothing else.
+
+/** Mean of each loss term over an epoch. */
+export type Terms = Readonly<Record<string, number>>;
+
+interface Place {
+  readonly strategy: 'align' | 'fedavg';
+  /** Counted from 1. */
+  readonly round: number;
+}
+
+interface Steps {
+  readonly step: number;
+  readonly steps: number;
+  readonly epoch: number;
+  readonly loss: number;
+}
+
+/** Events of a round. Progress events come several times a second and are not kept. */
+export type RoundEvent =
+  | ({ readonly kind: 'silo-started' | 'silo-finished'; readonly silo: string } & Place)
+  | ({ readonly kind: 'silo-progress'; readonly silo: string } & Place & Steps)
+  | ({ readonly kind: 'silo-epoch'; readonly silo: string; readonly epoch: number; readonly terms: Terms } & Place)
+  | ({ readonly kind: 'server-started' | 'server-finished' } & Place)
+  | ({ readonly kind: 'server-progress' } & Place & Steps)
+  | ({ readonly kind: 'server-epoch'; readonly epoch: number; readonly terms: Terms } & Place);
+
+/** Takes an event; must not throw and must be quick. */
+export type Emit = (event: RoundEvent) => void;

@@ -1,0 +1,31 @@
+// FedAvg on the same autoencoder: every silo starts from the average, trains, and gives all its weights away.
+
+import type { WeightsUpdate } from '../exchange/weights-update.ts';
+import { averageWeights } from '../server/average.ts';
+import { loadState, saveState } from '../training/state-file.ts';
+import type { NamedArrays } from '../training/trainer.ts';
+import type { Strategy } from './strategy.ts';
+
+export interface FedAvgOptions {
+  readonly run: string;
+  /** What the first round starts from. */
+  readonly initial: NamedArrays;
+  /** File that holds the average. */
+  readonly file: string;
+}
+
+export function fedAvgStrategy({ run, initial, file }: FedAvgOptions): Strategy {
+  return {
+    name: 'fedavg',
+    instruct: async (round) => {
+      const last = await loadState(file);
+      return { kind: 'train-given', run, round, weights: last?.parameters ?? initial };
+    },
+    absorb: async (round, uploads) => {
+      const updates = uploads.filter((upload): upload is WeightsUpdate => upload.kind === 'weights');
+      const parameters = averageWeights(updates);
+      await saveState(file, { parameters, memory: {}, epochsDone: 0, round, finished: true });
+      return parameters;
+    },
+  };
+}

@@ -1,0 +1,58 @@
+// START HERE. One round of federated learning: ask, train at home, collect, learn.
+//
+// The strategy says what silos are asked for and what becomes of their answers (align.ts, fedavg.ts). A port is a way
+// to reach a silo (local-port.ts, thread-port.ts). Neither knows the other, and this page is all that joins them.
+
+import type { Upload } from '../exchange/upload.ts';
+import type { NamedArrays } from '../training/trainer.ts';
+import type { Emit } from './events.ts';
+import { inOrder } from './in-order.ts';
+import type { SiloPort } from './silo-port.ts';
+import type { Strategy } from './strategy.ts';
+
+export interface Round {
+  /** Counted from 1. */
+  readonly round: number;
+  readonly strategy: Strategy;
+  readonly silos: readonly SiloPort[];
+  /** Silos that train at the same time. */
+  readonly atOnce: number;
+  readonly emit: Emit;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface RoundResult {
+  /** One per silo, in the order of the silos. */
+  readonly uploads: readonly Upload[];
+  /** Parameters of the global model. */
+  readonly global: NamedArrays;
+}
+
+/**
+ * Plays a round. Every part of it can be repeated: a silo or server that has completed its part answers from disk, so
+ * an interrupted round is simply played again.
+ */
+export async function playRound({ round, strategy, silos, atOnce, emit, signal }: Round): Promise<RoundResult> {
+  const at = { strategy: strategy.name, round } as const;
+  const task = await strategy.instruct(round);
+
+  const uploads = await inOrder(silos, atOnce, async (silo) => {
+    emit({ kind: 'silo-started', ...at, silo: silo.name });
+    const upload = await silo.play(task, {
+      signal,
+      onProgress: (progress) => emit({ kind: 'silo-progress', ...at, silo: silo.name, ...progress }),
+      onEpoch: (epoch, terms) => emit({ kind: 'silo-epoch', ...at, silo: silo.name, epoch, terms }),
+    });
+    emit({ kind: 'silo-finished', ...at, silo: silo.name });
+    return upload;
+  });
+
+  emit({ kind: 'server-started', ...at });
+  const global = await strategy.absorb(round, uploads, {
+    signal,
+    onStep: (progress) => emit({ kind: 'server-progress', ...at, ...progress }),
+    onEpoch: (epoch, terms) => emit({ kind: 'server-epoch', ...at, epoch, terms }),
+  });
+  emit({ kind: 'server-finished', ...at });
+  return { uploads, global };
+}

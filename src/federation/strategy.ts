@@ -1,0 +1,14 @@
+// What distinguishes one way of federating from another: what silos are asked for, and what becomes of their answers.
+
+import type { Task } from '../exchange/task.ts';
+import type { Upload } from '../exchange/upload.ts';
+import type { RoundHooks } from '../training/round-training.ts';
+import type { NamedArrays } from '../training/trainer.ts';
+
+export interface Strategy {
+  readonly name: 'align' | 'fedavg';
+  /** The task of a round, the same for every silo. */
+  instruct(round: number): Promise<Task>;
+  /** Turns the silos' uploads into the global model; its parameters are returned and already on disk. */
+  absorb(round: number, uploads: readonly Upload[], hooks?: RoundHooks): Promise<NamedArrays>;
+}

@@ -1,0 +1,76 @@
+// Layers as pure functions of parameters and input. jax-js moves its arguments: what is read twice is read by `.ref`.
+
+import { lax, numpy as np } from '@jax-js/jax';
+import type { ArraySpec } from '../engine/array-spec.ts';
+
+/** Parameters by name, as traced arrays. A layer owns two: `<layer>.weight` and `<layer>.bias`. */
+export type Parameters = Readonly<Record<string, np.Array>>;
+
+/** A parameter before it exists: shape, and the number of inputs each output sums over, which sets its first values. */
+export interface ParameterSpec extends ArraySpec {
+  readonly dtype: 'float32';
+  readonly fanIn: number;
+}
+
+export type ParameterSpecs = Readonly<Record<string, ParameterSpec>>;
+
+/** Specs of a dense layer: weight [inputs, outputs], bias [outputs]. */
+export function denseSpecs(layer: string, inputs: number, outputs: number): ParameterSpecs {
+  return specs(layer, [inputs, outputs], [outputs], inputs);
+}
+
+/** `x [B, inputs] -> [B, outputs]` */
+export function dense(parameters: Parameters, layer: string, x: np.Array): np.Array {
+  return np.matmul(x, read(parameters, `${layer}.weight`)).add(read(parameters, `${layer}.bias`));
+}
+
+/** Specs of a 4 x 4 convolution: weight [outputs, inputs, 4, 4], bias [outputs, 1, 1]. */
+export function convolutionSpecs(layer: string, inputs: number, outputs: number): ParameterSpecs {
+  return specs(layer, [outputs, inputs, KERNEL, KERNEL], [outputs, 1, 1], inputs * KERNEL * KERNEL);
+}
+
+/** Halves height and width: `x [B, inputs, H, W] -> [B, outputs, H/2, W/2]`. */
+export function convolution(parameters: Parameters, layer: string, x: np.Array): np.Array {
+  const weight = read(parameters, `${layer}.weight`);
+  return lax.convGeneralDilated(x, weight, [2, 2], PADDING).add(read(parameters, `${layer}.bias`));
+}
+
+/** Doubles height and width: `x [B, inputs, H, W] -> [B, outputs, 2H, 2W]`, the transpose of `convolution`. */
+export function transposedConvolution(parameters: Parameters, layer: string, x: np.Array): np.Array {
+  const weight = read(parameters, `${layer}.weight`);
+  const spread = lax.convGeneralDilated(x, weight, [1, 1], TRANSPOSED_PADDING, { lhsDilation: [2, 2] });
+  return spread.add(read(parameters, `${layer}.bias`));
+}
+
+export function relu(x: np.Array): np.Array {
+  return np.maximum(x, 0);
+}
+
+/** 1 / (1 + exp(-x)) */
+export function sigmoid(x: np.Array): np.Array {
+  return np.reciprocal(np.exp(np.negative(x)).add(1));
+}
+
+// --- internal ---
+
+const KERNEL = 4;
+const PADDING: [number, number][] = [
+  [1, 1],
+  [1, 1],
+];
+const TRANSPOSED_PADDING: [number, number][] = [
+  [2, 2],
+  [2, 2],
+];
+
+function specs(layer: string, weight: number[], bias: number[], fanIn: number): ParameterSpecs {
+  return {
+    [`${layer}.weight`]: { shape: weight, dtype: 'float32', fanIn },
+    [`${layer}.bias`]: { shape: bias, dtype: 'float32', fanIn },
+  };
+}
+
+/** Another reference to a parameter: the record keeps its own. */
+function read(parameters: Parameters, name: string): np.Array {
+  return (parameters[name] as np.Array).ref;
+}

@@ -1,0 +1,77 @@
+// A training state on disk: one safetensors file, replaced atomically, which says how far training had come.
+
+import { existsSync } from 'node:fs';
+import { z } from 'zod';
+import { StateError } from '../errors.ts';
+import { readFileBounded, writeFileAtomic } from '../storage/atomic-file.ts';
+import { decodeSafetensors, encodeSafetensors, type Tensor } from '../storage/safetensors.ts';
+import type { NamedArrays, TrainingState } from './trainer.ts';
+
+/** A state with its place in the federation: within round `round`, or at its end. */
+export interface StoredState extends TrainingState {
+  readonly round: number;
+  /** Whether the round's training is complete; the optimizer's memory is then empty, since each round starts anew. */
+  readonly finished: boolean;
+}
+
+/** Replaces the file. When the promise resolves the state survives a power failure. */
+export async function saveState(path: string, state: StoredState): Promise<void> {
+  const tensors: Record<string, Tensor> = {};
+  const add = (prefix: string, arrays: NamedArrays) => {
+    for (const [name, data] of Object.entries(arrays)) {
+      tensors[prefix + name] = { dtype: 'F32', shape: [data.length], data };
+    }
+  };
+  add(PARAMETER, state.parameters);
+  if (!state.finished) add(MEMORY, state.memory);
+  const metadata = {
+    format: FORMAT,
+    round: String(state.round),
+    epochsDone: String(state.epochsDone),
+    finished: String(state.finished),
+  };
+  await writeFileAtomic(path, encodeSafetensors(tensors, metadata));
+}
+
+/** The state in the file, or null where there is none. Throws StateError for a damaged file or another format. */
+export async function loadState(path: string): Promise<StoredState | null> {
+  if (!existsSync(path)) return null;
+  const bytes = await readFileBounded(path, { maxBytes: MAX_STATE_BYTES });
+  const { tensors, metadata } = decodeSafetensors(bytes);
+  const parsed = metadataSchema.safeParse(metadata);
+  if (!parsed.success) {
+    throw new StateError(
+      `${path} is not a training state of this version (expected format ${FORMAT}). ` +
+        'Move the run folder away to start afresh, or use the version of align-fl that wrote it.',
+      { path },
+      { cause: parsed.error },
+    );
+  }
+  const part = (prefix: string): NamedArrays =>
+    Object.fromEntries(
+      Object.entries(tensors)
+        .filter(([name]) => name.startsWith(prefix))
+        .map(([name, tensor]) => [name.slice(prefix.length), tensor.data as Float32Array]),
+    );
+  return {
+    parameters: part(PARAMETER),
+    memory: part(MEMORY),
+    round: parsed.data.round,
+    epochsDone: parsed.data.epochsDone,
+    finished: parsed.data.finished === 'true',
+  };
+}
+
+// --- internal ---
+
+const FORMAT = 'align-fl/training-state@1';
+const PARAMETER = 'parameter/';
+const MEMORY = 'memory/';
+const MAX_STATE_BYTES = 2 ** 31;
+
+const metadataSchema = z.object({
+  format: z.literal(FORMAT),
+  round: z.coerce.number().int().min(0),
+  epochsDone: z.coerce.number().int().min(0),
+  finished: z.enum(['true', 'false']),
+});

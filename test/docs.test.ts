@@ -1,0 +1,115 @@
+// Documents that lie are worse than none: their links lead somewhere, the files they name exist, and the commands they
+// show are commands.
+
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { describe, expect, test } from 'vitest';
+
+const ROOT = resolve(import.meta.dirname, '..');
+const DOCUMENTS = ['.', 'docs', 'docs/decisions']
+  .flatMap((folder) => readdirSync(join(ROOT, folder)).map((name) => join(ROOT, folder, name)))
+  .filter((path) => path.endsWith('.md'))
+  .map((path) => ({ name: relative(ROOT, path).replaceAll('\\', '/'), path, text: readFileSync(path, 'utf8') }));
+
+describe.each(DOCUMENTS)('$name', ({ path, text }) => {
+  test('has no dead relative link', () => {
+    const dead = [...proseOf(text).matchAll(/\]\(([^)\s]+)\)/g)]
+      .map((match) => match[1] ?? '')
+      .filter((link) => !/^[a-z]+:/.test(link))
+      .filter((link) => {
+        const [file = '', anchor] = link.split('#');
+        const target = file === '' ? path : join(dirname(path), file);
+        if (!existsSync(target)) return true;
+        return anchor !== undefined && !anchorsOf(readFileSync(target, 'utf8')).includes(anchor);
+      });
+    expect(dead).toEqual([]);
+  });
+
+  test('names only files that exist', () => {
+    const named = [...text.matchAll(/(?<![\w./-])((?:src|test|scripts|bench|docs|bin)\/[\w./-]*)/g)].map(
+      (match) => match[1] ?? '',
+    );
+    const missing = named.map((one) => one.replace(/[.]+$/, '')).filter((one) => !existsSync(join(ROOT, one)));
+    expect(missing).toEqual([]);
+  });
+});
+
+test('a document that ends in a slash means a folder', () => {
+  for (const { text } of DOCUMENTS) {
+    for (const [, folder = ''] of text.matchAll(/`((?:src|test|scripts|bench|docs|bin)\/[\w/-]*\/)`/g)) {
+      expect(statSync(join(ROOT, folder)).isDirectory(), folder).toBe(true);
+    }
+  }
+});
+
+test('every deviation that the sources mark is listed in the paper map, by file', () => {
+  const map = DOCUMENTS.find(({ name }) => name === 'docs/paper-map.md')?.text ?? '';
+  const marked = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts') && readFileSync(join(ROOT, 'src', name), 'utf8').includes('Deviates:'))
+    .map((name) => `src/${name.replaceAll('\\', '/')}`);
+  expect(marked.filter((name) => !map.includes(name))).toEqual([]);
+});
+
+describe('the commands of README.md', () => {
+  const readme = DOCUMENTS.find(({ name }) => name === 'README.md')?.text ?? '';
+  const commands = [
+    ...readme.matchAll(/^(?: {4}|\$ )?((?:npx )?align-fl\b.*|npm .*)$|`((?:npx )?align-fl\b[^`]*|npm [^`]+)`/gm),
+  ]
+    .map((match) => (match[1] ?? match[2] ?? '').replace(/\s+#.*$/, '').trim())
+    .map((command) => command.replace(/^npx /, ''));
+
+  test('include the two that everything starts with', () => {
+    expect(commands).toEqual(expect.arrayContaining(['npm start', 'npm test']));
+  });
+
+  test('that start with npm are scripts of package.json, or npm itself', () => {
+    const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+      scripts: Record<string, string>;
+    };
+    const known = (command: string) => {
+      const [, verb = '', name = ''] = command.split(/\s+/);
+      return ['install', 'ci', 'pack'].includes(verb) || (verb === 'run' ? name : verb) in scripts;
+    };
+    expect(commands.filter((command) => command.startsWith('npm ') && !known(command))).toEqual([]);
+  });
+
+  test('that start with align-fl are commands with those options', () => {
+    const ours = commands
+      .filter((command) => command.startsWith('align-fl '))
+      .map((command) => command.split(/\s+/).slice(1));
+    expect(ours.length).toBeGreaterThan(0);
+    const names = new Set(ours.map(([first = '']) => first).filter((first) => /^[a-z]/.test(first)));
+    const known = new Map([...names].map((name) => [name, helpOf(name)]));
+    const top = helpOf();
+    const wrong = ours.filter(([name = '', ...rest]) => {
+      const help = name.startsWith('-') ? top : (known.get(name) ?? '');
+      const options = [name, ...rest].flatMap((word) => /^\[?(--[a-z-]+)/.exec(word)?.[1] ?? []);
+      const isCommand = name.startsWith('-') || new RegExp(`^ +${name}\\b`, 'm').test(top);
+      return !isCommand || options.some((option) => !new RegExp(`${option}\\b`).test(help));
+    });
+    expect(wrong.map((words) => words.join(' '))).toEqual([]);
+  });
+});
+
+/** What `align-fl [name] --help` prints. */
+function helpOf(...name: readonly string[]): string {
+  const args = [join(ROOT, 'bin', 'align-fl.mjs'), ...name, '--help'];
+  return execFileSync(process.execPath, args, { encoding: 'utf8', env: { ...process.env, NO_COLOR: '1' } });
+}
+
+/** Without code blocks, whose brackets are no links. */
+function proseOf(text: string): string {
+  return text.replace(/^```[\s\S]*?^```/gm, '').replace(/`[^`\n]*`/g, '');
+}
+
+/** The anchors of headings, as GitHub makes them. */
+function anchorsOf(text: string): string[] {
+  return [...text.matchAll(/^#+ (.+)$/gm)].map((match) =>
+    (match[1] ?? '')
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+      .trim()
+      .replaceAll(/\s/g, '-'),
+  );
+}

@@ -1,0 +1,34 @@
+// docs/errors.md has exactly one entry for each code an error can carry, with both of its questions answered.
+
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import * as errors from '../src/errors.ts';
+
+const text = readFileSync(new URL('../docs/errors.md', import.meta.url), 'utf8');
+const entries = text
+  .split(/^## /m)
+  .slice(1)
+  .map((entry) => ({ code: /^`([A-Z_]+)`/.exec(entry)?.[1], entry }));
+
+/** Code and name of every class that can be thrown. */
+const thrown = Object.values(errors)
+  .filter((value) => typeof value === 'function' && value !== errors.AlignError)
+  .map((value) => new (value as typeof errors.SpecError)('a message'))
+  .map(({ code, name }) => ({ code: String(code), name }));
+
+test('every code has one entry, and every entry a code', () => {
+  const codesOf = (list: readonly { readonly code: string | undefined }[]) =>
+    list.map(({ code }) => code ?? 'none').sort(byText);
+  expect(codesOf(entries)).toEqual(codesOf(thrown));
+});
+
+test.each(thrown)('the entry of $code names $name, says when it comes and what to do', ({ code, name }) => {
+  const entry = entries.find((one) => one.code === code)?.entry ?? '';
+  expect(entry).toContain(`\`${name}\``);
+  expect(entry).toMatch(/^\*\*When:\*\* \S.{20}/m);
+  expect(entry).toMatch(/^\*\*What to do:\*\* \S.{20}/m);
+});
+
+function byText(a: string, b: string): number {
+  return a < b ? -1 : 1;
+}
