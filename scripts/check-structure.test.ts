@@ -39,13 +39,13 @@ test('a good tree has no problems', () => {
 describe('import ranks', () => {
   test.each([
     ['up', 'src/engine/a.ts', "import { b } from '../models/b.ts';"],
-    ['sideways', 'src/data/a.ts', "import type { B } from '../models/b.ts';"],
+    ['sideways', 'src/silo/a.ts', "import type { B } from '../server/b.ts';"],
     ['up, by re-export', 'src/engine/a.ts', "export * from '../models/b.ts';"],
     ['up, over several lines', 'src/engine/a.ts', "import {\n  b,\n  c,\n} from '../models/b.ts';"],
     ['up, at run time', 'src/engine/a.ts', "export const b = () => import('../models/b.ts');"],
     ['up, for its effect', 'src/engine/a.ts', "import '../models/b.ts';"],
   ])('an import %s is refused', (_way, path, text) => {
-    expect(problemsOf({ [path]: text, 'src/models/b.ts': '' })).toEqual([
+    expect(problemsOf({ [path]: text, 'src/models/b.ts': '', 'src/server/b.ts': '' })).toEqual([
       expect.stringMatching(/^src\/\w+\/a\.ts:\d: import-rank: /),
     ]);
   });

@@ -5,6 +5,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { RANKS } from '../scripts/structure-rules.mjs';
 
 const ROOT = resolve(import.meta.dirname, '..');
 const DOCUMENTS = ['.', 'docs', 'docs/decisions']
@@ -41,6 +42,15 @@ test('a document that ends in a slash means a folder', () => {
       expect(statSync(join(ROOT, folder)).isDirectory(), folder).toBe(true);
     }
   }
+});
+
+test('the rooms in ARCHITECTURE.md have the ranks that are enforced', () => {
+  const text = DOCUMENTS.find(({ name }) => name === 'ARCHITECTURE.md')?.text ?? '';
+  const told = [...text.matchAll(/^\| (\d+) \| `(?:src\/)?([a-z]+)(?:\.ts)?` \|/gm)].map(
+    ([, rank, room]) => `${rank} ${room}`,
+  );
+  const enforced = RANKS.flatMap((rooms, rank) => rooms.map((room) => `${rank} ${room}`));
+  expect(new Set(told)).toEqual(new Set(enforced));
 });
 
 test('every deviation that the sources mark is listed in the paper map, by file', () => {

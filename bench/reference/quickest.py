@@ -60,7 +60,7 @@ def quickest_plan(case: str, batch: int, threads: int) -> Plan:
 
 
 def matrix_library() -> str:
-    """What multiplies matrices here: "mkl", "openblas-pthread", "reference" (some forty times slower), "unknown"..."""
+    """What multiplies matrices here: "mkl", "openblas-pthread", "reference" (some 25 times slower), "unknown"..."""
     if torch.backends.mkl.is_available():
         return "mkl"
     folders = {path.split("/")[-2] for path in mapped_files() if "/libblas.so" in path}

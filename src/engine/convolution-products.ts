@@ -76,20 +76,20 @@ function innermost({ x, w, sizes }: Product): 'batch' | 'channels' {
 
 /** Sums over channels and taps: w [o, i k] times x gathered to [i k, y b]. */
 function gatheredInputs({ scope, x, w, axes, dtype, sizes: { b, i, o, u, k, y } }: Product): View {
-  const places = { tensor: tensorOf(scope, x, ['channels', 'space', 'batch'], [i, u, b]), shape: [i, u, b], dtype };
+  const places = { tensor: tensorOf(scope, x, ['second', 'space', 'first'], [i, u, b]), shape: [i, u, b], dtype };
   const gathered = scope.reshape(gather(scope, places, inputsByTap(axes)), [i * k, y * b]);
-  const kernel = tensorOf(scope, w, ['batch', 'channels', 'space'], [o, i * k]);
+  const kernel = tensorOf(scope, w, ['first', 'second', 'space'], [o, i * k]);
   const product = scope.graph.node('Gemm', [kernel, gathered]);
   return batchLast({ scope, axes, dtype }, product, [o, b]);
 }
 
 /** Sums over taps and images: x gathered to [b y, k i] times w [o, k i]. */
 function gatheredInputsByOutput({ scope, x, w, axes, dtype, sizes: { b, i, o, u, k, y } }: Product): View {
-  const places = { tensor: tensorOf(scope, x, ['batch', 'space', 'channels'], [b, u, i]), shape: [b, u, i], dtype };
+  const places = { tensor: tensorOf(scope, x, ['first', 'space', 'second'], [b, u, i]), shape: [b, u, i], dtype };
   const gathered = scope.reshape(gather(scope, places, inputsByOutput(axes)), [b * y, k * i]);
-  const kernel = tensorOf(scope, w, ['batch', 'space', 'channels'], [o, k * i]);
+  const kernel = tensorOf(scope, w, ['first', 'space', 'second'], [o, k * i]);
   const product = scope.graph.node('Gemm', [gathered, kernel], { transB: 1 }); // [b y, o]
-  return transposeView(batchLast({ scope, axes, dtype }, product, [b, o]), [1, 0, ...spaceOf(axes)]);
+  return transposeView(batchLast({ scope, axes, dtype }, product, [b, o]), [1, 0, ...axes.map((_, n) => 2 + n)]);
 }
 
 /**
@@ -97,28 +97,24 @@ function gatheredInputsByOutput({ scope, x, w, axes, dtype, sizes: { b, i, o, u,
  * gathered elements those of the strided convolution that is the gradient of this one.
  */
 function gatheredTaps({ scope, x, w, axes, dtype, sizes: { b, i, o, u, k, y } }: Product): View {
-  const places = { tensor: tensorOf(scope, w, ['batch', 'space', 'channels'], [o, k, i]), shape: [o, k, i], dtype };
+  const places = { tensor: tensorOf(scope, w, ['first', 'space', 'second'], [o, k, i]), shape: [o, k, i], dtype };
   const gathered = scope.reshape(gather(scope, places, tapsByReversedOutput(axes)), [o * y, u * i]);
-  const input = tensorOf(scope, x, ['batch', 'space', 'channels'], [b, u * i]);
+  const input = tensorOf(scope, x, ['first', 'space', 'second'], [b, u * i]);
   const product = scope.graph.node('Gemm', [gathered, input], { transB: 1 }); // [o y, b]
   const reversed = scope.reshape(product, [o, ...axes.map((axis) => axis.outputs), b]);
-  const ordered = flip(
-    scope,
-    reversed,
-    axes.map((_, n) => 1 + n),
-  );
-  return batchLast({ scope, axes, dtype }, ordered, [o, b]);
+  const spaceAt = axes.map((_, n) => 1 + n);
+  return batchLast({ scope, axes, dtype }, flip(scope, reversed, spaceAt), [o, b]);
 }
 
 /** Products of every tap and every input, w [o k, i] times x [i, u b]; then, for each y, the sum of those it wants. */
 function gatheredProducts({ scope, x, w, axes, dtype, sizes: { b, i, o, u, k, y } }: Product): View {
   const pairs = pairsByOutput(axes);
-  const terms = Math.max(1, ...pairs.map((own) => own.length));
+  const terms = pairs.reduce((most, own) => Math.max(most, own.length), 1);
   const isRagged = pairs.some((own) => own.length < terms);
-  const images = tensorOf(scope, x, ['channels', 'space', 'batch'], [i, u, b]);
+  const images = tensorOf(scope, x, ['second', 'space', 'first'], [i, u, b]);
   const input = isRagged ? withZeros(scope, images, dtype) : images; // so that every tap has a product that is zero
   const width = isRagged ? u + 1 : u;
-  const kernel = tensorOf(scope, w, ['batch', 'space', 'channels'], [o * k, i]);
+  const kernel = tensorOf(scope, w, ['first', 'space', 'second'], [o * k, i]);
   const products = scope.graph.node('Gemm', [kernel, scope.reshape(input, [i, width * b])]); // [o k, width b]
   const positions = Array.from({ length: terms }, (_, term) =>
     pairs.map((own) => (own[term] ? own[term].k * width + own[term].u : u)),
@@ -150,12 +146,13 @@ function withZeros(scope: Scope, tensor: string, dtype: DType): string {
   return scope.graph.node('Pad', [tensor, scope.graph.constant([0, 0, 0, 0, 1, 0], 'int64'), zero]);
 }
 
-type Axis = 'batch' | 'channels' | 'space';
+/** Axes of x [b, i, ...] and w [o, i, ...]. */
+type Axis = 'first' | 'second' | 'space';
 
-/** A view of [batch, channels, ...space] written out in another order, as a tensor of `shape`. */
+/** A view [first, second, ...space] written out with its axes in another order, as a tensor of `shape`. */
 function tensorOf(scope: Scope, view: View, order: readonly Axis[], shape: readonly number[]): string {
   const space = view.shape.slice(2).map((_, n) => 2 + n);
-  const permutation = order.flatMap((axis) => (axis === 'space' ? space : [axis === 'batch' ? 0 : 1]));
+  const permutation = order.flatMap((axis) => (axis === 'space' ? space : [axis === 'first' ? 0 : 1]));
   // Axes of length one in the base would turn a plain matrix transpose into a general, slow one: leave them out first.
   const varying = memoryOrder(view);
   const compact = scope.fromOrder(scope.inOrder(view, varying), view.shape, varying, view.dtype);
@@ -165,10 +162,6 @@ function tensorOf(scope: Scope, view: View, order: readonly Axis[], shape: reado
 /** Varying axes in the order in which they lie in memory. */
 function memoryOrder(view: View): number[] {
   return varyingAxes(view).sort((p, q) => (view.axes[p] as number) - (view.axes[q] as number));
-}
-
-function spaceOf(axes: readonly ConvolutionAxis[]): number[] {
-  return axes.map((_, n) => 2 + n);
 }
 
 /** A tensor of [o, ...S', b], flat or not, as a view of [b, o, ...S']. */

@@ -150,6 +150,13 @@ describe('a convolution and its gradients agree on both executors', () => {
     await expectTwins(twins, 'channels last', { f, specs: specsOf(convolution) }, TOLERANCE);
   });
 
+  it('in double precision', async () => {
+    const convolution: Convolution = { x: [3, 2, 4, 4], w: [3, 2, 3, 3], strides: [2, 2], padding: both([1, 1]) };
+    const f = ({ x, w }: Operands) => ({ y: convolve(convolution, x.astype(np.float64), w.astype(np.float64)) });
+    const tolerance = { relative: 1e-12, absolute: 1e-12 };
+    await expectTwins(twins, 'double', { f, specs: specsOf(convolution) }, tolerance);
+  });
+
   it('when an operand is a broadcast', async () => {
     const convolution: Convolution = { x: [3, 2, 4, 4], w: [3, 2, 3, 3], strides: [2, 2], padding: both([1, 1]) };
     const inner = gradients(convolution);

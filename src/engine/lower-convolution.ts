@@ -1,10 +1,10 @@
 // `conv`: plain, strided, dilated and transposed convolutions, and the gradients that backward passes make of them.
 
+import type { ArraySpec } from './array-spec.ts';
 import type { ConvolutionAxis } from './convolution-axis.ts';
 import { convolutionOperator, type ConvolutionParameters } from './convolution-operators.ts';
 import { convolutionProduct } from './convolution-products.ts';
-import { unsupported } from './lower-elementwise.ts';
-import type { Rule } from './scope.ts';
+import { type Rule, unsupported } from './scope.ts';
 
 /**
  * Lowers `conv(x [B, I, ...S], w [O, I, ...K]) -> [B, O, ...S']`, floating point, any number of spatial axes: as matrix
@@ -21,7 +21,7 @@ export const lowerConvolution: Rule = (scope, equation) => {
   if (dtype !== 'float32' && dtype !== 'float64') throw unsupported(scope, equation, `element type ${dtype}`);
   const [xView, wView] = [scope.viewAs(x, dtype), scope.viewAs(w, dtype)];
   if (scope.freeLength === null) {
-    const axes = axesOf(parameters, x.shape, w.shape, output.shape);
+    const axes = axesOf(parameters, { x, w, output });
     scope.bind(output, convolutionProduct(scope, { x: xView, w: wView, axes, dtype }));
     return;
   }
@@ -36,16 +36,16 @@ interface JaxParameters extends ConvolutionParameters {
 }
 
 function axesOf(
-  parameters: ConvolutionParameters,
-  ...[xShape, wShape, outShape]: (readonly number[])[]
+  { strides, padding, lhsDilation, rhsDilation }: ConvolutionParameters,
+  { x, w, output }: Readonly<Record<'x' | 'w' | 'output', ArraySpec>>,
 ): ConvolutionAxis[] {
-  return parameters.strides.map((stride, i) => ({
-    inputs: xShape?.[2 + i] as number,
-    taps: wShape?.[2 + i] as number,
-    outputs: outShape?.[2 + i] as number,
-    inputStep: parameters.lhsDilation[i] as number,
-    tapStep: parameters.rhsDilation[i] as number,
+  return strides.map((stride, i) => ({
+    inputs: x.shape[2 + i] as number,
+    taps: w.shape[2 + i] as number,
+    outputs: output.shape[2 + i] as number,
+    inputStep: lhsDilation[i] as number,
+    tapStep: rhsDilation[i] as number,
     outputStep: stride,
-    before: parameters.padding[i]?.[0] as number,
+    before: padding[i]?.[0] as number,
   }));
 }

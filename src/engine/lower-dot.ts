@@ -1,8 +1,8 @@
 // `dot`, jax-js's only contraction: sum(x * y) over the last axis of broadcast operands, as matrix products.
 
 import { isFloat, sizeOf } from './array-spec.ts';
-import type { Rule, Scope } from './scope.ts';
-import type { Atom, Equation } from './trace.ts';
+import { type Rule, type Scope, unsupported } from './scope.ts';
+import type { Equation } from './trace.ts';
 import { alignTo, type Base, type View } from './view.ts';
 
 /** Lowers `dot` to Gemm, batched MatMul, or an elementwise product with a sum where there is nothing to contract. */
@@ -11,9 +11,12 @@ export const lowerDot: Rule = (scope, equation) => {
   const [output] = equation.outputs;
   if (!x || !y || !output) return;
   const full = broadcastShape(x.shape, y.shape);
-  const dtype = isFloat(output.dtype) ? output.dtype : 'int32'; // uint32 and int32 wrap around alike
-  const operand = (atom: Atom) => alignTo(scope.cast(scope.viewAs(atom, output.dtype), dtype), full);
-  scope.bind(output, scope.cast(contract(scope, operand(x), operand(y), output.shape), output.dtype));
+  if (!isFloat(output.dtype) && output.dtype !== 'int32') {
+    throw unsupported(scope, equation, `element type ${output.dtype}: cast to int32 or float32 first`);
+  }
+  const left = alignTo(scope.viewAs(x, output.dtype), full);
+  const right = alignTo(scope.viewAs(y, output.dtype), full);
+  scope.bind(output, contract(scope, left, right, output.shape));
 };
 
 /** `sum(left * right, last axis)`; both views have the same shape, `outShape` is that shape without its last axis. */

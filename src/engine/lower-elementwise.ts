@@ -1,10 +1,9 @@
 // Elementwise primitives: each output element depends on one element of each operand.
 
-import { LoweringError } from '../errors.ts';
 import { type DType, isFloat } from './array-spec.ts';
 import { onnxType } from './graph.ts';
 import { productWithBias } from './lower-dot.ts';
-import type { Rule, Scope } from './scope.ts';
+import { type Rule, type Scope, unsupported } from './scope.ts';
 import { type Atom, type Equation, promote } from './trace.ts';
 import { alignTo, type View } from './view.ts';
 
@@ -101,14 +100,6 @@ export const lowerElementwise: Rule = (scope, equation) => {
   const carrier = CARRIERS[equation.primitive]?.[output.dtype];
   scope.bind(output, scope.cast(scope.fromOrder(name, output.shape, order, carrier ?? output.dtype), output.dtype));
 };
-
-/** The error for a primitive that is known, in a form that is not. */
-export function unsupported(scope: Scope, equation: Equation, what: string): LoweringError {
-  return new LoweringError(`'${scope.label}': the primitive '${equation.primitive}' cannot be lowered for ${what}.`, {
-    primitive: equation.primitive,
-    label: scope.label,
-  });
-}
 
 // --- internal ---
 

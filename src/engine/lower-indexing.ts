@@ -1,8 +1,7 @@
 // Reading and adding at computed positions: `gather`, and `scatter`, which is its gradient.
 
 import { isFloat } from './array-spec.ts';
-import { unsupported } from './lower-elementwise.ts';
-import type { Rule, Scope } from './scope.ts';
+import { type Rule, type Scope, unsupported } from './scope.ts';
 import type { Atom } from './trace.ts';
 import { alignTo, wholeView } from './view.ts';
 

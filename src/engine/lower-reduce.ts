@@ -1,11 +1,13 @@
 // Reductions over whole axes.
 
 import type { DType } from './array-spec.ts';
-import { unsupported } from './lower-elementwise.ts';
-import type { Rule } from './scope.ts';
+import { type Rule, unsupported } from './scope.ts';
 import { varyingAxes } from './view.ts';
 
-/** Lowers `reduce`. Axes along which nothing varies are not written out: a sum over them is a factor. */
+/**
+ * Lowers `reduce`. Axes along which nothing varies are not written out: a sum over them is a factor. Sums and products of
+ * integers must fit their type: ONNX Runtime stops at its ends where jax-js wraps around.
+ */
 export const lowerReduce: Rule = (scope, equation) => {
   const [input] = equation.inputs;
   const [output] = equation.outputs;
@@ -14,7 +16,7 @@ export const lowerReduce: Rule = (scope, equation) => {
   if (output.dtype === 'bool' && (operator === 'ReduceSum' || operator === 'ReduceProd')) {
     throw unsupported(scope, equation, `${operator} of bool: cast to int32 first`); // jax-js's own backends disagree
   }
-  const carrier = CARRIERS[operator]?.[output.dtype] ?? output.dtype;
+  const carrier = CARRIERS[output.dtype] ?? output.dtype;
   const view = scope.cast(scope.view(input), carrier);
   const reduced = equation.parameters['axis'] as readonly number[];
   // In memory order, so that no operand is transposed for a sum.
@@ -52,10 +54,5 @@ const OPERATORS: Readonly<Record<string, string>> = {
   Min: 'ReduceMin',
 };
 
-/** Element types that the CPU kernels lack, and the type that carries their values and the result instead. */
-const CARRIERS: Readonly<Record<string, Partial<Record<DType, DType>>>> = {
-  ReduceSum: { uint32: 'int32' }, // both wrap around at 2^32
-  ReduceProd: { uint32: 'int32' },
-  ReduceMax: { uint32: 'float64', bool: 'int32' }, // exact, and in the same order
-  ReduceMin: { uint32: 'float64', bool: 'int32' },
-};
+/** Element types that the CPU kernels lack, and the type that carries their values and the result exactly. */
+const CARRIERS: Partial<Record<DType, DType>> = { uint32: 'float64', bool: 'int32' };

@@ -46,7 +46,7 @@ export function lower(traced: Traced, options: LoweringOptions = {}): LoweredMod
     scope.bindTensor(variable, name);
   }
   for (const equation of traced.equations) applyRule(scope, equation);
-  const taken = new Set(open.map(({ name }) => name));
+  const taken = new Set(traced.inputs.map(({ spec }) => spec.name));
   const outputs = traced.outputs.map(({ spec, atom }): Port => {
     const port = taken.has(spec.name) ? { ...spec, tensor: `${spec.name}%` } : spec;
     graph.output(scope.tensor(atom), tensorName(port));

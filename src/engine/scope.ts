@@ -140,6 +140,14 @@ export class Scope {
   }
 }
 
+/** The error for a primitive that is known, in a form that is not. */
+export function unsupported(scope: Scope, equation: Equation, what: string): LoweringError {
+  return new LoweringError(`'${scope.label}': the primitive '${equation.primitive}' cannot be lowered for ${what}.`, {
+    primitive: equation.primitive,
+    label: scope.label,
+  });
+}
+
 // --- internal ---
 
 /** A literal's value in an integer type, as jax-js casts it: towards zero, ends of the range kept, NaN to 0. */

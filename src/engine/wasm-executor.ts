@@ -1,14 +1,17 @@
 // jax-js's own WebAssembly backend as the executor: the fallback without ONNX Runtime, and the twin in tests.
 
+import { setImmediate } from 'node:timers/promises';
 import { jit, numpy as np } from '@jax-js/jax';
 import { ONNXModel } from '@jax-js/onnx';
+import { DeviceError } from '../errors.ts';
 import { type ArraySpec, checkFits, type HostArray, isSpec, type Tree } from './array-spec.ts';
-import type { BoundRun, Buffers, Program } from './program.ts';
+import type { BoundRun, Buffers, Port, Program } from './program.ts';
 import type { ArrayFunction, Traced } from './trace.ts';
 
 /** The function itself, compiled by jax-js. `traced` gives the ports; `specs` the tree of its argument. */
 export function wasmProgram(f: ArrayFunction, specs: Tree<ArraySpec>, traced: Traced): Program {
   const ports = portsOf(traced);
+  ports.inputs.forEach((port) => checkPassable(traced.label, port));
   const compiled = jit(f as unknown as (inputs: object) => np.Array);
   return programOf(ports, (given) => leavesOf(compiled(argument(specs, given) as object)));
 }
@@ -24,6 +27,16 @@ export function wasmModelProgram(bytes: Uint8Array, ports: Ports): Program {
 }
 
 // --- internal ---
+
+/** jax-js 0.1.25 looks for Float16Array, which came with Node 24, before it takes a Float64Array. */
+function checkPassable(label: string, { name, dtype }: Port): void {
+  if (dtype !== 'float64' || 'Float16Array' in globalThis) return;
+  throw new DeviceError(
+    `'${label}' takes '${name}' as float64, which the wasm executor cannot pass on before Node 24. ` +
+      'Pass float32 and convert inside, or run it on ONNX Runtime.',
+    { label, name },
+  );
+}
 
 type Ports = Pick<Program, 'label' | 'inputs' | 'outputs'>;
 
@@ -44,6 +57,7 @@ function programOf(ports: Ports, run: (given: Buffers) => readonly np.Array[]): 
           const data = await (results[i] as np.Array).data();
           (wanted[spec.name] as HostArray).set(data as never);
         }
+        await setImmediate(); // else a training would let no signal and no message in until its end
       };
     },
   };

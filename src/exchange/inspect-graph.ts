@@ -1,7 +1,7 @@
 // The graph of a decoder from outside: known operators, plain attributes, every tensor named once and defined before use.
 
 import { AttributeProto_AttributeType, type AttributeProto, type GraphProto, type NodeProto } from 'onnx-buf';
-import { ALLOWED_OPERATORS } from './allowed-operators.ts';
+import { ALLOWED_OPERATORS, type Operands } from './allowed-operators.ts';
 import { inspectTensor } from './inspect-tensors.ts';
 import { refuse, shown } from './refusal.ts';
 
@@ -36,7 +36,7 @@ export function inspectGraph(graph: GraphProto): void {
       });
     }
     const depends = read.some((name) => fromLatent.has(name));
-    for (const name of written.filter((one) => one !== '')) {
+    for (const name of written) {
       define(name);
       if (depends) fromLatent.add(name);
     }
@@ -49,10 +49,20 @@ export function inspectGraph(graph: GraphProto): void {
 
 // --- internal ---
 
+/** Strides, paddings, axes and sizes of images are far smaller. */
 const MAX_ATTRIBUTE = 65_536;
 
 /** Their integers may be positions past any end, as exporters write them for "up to the end". */
 const UNBOUNDED_INTEGERS = new Set(['Constant', 'Slice', 'Shape']);
+
+const PLAIN_TYPES: ReadonlySet<number> = new Set([
+  AttributeProto_AttributeType.FLOAT,
+  AttributeProto_AttributeType.INT,
+  AttributeProto_AttributeType.STRING,
+  AttributeProto_AttributeType.TENSOR,
+  AttributeProto_AttributeType.FLOATS,
+  AttributeProto_AttributeType.INTS,
+]);
 
 function inspectNode(node: NodeProto, position: number): void {
   const { opType, domain } = node;
@@ -64,15 +74,29 @@ function inspectNode(node: NodeProto, position: number): void {
     });
   }
   for (const attribute of node.attribute) inspectAttribute(attribute, opType, position);
-  if (!ALLOWED_OPERATORS.has(opType)) {
-    refuse(
-      'operator',
-      `Operator ${position} is ${shown(opType)}; allowed are ${[...ALLOWED_OPERATORS].join(', ')}.`,
-      facts,
-    );
+  const operands = ALLOWED_OPERATORS.get(opType);
+  if (!operands) {
+    const allowed = [...ALLOWED_OPERATORS.keys()].join(', ');
+    return refuse('operator', `Operator ${position} is ${shown(opType)}; allowed are ${allowed}.`, facts);
   }
+  inspectOperands(node, operands, position);
   if (node.overload !== '' || node.deviceConfigurations.length > 0) {
     refuse('not-plain', `Operator ${position}, ${shown(opType)}, has an overload or a placement.`, facts);
+  }
+}
+
+function inspectOperands(node: NodeProto, { least, most }: Operands, position: number): void {
+  const { input, output, opType } = node;
+  const needed = most === Infinity ? Infinity : least; // the operands behind may be left out, written as ''
+  const gap = input.findIndex((name, i) => name === '' && i < needed);
+  if (input.length < least || input.length > most || gap !== -1 || output.length !== 1) {
+    const counts = `${input.length} operands and ${output.length} results`;
+    const wanted = `${least === most ? least : `${least} to ${most}`} and 1`;
+    const missing = gap === -1 ? '' : `, operand ${gap} left out`;
+    refuse('operands', `Operator ${position}, ${shown(opType)}, has ${counts}${missing}; expected were ${wanted}.`, {
+      operator: shown(opType),
+      node: position,
+    });
   }
 }
 
@@ -91,12 +115,3 @@ function inspectAttribute(attribute: AttributeProto, operator: string, position:
     refuse('attribute', `${where} has a number beyond ${MAX_ATTRIBUTE}.`, facts);
   }
 }
-
-const PLAIN_TYPES: ReadonlySet<number> = new Set([
-  AttributeProto_AttributeType.FLOAT,
-  AttributeProto_AttributeType.INT,
-  AttributeProto_AttributeType.STRING,
-  AttributeProto_AttributeType.TENSOR,
-  AttributeProto_AttributeType.FLOATS,
-  AttributeProto_AttributeType.INTS,
-]);

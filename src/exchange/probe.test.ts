@@ -47,13 +47,6 @@ const CASES: readonly Case[] = [
     },
   ],
   [
-    'does-not-load',
-    'a missing operand',
-    (graph) => {
-      graph.node[0]!.input.length = 1;
-    },
-  ],
-  [
     'does-not-run',
     'images of another size than declared',
     (graph) => {

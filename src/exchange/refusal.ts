@@ -17,6 +17,7 @@ export const REASONS = {
   'external-data': 'tensors stored outside of the file',
   subgraph: 'control flow: graphs inside of operators',
   operator: 'an operator that decoders may not use',
+  operands: 'an operator with operands or results that are missing or too many',
   attribute: 'an attribute of an unknown kind or an absurd size',
   'node-count': 'more operators than allowed',
   'tensor-type': 'a constant of another element type than float32, int32 or int64',

@@ -1,6 +1,5 @@
 // Pictures of a run: grids of what each silo's decoder dreams, and of what the global model has learnt to dream.
 
-import { join } from 'node:path';
 import type { numpy as np } from '@jax-js/jax';
 import { float32 } from '../engine/array-spec.ts';
 import type { Engine } from '../engine/engine.ts';
@@ -11,7 +10,7 @@ import { type Parameters, sigmoid } from '../models/layers.ts';
 import type { Vae } from '../models/vae.ts';
 import type { Pool } from '../server/pool.ts';
 import { writeFileAtomic } from '../storage/atomic-file.ts';
-import { loadState } from '../training/state-file.ts';
+import { globalParameters } from './global-model.ts';
 import type { RunFolder } from './run-folder.ts';
 import type { StrategyName } from './spec.ts';
 
@@ -39,13 +38,13 @@ export async function savePictures(options: {
 }): Promise<void> {
   const { strategy, folder, engine, vae, shape, key } = options;
   const count = folder.spec.evaluation.gridImages;
-  const state = await loadState(join(folder.layout.global(strategy), 'state.safetensors'));
-  if (count === 0 || state === null) return;
+  if (count === 0) return;
+  const parameters = await globalParameters(folder, strategy);
   const decode = ({ parameters, z }: { parameters: Parameters; z: np.Array }) => sigmoid(vae.decode(parameters, z));
   const specs = { parameters: vae.parameters, z: float32(count, vae.latent) };
   const program = await engine.compile('global samples', decode, specs);
   const images = new Float32Array(count * vae.pixels);
-  const named = Object.fromEntries(Object.entries(state.parameters).map(([name, v]) => [`parameters.${name}`, v]));
+  const named = Object.fromEntries(Object.entries(parameters).map(([name, v]) => [`parameters.${name}`, v]));
   const z = normals(childKey(key, strategy), count * vae.latent);
   await program.bind({ ...named, z }, { value: images })();
   await writeFileAtomic(folder.layout.image(`global-${strategy}`), grid(images, shape));

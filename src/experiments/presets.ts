@@ -65,13 +65,13 @@ function fiveSilos(): SpecInput['silos'] {
 function quickstart(name: string): SpecInput {
   return {
     name,
-    rounds: 4,
-    data: { source: { kind: 'drawn-digits', train: 5000, test: 1000 }, partition: pairsOfClasses() },
+    rounds: 5,
+    data: { source: { kind: 'drawn-digits', train: 10_000, test: 1000 }, partition: pairsOfClasses() },
     silos: fiveSilos(),
-    model: { kind: 'mlp', hidden: [512, 256, 128], latent: 8 },
+    model: { kind: 'mlp', hidden: [256, 128], latent: 16 },
     loss: { reconstruction: 'mse', klWeight: 1 },
-    local: { epochs: 4, batchSize: 128 },
-    server: { epochs: 6, batchSize: 128, images: 1000, imagesPer: 'silo' },
+    local: { epochs: 10, batchSize: 128 },
+    server: { epochs: 10, batchSize: 128, images: 1000, imagesPer: 'silo' },
     strategies: ['align', 'fedavg'],
     privacy: { mechanism: 'none' },
   };

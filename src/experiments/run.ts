@@ -21,6 +21,7 @@ import type { Pool } from '../server/pool.ts';
 import { writeJsonAtomic } from '../storage/atomic-file.ts';
 import { openEventLog } from './event-log.ts';
 import { type Journal, openJournal, saveJournal } from './journal.ts';
+import { globalStateFile, saveGlobalModel } from './global-model.ts';
 import { type DataAccess, gatherMaterials, type Materials } from './materials.ts';
 import { controlMetrics } from './metrics.ts';
 import { savePictures, savePoolPictures } from './pictures.ts';
@@ -111,6 +112,7 @@ async function play(options: RunOptions): Promise<Summary> {
       journal = await playStrategy(run, journal);
       if (signal.aborted) throw new AbortedError('Stopped.');
       const { shape } = materials.dataSet.test;
+      await saveGlobalModel({ strategy: name, folder, vae, shape });
       await savePictures({ strategy: name, folder, engine, vae, shape, key: childKey(root, 'pictures') });
     }
     const summary = await summaryOf({
@@ -164,8 +166,8 @@ interface StrategyParts extends RunOptions {
 
 async function openStrategy(name: StrategyName, parts: StrategyParts): Promise<Strategy> {
   const { folder, engine, vae, materials, root } = parts;
-  const { spec, layout } = folder;
-  const file = join(layout.global(name), 'state.safetensors');
+  const { spec } = folder;
+  const file = globalStateFile(folder, name);
   const key = childKey(root, 'server', name);
   if (name === 'fedavg') {
     return fedAvgStrategy({ run: spec.name, initial: initialParameters(vae.parameters, childKey(key, 'init')), file });
@@ -208,6 +210,6 @@ async function judgeControls(parts: ControlParts): Promise<Journal> {
 }
 
 async function stateHash(folder: RunFolder, strategy: StrategyName): Promise<string> {
-  const bytes = await readFile(join(folder.layout.global(strategy), 'state.safetensors'));
+  const bytes = await readFile(globalStateFile(folder, strategy));
   return createHash('sha256').update(bytes).digest('hex');
 }

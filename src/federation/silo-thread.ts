@@ -14,14 +14,22 @@ const engine = await openEngine((workerData as ThreadSetup).engine);
 const runner = createSiloRunner(engine);
 const SAY_EVERY_MS = 200;
 let current: AbortController | null = null;
+let playing: Promise<void> = Promise.resolve();
 
 port.on('message', (message: ToThread) => {
   if (message.kind === 'abort') current?.abort();
-  if (message.kind === 'close') void engine.close().finally(() => port.close());
-  if (message.kind === 'play') void play(message);
+  if (message.kind === 'play') playing = play(message);
+  if (message.kind === 'close') void close();
 });
 
 // --- internal ---
+
+/** Ends the thread between two steps: sessions must not be released under a run. */
+async function close(): Promise<void> {
+  current?.abort();
+  await playing;
+  await engine.close().finally(() => port?.close());
+}
 
 async function play({ config, task }: Extract<ToThread, { kind: 'play' }>): Promise<void> {
   current = new AbortController();

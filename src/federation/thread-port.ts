@@ -1,5 +1,6 @@
 // Silos in threads of their own: several train at once, each on one core.
 
+import { setMaxListeners } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import type { ImageSet } from '../data/image-set.ts';
 import { AbortedError, LostPeerError } from '../errors.ts';
@@ -12,32 +13,41 @@ import { type FromThread, revivedError, type ThreadSetup, type ToThread } from '
 /** A pool of threads. Any thread can play any silo: a silo's state is on its disk, not in a thread. */
 export interface SiloThreads {
   port(config: SiloConfig): SiloPort;
-  /** Ends the threads; tasks under way fail with LostPeerError. */
+  /** Ends the threads: tasks under way stop with AbortedError, those still waiting for a thread get LostPeerError. */
   close(): Promise<void>;
 }
 
 /** Opens a pool of at most `count` threads, each started when it is first needed. */
 export function openSiloThreads(setup: ThreadSetup, count: number): SiloThreads {
-  const idle: Worker[] = [];
+  const idle = new Set<Worker>();
   const all = new Set<Worker>();
-  const waiting: ((worker: Worker) => void)[] = [];
+  const waiting: Waiting[] = [];
+  let closed = false;
 
   const start = (): Worker => {
     const worker = new Worker(ENTRY, { workerData: setup });
     all.add(worker);
-    worker.on('exit', () => all.delete(worker));
+    const forget = () => {
+      idle.delete(worker);
+      all.delete(worker);
+    };
+    worker.on('error', forget).on('exit', forget); // after an error the exit is still to come, but not a message
     return worker;
   };
   const take = async (): Promise<Worker> => {
-    const free = idle.pop();
-    if (free) return free;
+    if (closed) throw new LostPeerError('The threads of the silos are closed.');
+    const [free] = idle;
+    if (free) {
+      idle.delete(free);
+      return free;
+    }
     if (all.size < count) return start();
-    return new Promise((resolve) => waiting.push(resolve));
+    return new Promise((resolve, reject) => waiting.push({ resolve, reject }));
   };
   const release = (worker: Worker): void => {
     const next = waiting.shift();
-    if (next) next(all.has(worker) ? worker : start());
-    else if (all.has(worker)) idle.push(worker);
+    if (next) next.resolve(all.has(worker) ? worker : start());
+    else if (all.has(worker)) idle.add(worker);
   };
 
   return {
@@ -56,12 +66,20 @@ export function openSiloThreads(setup: ThreadSetup, count: number): SiloThreads 
       };
     },
     async close() {
+      closed = true;
+      for (const { reject } of waiting.splice(0)) reject(new LostPeerError('The threads of the silos were closed.'));
       await Promise.all([...all].map((worker) => ended(worker)));
     },
   };
 }
 
 // --- internal ---
+
+/** A task that needs a thread when none is free. */
+interface Waiting {
+  resolve(worker: Worker): void;
+  reject(error: Error): void;
+}
 
 /** The compiled entry; when the sources run directly (in tests) it is that of the last build. */
 const ENTRY = new URL(
@@ -71,6 +89,7 @@ const ENTRY = new URL(
 
 async function playOn(worker: Worker, config: SiloConfig, task: Task, hooks: PortHooks): Promise<Upload> {
   if (hooks.signal?.aborted) throw new AbortedError(`${config.name}: stopped before round ${task.round}.`);
+  if (hooks.signal) setMaxListeners(0, hooks.signal); // one for each silo at work, however many
   const post = (message: ToThread) => worker.postMessage(message);
   let stopListening = () => {};
   try {
@@ -97,8 +116,9 @@ async function playOn(worker: Worker, config: SiloConfig, task: Task, hooks: Por
 }
 
 function lostThread(config: SiloConfig, task: Task, cause: unknown): LostPeerError {
+  const why = cause instanceof Error ? `: ${cause.message}` : ` with exit code ${String(cause)}.`;
   return new LostPeerError(
-    `The thread of silo ${config.name} ended during round ${task.round}. What it had saved is on disk; ` +
+    `The thread of silo ${config.name} ended during round ${task.round}${why} What it had saved is on disk; ` +
       'run the same command again to go on.',
     { silo: config.name, round: task.round },
     { cause },
@@ -113,7 +133,8 @@ async function ended(worker: Worker): Promise<void> {
   clearTimeout(timer);
 }
 
-const CLOSE_WITHIN_MS = 2000;
+/** A last resort, for native code that is terminated in the middle may take the whole process with it. */
+const CLOSE_WITHIN_MS = 30_000;
 
 /** A copy that threads share instead of copying it at each task. */
 function inSharedMemory(set: ImageSet): ImageSet {

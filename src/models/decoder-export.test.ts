@@ -91,19 +91,8 @@ describe.each(MODELS)('%s as a file', (_, architecture, shape) => {
   test('uses one operator for a transposed convolution, and none that is known to few runtimes', () => {
     const { node = [] } = fromBinary(ModelProtoSchema, bytes).graph ?? {};
     const used = new Set(node.map(({ opType }) => opType));
-    const plain = [
-      'Gemm',
-      'Mul',
-      'Add',
-      'Max',
-      'Neg',
-      'Exp',
-      'Reciprocal',
-      'Reshape',
-      'Slice',
-      'Transpose',
-      'ConvTranspose',
-    ];
+    const arithmetic = ['Gemm', 'MatMul', 'Add', 'Sub', 'Mul', 'Div', 'Max', 'Min', 'Neg', 'Exp', 'Reciprocal'];
+    const plain = [...arithmetic, 'Reshape', 'Slice', 'Transpose', 'ConvTranspose'];
     expect([...used].filter((operator) => !plain.includes(operator))).toEqual([]);
     const transposed = node.filter(({ opType }) => opType === 'ConvTranspose').length;
     expect(transposed).toBe(architecture.kind === 'conv' ? architecture.channels.length : 0);

@@ -3,12 +3,12 @@
 // This is what a silo gives away. Only parameters named `decoder.*` are written; the encoder has no way in.
 
 import type { numpy as np } from '@jax-js/jax';
-import { checkFits, float32 } from '../engine/array-spec.ts';
-import { lower } from '../engine/lower.ts';
-import { type ArrayFunction, trace } from '../engine/trace.ts';
+import { float32 } from '../engine/array-spec.ts';
+import type { ArrayFunction } from '../engine/trace.ts';
 import { ShapeError } from '../errors.ts';
 import { type ImageShape, pixelCount } from './image-shape.ts';
 import { type Parameters, sigmoid } from './layers.ts';
+import { portableModel } from './portable-model.ts';
 import { decoderPart, type Vae } from './vae.ts';
 
 /** Name of the one input: latent codes [n, L], float32. */
@@ -33,20 +33,14 @@ export function exportDecoder(
       pixels: vae.pixels,
     });
   }
-  const specs = decoderPart(vae.parameters);
-  const weights: Record<string, Float32Array> = {};
-  for (const [name, spec] of Object.entries(specs)) {
-    const values = parameters[name];
-    checkFits(values, { ...spec, name });
-    weights[name] = values;
-  }
-  const length = freeLength(vae);
-  const traced = trace('decoder', decoderFunction(vae, shape), {
-    [DECODER_INPUT]: float32(length, vae.latent),
-    ...specs,
+  return portableModel({
+    label: 'decoder',
+    f: decoderFunction(vae, shape),
+    inputs: (n) => ({ [DECODER_INPUT]: float32(n, vae.latent) }),
+    specs: decoderPart(vae.parameters),
+    parameters,
+    description: `Decoder: z [n, ${vae.latent}] from N(0, I) -> images x [n, ${sides}], pixels in [0, 1].`,
   });
-  const description = `Decoder: z [n, ${vae.latent}] from N(0, I) -> images x [n, ${sides}], pixels in [0, 1].`;
-  return lower(traced, { weights, description, freeAxis: { name: 'n', length } }).bytes;
 }
 
 /** `{ z [n, L], ...decoder parameters } -> { x [n, channels, height, width] }`, as the engine compiles it. */
@@ -57,22 +51,4 @@ export function decoderFunction(vae: Vae, shape: ImageShape): ArrayFunction {
     const pixels = sigmoid(vae.decode(parameters, z as np.Array)); // [n, D]
     return { [DECODER_OUTPUT]: pixels.reshape([n, shape.channels, shape.height, shape.width]) };
   };
-}
-
-// --- internal ---
-
-/**
- * Stands for n while tracing: the smallest prime above every side of the model, so no side, nor any product of sides,
- * can be taken for it.
- */
-function freeLength(vae: Vae): number {
-  const sides = Object.values(vae.parameters).flatMap((spec) => spec.shape);
-  let candidate = Math.max(vae.pixels, ...sides) + 1;
-  while (!isPrime(candidate)) candidate++;
-  return candidate;
-}
-
-function isPrime(n: number): boolean {
-  for (let divisor = 2; divisor * divisor <= n; divisor++) if (n % divisor === 0) return false;
-  return true;
 }

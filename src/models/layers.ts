@@ -46,9 +46,12 @@ export function relu(x: np.Array): np.Array {
   return np.maximum(x, 0);
 }
 
-/** 1 / (1 + exp(-x)) */
+/**
+ * 1 / (1 + exp(-x)), where exp's argument stops at 40: black pixels have logits far below -88, whose exp overflows and
+ * turns the gradient into infinity times zero; and the square of anything smaller than exp(-40) would be subnormal.
+ */
 export function sigmoid(x: np.Array): np.Array {
-  return np.reciprocal(np.exp(np.negative(x)).add(1));
+  return np.reciprocal(np.exp(np.minimum(np.negative(x), 40)).add(1));
 }
 
 // --- internal ---

@@ -37,10 +37,19 @@ export function vaeOf(architecture: Architecture, shape: ImageShape): Vae {
 
 /** The decoder's share of a parameter record. */
 export function decoderPart<T>(parameters: Readonly<Record<string, T>>): Readonly<Record<string, T>> {
-  return Object.fromEntries(Object.entries(parameters).filter(([name]) => name.startsWith('decoder.')));
+  return partOf(parameters, 'decoder.');
+}
+
+/** The encoder's share of a parameter record: what never leaves a silo. */
+export function encoderPart<T>(parameters: Readonly<Record<string, T>>): Readonly<Record<string, T>> {
+  return partOf(parameters, 'encoder.');
 }
 
 // --- internal ---
+
+function partOf<T>(parameters: Readonly<Record<string, T>>, prefix: string): Readonly<Record<string, T>> {
+  return Object.fromEntries(Object.entries(parameters).filter(([name]) => name.startsWith(prefix)));
+}
 
 /** The paper's model: ReLU layers, two linear heads, a mirrored decoder; no dropout, no normalisation. */
 function mlpVae(architecture: MlpArchitecture, shape: ImageShape): Vae {

@@ -40,7 +40,7 @@ export interface SiloRunner {
   play(config: SiloConfig, task: Task, hooks?: RoundHooks): Promise<Upload>;
 }
 
-/** A runner on `engine`. One task at a time. */
+/** A runner on `engine`. It plays one task after another, in the order of the calls. */
 export function createSiloRunner(engine: Engine): SiloRunner {
   const trainers = new Map<string, Promise<Trainer>>();
   const trainerFor = (config: SiloConfig, vae: Vae): Promise<Trainer> => {
@@ -52,30 +52,37 @@ export function createSiloRunner(engine: Engine): SiloRunner {
     return fresh;
   };
 
+  const play: SiloRunner['play'] = async (config, task, hooks) => {
+    const vae = vaeOf(config.architecture, config.images.shape);
+    const root = childKey(seedKey(config.seed), config.name, task.kind);
+    const parameters = await trainRound(
+      await trainerFor(config, vae),
+      {
+        file: join(config.stateDir, 'state.safetensors'),
+        round: task.round,
+        // ALIGN-FL goes on from the silo's own last state; averaging starts from what the server gives.
+        begin: (own) =>
+          task.kind === 'train-given'
+            ? task.weights
+            : (own ?? initialParameters(vae.parameters, childKey(root, 'init'))),
+        examples: () => imageExamples(config.images),
+        key: childKey(root, `round-${task.round}`),
+      },
+      hooks,
+    );
+    const { name: silo, privacy } = config;
+    if (task.kind === 'train-given') {
+      return { kind: 'weights', silo, round: task.round, weights: parameters, examples: config.images.labels.length };
+    }
+    return seal({ silo, round: task.round, vae, parameters, shape: config.images.shape, privacy });
+  };
+
+  let last: Promise<unknown> = Promise.resolve();
   return {
-    async play(config, task, hooks) {
-      const vae = vaeOf(config.architecture, config.images.shape);
-      const root = childKey(seedKey(config.seed), config.name, task.kind);
-      const parameters = await trainRound(
-        await trainerFor(config, vae),
-        {
-          file: join(config.stateDir, 'state.safetensors'),
-          round: task.round,
-          // ALIGN-FL goes on from the silo's own last state; averaging starts from what the server gives.
-          begin: (own) =>
-            task.kind === 'train-given'
-              ? task.weights
-              : (own ?? initialParameters(vae.parameters, childKey(root, 'init'))),
-          examples: () => imageExamples(config.images),
-          key: childKey(root, `round-${task.round}`),
-        },
-        hooks,
-      );
-      const { name: silo, privacy } = config;
-      if (task.kind === 'train-given') {
-        return { kind: 'weights', silo, round: task.round, weights: parameters, examples: config.images.labels.length };
-      }
-      return seal({ silo, round: task.round, vae, parameters, shape: config.images.shape, privacy });
+    play(config, task, hooks) {
+      const turn = last.then(() => play(config, task, hooks)); // silos share trainers, and a trainer has one memory
+      last = turn.catch(() => {}); // whose error it is hears it from `turn`
+      return turn;
     },
   };
 }

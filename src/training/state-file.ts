@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { z } from 'zod';
 import { StateError } from '../errors.ts';
 import { readFileBounded, writeFileAtomic } from '../storage/atomic-file.ts';
-import { decodeSafetensors, encodeSafetensors, type Tensor } from '../storage/safetensors.ts';
+import { decodeSafetensors, encodeSafetensors, type Tensor, type TensorFile } from '../storage/safetensors.ts';
 import type { NamedArrays, TrainingState } from './trainer.ts';
 
 /** A state with its place in the federation: within round `round`, or at its end. */
@@ -37,7 +37,7 @@ export async function saveState(path: string, state: StoredState): Promise<void>
 export async function loadState(path: string): Promise<StoredState | null> {
   if (!existsSync(path)) return null;
   const bytes = await readFileBounded(path, { maxBytes: MAX_STATE_BYTES });
-  const { tensors, metadata } = decodeSafetensors(bytes);
+  const { tensors, metadata } = decoded(bytes, path);
   const parsed = metadataSchema.safeParse(metadata);
   if (!parsed.success) {
     throw new StateError(
@@ -51,7 +51,12 @@ export async function loadState(path: string): Promise<StoredState | null> {
     Object.fromEntries(
       Object.entries(tensors)
         .filter(([name]) => name.startsWith(prefix))
-        .map(([name, tensor]) => [name.slice(prefix.length), tensor.data as Float32Array]),
+        .map(([name, { dtype, data }]) => {
+          if (dtype === 'F32') return [name.slice(prefix.length), data];
+          throw new StateError(`${path} holds '${name}' as ${dtype}; a training state is all F32. ${RESTORE}`, {
+            path,
+          });
+        }),
     );
   return {
     parameters: part(PARAMETER),
@@ -68,6 +73,17 @@ const FORMAT = 'align-fl/training-state@1';
 const PARAMETER = 'parameter/';
 const MEMORY = 'memory/';
 const MAX_STATE_BYTES = 2 ** 31;
+const RESTORE = 'Restore it from a copy, or start afresh in another run folder.';
+
+/** Says which file it was: the reader of the format knows bytes only. */
+function decoded(bytes: Uint8Array, path: string): TensorFile {
+  try {
+    return decodeSafetensors(bytes);
+  } catch (cause) {
+    if (!(cause instanceof StateError)) throw cause;
+    throw new StateError(`${path} is damaged. ${cause.message} ${RESTORE}`, { ...cause.facts, path }, { cause });
+  }
+}
 
 const metadataSchema = z.object({
   format: z.literal(FORMAT),

@@ -188,18 +188,19 @@ function memoryOf(layout: Layout, arena: Arena, names: readonly string[]): Named
 }
 
 function restore(slots: Slots, state: TrainingState): void {
-  for (const [name, slot] of Object.entries(slots.parameters)) {
-    const value = state.parameters[name];
-    if (value?.length !== slot.length) {
-      throw new ShapeError(
-        `Parameter '${name}' should have ${slot.length} values, but the given state has ${value?.length ?? 'none'}.`,
-        { name },
-      );
-    }
-    slot.set(value);
+  for (const [name, slot] of Object.entries(slots.parameters))
+    fill(slot, `Parameter '${name}'`, state.parameters[name]);
+  for (const [name, slot] of Object.entries(slots.memory)) {
+    fill(slot, `Optimizer memory '${name}'`, state.memory[name] ?? new Float32Array(slot.length));
   }
-  for (const [name, slot] of Object.entries(slots.memory))
-    slot.set(state.memory[name] ?? new Float32Array(slot.length));
+}
+
+function fill(slot: Float32Array, what: string, value: Float32Array | undefined): void {
+  if (value?.length !== slot.length) {
+    const found = value?.length ?? 'none';
+    throw new ShapeError(`${what} should have ${slot.length} values, but the given state has ${found}.`, { what });
+  }
+  slot.set(value);
 }
 
 function snapshot(slots: Slots, epochsDone: number): TrainingState {

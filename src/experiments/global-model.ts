@@ -1,0 +1,42 @@
+// The global model for others to use: its encoder and decoder as ONNX files beside the server's state.
+
+import { join } from 'node:path';
+import { StateError } from '../errors.ts';
+import { exportDecoder } from '../models/decoder-export.ts';
+import { exportEncoder } from '../models/encoder-export.ts';
+import type { ImageShape } from '../models/image-shape.ts';
+import type { Vae } from '../models/vae.ts';
+import { writeFileAtomic } from '../storage/atomic-file.ts';
+import { loadState } from '../training/state-file.ts';
+import type { NamedArrays } from '../training/trainer.ts';
+import type { RunFolder } from './run-folder.ts';
+import type { StrategyName } from './spec.ts';
+
+/** The file of the global model's state under a strategy. */
+export function globalStateFile(folder: RunFolder, strategy: StrategyName): string {
+  return join(folder.layout.global(strategy), 'state.safetensors');
+}
+
+/** Parameters of the global model. Throws StateError where the strategy has not finished a round. */
+export async function globalParameters(folder: RunFolder, strategy: StrategyName): Promise<NamedArrays> {
+  const file = globalStateFile(folder, strategy);
+  const state = await loadState(file);
+  if (state) return state.parameters;
+  throw new StateError(`${file} is missing: no round of ${strategy} is complete. Run the same command again.`, {
+    file,
+  });
+}
+
+/** Writes `encoder.onnx` (x -> code) and `decoder.onnx` (z -> x). */
+export async function saveGlobalModel(options: {
+  readonly strategy: StrategyName;
+  readonly folder: RunFolder;
+  readonly vae: Vae;
+  readonly shape: ImageShape;
+}): Promise<void> {
+  const { strategy, folder, vae, shape } = options;
+  const parameters = await globalParameters(folder, strategy);
+  const dir = folder.layout.global(strategy);
+  await writeFileAtomic(join(dir, 'encoder.onnx'), exportEncoder(vae, parameters, shape));
+  await writeFileAtomic(join(dir, 'decoder.onnx'), exportDecoder(vae, parameters, shape));
+}

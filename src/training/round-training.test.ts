@@ -1,0 +1,153 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { drawDigits } from '../data/drawn-digits.ts';
+import { imageExamples } from '../data/batches.ts';
+import { type Engine, openEngine } from '../engine/engine.ts';
+import { childKey, seedKey } from '../engine/keys.ts';
+import { AbortedError, NumericalError, StateError } from '../errors.ts';
+import { initialParameters } from '../models/initialise.ts';
+import { vaeOf } from '../models/vae.ts';
+import { type RoundTraining, trainRound } from './round-training.ts';
+import { loadState } from './state-file.ts';
+import { createTrainer, type NamedArrays, type Trainer } from './trainer.ts';
+import { vaeObjective } from './vae-objective.ts';
+
+const KEY = seedKey('round-training');
+const EPOCHS = 4;
+const IMAGES = drawDigits({ key: childKey(KEY, 'digits'), count: 40, classes: [0, 1] });
+const VAE = vaeOf({ kind: 'mlp', hidden: [8], latent: 2 }, IMAGES.shape);
+
+let engine: Engine;
+let trainer: Trainer;
+let folder = '';
+beforeAll(async () => {
+  engine = await openEngine({ executor: 'onnxruntime' });
+  trainer = await createTrainer(engine, vaeObjective('VAE', VAE, { reconstruction: 'mse', klWeight: 1 }), {
+    epochs: EPOCHS,
+    batchSize: 16,
+    optimizer: { kind: 'adam', learningRate: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8 },
+    schedule: { kind: 'constant' },
+  });
+});
+afterAll(() => engine.close());
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'align-fl-round-'));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+/** The job of one round, with a file of its own. */
+function job(round: number, change: Partial<RoundTraining> = {}): RoundTraining {
+  return {
+    file: join(folder, 'state.safetensors'),
+    round,
+    begin: (own) => own ?? initialParameters(VAE.parameters, childKey(KEY, 'init')),
+    examples: () => imageExamples(IMAGES),
+    key: childKey(KEY, `round-${round}`),
+    ...change,
+  };
+}
+
+/** The clock jumps far at each look, so that a state is saved after every epoch. */
+function saveAlways(): void {
+  let now = 0;
+  vi.spyOn(performance, 'now').mockImplementation(() => (now += 60_000));
+}
+
+/** Trains a round and stops it when so many epochs are done. */
+async function stoppedAfter(epochs: number, work: RoundTraining): Promise<void> {
+  const abort = new AbortController();
+  const hooks = { signal: abort.signal, onEpoch: (epoch: number) => epoch === epochs && abort.abort() };
+  await expect(trainRound(trainer, work, hooks as never)).rejects.toThrow(AbortedError);
+}
+
+describe('the training of a round', () => {
+  test('begins with nothing before the first round, then with its own last parameters', async () => {
+    const given: (NamedArrays | null)[] = [];
+    const begin = (own: NamedArrays | null) => {
+      given.push(own);
+      return own ?? initialParameters(VAE.parameters, childKey(KEY, 'init'));
+    };
+    const first = await trainRound(trainer, job(1, { begin }));
+    const second = await trainRound(trainer, job(2, { begin }));
+    expect(given).toEqual([null, first]);
+    expect(second).not.toEqual(first);
+    expect(await loadState(job(2).file)).toEqual({
+      parameters: second,
+      memory: {},
+      round: 2,
+      epochsDone: EPOCHS,
+      finished: true,
+    });
+  });
+
+  test('is not done again once it is complete: the answer is read from disk', async () => {
+    const first = await trainRound(trainer, job(1));
+    const bytes = readFileSync(job(1).file);
+    const never = () => expect.fail('asked for although the round is complete');
+    const again = await trainRound({ train: never }, job(1, { begin: never, examples: never }));
+    expect(again).toEqual(first);
+    expect(readFileSync(job(1).file).equals(bytes)).toBe(true);
+  });
+
+  test('is refused for a round that lies behind, and the state stays as it is', async () => {
+    await trainRound(trainer, job(1));
+    await trainRound(trainer, job(2));
+    const bytes = readFileSync(job(1).file);
+    const error: unknown = await trainRound(trainer, job(1)).catch((caught: unknown) => caught);
+    expect(error).toBeInstanceOf(StateError);
+    expect((error as StateError).facts).toMatchObject({ round: 1, storedRound: 2 });
+    expect(readFileSync(job(1).file).equals(bytes)).toBe(true);
+  });
+
+  test('that was stopped after any epoch goes on from there to the same bytes', async () => {
+    const wholeFile = join(folder, 'whole.safetensors');
+    const whole = await trainRound(trainer, job(1, { file: wholeFile }));
+    saveAlways();
+    for (let epochs = 1; epochs < EPOCHS; epochs++) {
+      const work = job(1, { file: join(folder, `stopped-${epochs}.safetensors`) });
+      await stoppedAfter(epochs, work);
+      expect(await loadState(work.file)).toMatchObject({ round: 1, epochsDone: epochs, finished: false });
+      const seen: number[] = [];
+      const rest = await trainRound(trainer, work, { onEpoch: (epoch) => void seen.push(epoch) });
+      expect(seen).toEqual(Array.from({ length: EPOCHS - epochs }, (_, i) => epochs + 1 + i));
+      expect(rest).toEqual(whole);
+      expect(readFileSync(work.file).equals(readFileSync(wholeFile))).toBe(true);
+    }
+  });
+
+  test('that was killed between its last epoch and its end needs no more training', async () => {
+    saveAlways();
+    const whole = await trainRound(trainer, job(1, { file: join(folder, 'whole.safetensors') }));
+    const dying: Trainer = {
+      async train(work, hooks) {
+        await trainer.train(work, hooks);
+        throw new AbortedError('Killed here.');
+      },
+    };
+    await expect(trainRound(dying, job(1))).rejects.toThrow('Killed here.');
+    expect(await loadState(job(1).file)).toMatchObject({ epochsDone: EPOCHS, finished: false });
+    expect(await trainRound(trainer, job(1))).toEqual(whole);
+    expect(readFileSync(job(1).file).equals(readFileSync(join(folder, 'whole.safetensors')))).toBe(true);
+  });
+
+  test('that was stopped early in its first epochs starts again, to the same bytes', async () => {
+    const whole = await trainRound(trainer, job(1, { file: join(folder, 'whole.safetensors') }));
+    await stoppedAfter(1, job(1));
+    expect(existsSync(job(1).file)).toBe(false);
+    expect(await trainRound(trainer, job(1))).toEqual(whole);
+  });
+
+  test('leaves the last complete round on disk where the next fails', async () => {
+    await trainRound(trainer, job(1));
+    const bytes = readFileSync(job(1).file);
+    const broken = () => ({
+      ...imageExamples(IMAGES),
+      read: (_: ArrayLike<number>, out: Float32Array) => out.fill(NaN),
+    });
+    await expect(trainRound(trainer, job(2, { examples: broken as never }))).rejects.toThrow(NumericalError);
+    expect(readFileSync(job(1).file).equals(bytes)).toBe(true);
+  });
+});

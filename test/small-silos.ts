@@ -1,0 +1,51 @@
+// Silos small enough for tests: drawn digits of two classes, a little model, folders of their own.
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll } from 'vitest';
+import { drawDigits } from '../src/data/drawn-digits.ts';
+import { childKey, seedKey } from '../src/engine/keys.ts';
+import { NO_PRIVACY } from '../src/exchange/privacy-statement.ts';
+import type { Upload } from '../src/exchange/upload.ts';
+import type { SiloConfig } from '../src/silo/silo.ts';
+
+/** The default model of `smallSilo`. */
+export const SMALL_MODEL = { kind: 'mlp', hidden: [8], latent: 2 } as const;
+/** The default loss of `smallSilo`. */
+export const SMALL_LOSS = { reconstruction: 'mse', klWeight: 1 } as const;
+/** Twelve steps on the 24 images of a small silo. */
+export const SMALL_TRAINING = {
+  epochs: 4,
+  batchSize: 8,
+  optimizer: { kind: 'adam', learningRate: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8 },
+  schedule: { kind: 'constant' },
+} as const;
+
+/** A folder that is deleted when the tests of the file are done. Call it outside of tests. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'align-fl-test-'));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** A silo with 24 images of two classes, which depend on its name alone; its state lies in `folder`. */
+export function smallSilo(name: string, folder: string, change: Partial<SiloConfig> = {}): SiloConfig {
+  return {
+    name,
+    architecture: SMALL_MODEL,
+    loss: SMALL_LOSS,
+    local: SMALL_TRAINING,
+    privacy: NO_PRIVACY,
+    stateDir: join(folder, name),
+    seed: 7,
+    images: drawDigits({ key: childKey(seedKey('small-silo'), name), count: 24, classes: [0, 1] }),
+    ...change,
+  };
+}
+
+/** The hash of an uploaded decoder. */
+export function decoderHash(upload: Upload): string {
+  if (upload.kind !== 'decoder') throw new Error(`expected a decoder, got ${upload.kind}`);
+  return upload.decoder.sha256;
+}
