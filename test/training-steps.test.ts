@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { numpy as np, valueAndGrad } from '@jax-js/jax';
+import { type numpy as np, valueAndGrad } from '@jax-js/jax';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { alignedLength, createArena } from '../src/engine/arena.ts';
 import { allocate, float32, sizeOf } from '../src/engine/array-spec.ts';

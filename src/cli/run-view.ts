@@ -128,6 +128,7 @@ function lossOf(terms: Readonly<Record<string, number>>): string {
 
 function timeLeft(progress: Progress, name: string, nowMs: number): string {
   const worker = progress.workers[name];
+  if (worker?.step === worker?.steps) return '';
   const seconds = worker ? workerSecondsLeft(worker, nowMs) : null;
   return seconds === null ? '' : `, ${formatSeconds(seconds)} left`;
 }

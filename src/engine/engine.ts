@@ -5,7 +5,7 @@ import { AlignError, DeviceError, LoweringError } from '../errors.ts';
 import { type ArraySpec, float32, type Tree } from './array-spec.ts';
 import { lower } from './lower.ts';
 import { type Device, loadOnnxRuntime, onnxProgram } from './onnx-executor.ts';
-import type { Program } from './program.ts';
+import type { ModelProgram, Program } from './program.ts';
 import { type ArrayFunction, trace } from './trace.ts';
 import { wasmModelProgram, wasmProgram } from './wasm-executor.ts';
 
@@ -26,12 +26,14 @@ export interface Engine {
    * Throws LoweringError where `f` cannot be traced or lowered.
    */
   compile(label: string, f: ArrayFunction, specs: Tree<ArraySpec>): Promise<Program>;
-  /** Opens a model file as a program; its ports must be fixed by the caller. */
-  readonly openModel: OpenModel;
+  /** Opens a model file as a program with the given ports; the caller closes it. */
+  openModel(bytes: Uint8Array, ports: Ports): Promise<ModelProgram>;
+  /** Closes what was compiled. */
   close(): Promise<void>;
 }
 
-export type OpenModel = (bytes: Uint8Array, ports: Pick<Program, 'label' | 'inputs' | 'outputs'>) => Promise<Program>;
+/** What a program takes and gives. */
+export type Ports = Pick<Program, 'label' | 'inputs' | 'outputs'>;
 
 /** Line for the user when `auto` had to fall back. */
 export const FALLBACK_NOTICE =
@@ -44,21 +46,24 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
   const loaded = executor === 'wasm' ? null : await loadOnnxRuntime();
   if (loaded) {
     const { runtime, ort } = loaded;
-    const openModel: OpenModel = async (bytes, ports) =>
-      onnxProgram(ort, await runtime.open(bytes, { device, threads }), ports);
-    if (device !== 'cpu') await openModel(...probe()); // a missing device shows here, not at the first training step
+    const compiled = async (bytes: Uint8Array, ports: Ports) =>
+      onnxProgram(ort, await runtime.shared(bytes, { device, threads }), ports);
+    if (device !== 'cpu') await compiled(...probe()); // a missing device shows here, not at the first training step
     return {
       executor: 'onnxruntime',
       device,
       async compile(label, f, specs) {
         const { bytes, inputs, outputs } = lower(trace(label, f, specs));
         try {
-          return await openModel(bytes, { label, inputs, outputs });
+          return await compiled(bytes, { label, inputs, outputs });
         } catch (cause) {
           throw cause instanceof AlignError ? cause : refused(label, cause);
         }
       },
-      openModel,
+      async openModel(bytes, ports) {
+        const session = await runtime.single(bytes, { device, threads });
+        return { ...onnxProgram(ort, session, ports), close: () => session.release() };
+      },
       close: () => runtime.close(),
     };
   }
@@ -85,7 +90,7 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
 // --- internal ---
 
 /** The smallest model there is. */
-function probe(): Parameters<OpenModel> {
+function probe(): [Uint8Array, Ports] {
   const label = 'device check';
   const { bytes, ...ports } = lower(trace(label, (x: np.Array) => x, float32()));
   return [bytes, { label, ...ports }];

@@ -21,7 +21,7 @@ const DEPTH = 5;
 
 /** Shape of one operand: the side where it has the axis, else 1; the last axis is the contracted one. */
 function shapeOf(pattern: string, mine: 'r' | 'c', depth: number): number[] {
-  return [...[...pattern].map((role, i) => (role === 's' || role === mine ? (SIDES[i] as number) : 1)), depth];
+  return [...pattern.split('').map((role, i) => (role === 's' || role === mine ? (SIDES[i] as number) : 1)), depth];
 }
 
 interface Layout {

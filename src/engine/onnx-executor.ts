@@ -14,10 +14,12 @@ export interface SessionOptions {
   readonly threads: number;
 }
 
-/** The runtime library, loaded. `sessions` are shared by model contents. */
+/** The runtime library, loaded, with the sessions that are open. */
 export interface OnnxRuntime {
-  /** Opens (or finds) the session of a model. */
-  open(bytes: Uint8Array, options: SessionOptions): Promise<OnnxSession>;
+  /** Opens the session of a model, or finds the one opened before: it stays open until `close`. */
+  shared(bytes: Uint8Array, options: SessionOptions): Promise<OnnxSession>;
+  /** Opens a session of its own for a model that is used once; its owner releases it. */
+  single(bytes: Uint8Array, options: SessionOptions): Promise<OnnxSession>;
   close(): Promise<void>;
 }
 
@@ -35,7 +37,7 @@ export async function loadOnnxRuntime(): Promise<{ runtime: OnnxRuntime; ort: Or
   }
   const sessions = new Map<string, Promise<OnnxSession>>();
   const runtime: OnnxRuntime = {
-    open(bytes, options) {
+    shared(bytes, options) {
       const identity = `${createHash('sha256').update(bytes).digest('hex')}/${options.device}/${options.threads}`;
       const known = sessions.get(identity);
       if (known) return known;
@@ -43,6 +45,7 @@ export async function loadOnnxRuntime(): Promise<{ runtime: OnnxRuntime; ort: Or
       sessions.set(identity, opened);
       return opened;
     },
+    single: (bytes, options) => createSession(ort, bytes, options),
     async close() {
       const opened = [...sessions.values()];
       sessions.clear();

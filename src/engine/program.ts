@@ -31,3 +31,8 @@ export interface Program {
    */
   bind(inputs: Buffers, outputs: Buffers): BoundRun;
 }
+
+/** A model file as a program. It holds the file's weights until it is closed. */
+export interface ModelProgram extends Program {
+  close(): Promise<void>;
+}

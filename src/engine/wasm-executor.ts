@@ -5,7 +5,7 @@ import { jit, numpy as np } from '@jax-js/jax';
 import { ONNXModel } from '@jax-js/onnx';
 import { DeviceError } from '../errors.ts';
 import { type ArraySpec, checkFits, type HostArray, isSpec, type Tree } from './array-spec.ts';
-import type { BoundRun, Buffers, Port, Program } from './program.ts';
+import type { BoundRun, Buffers, ModelProgram, Port, Program } from './program.ts';
 import type { ArrayFunction, Traced } from './trace.ts';
 
 /** The function itself, compiled by jax-js. `traced` gives the ports; `specs` the tree of its argument. */
@@ -16,14 +16,27 @@ export function wasmProgram(f: ArrayFunction, specs: Tree<ArraySpec>, traced: Tr
   return programOf(ports, (given) => leavesOf(compiled(argument(specs, given) as object)));
 }
 
-/** A model file, read by jax-js's own ONNX loader; for small standard graphs such as decoders. */
-export function wasmModelProgram(bytes: Uint8Array, ports: Ports): Program {
+/**
+ * A model file, read by jax-js's own ONNX loader, which knows the operators of dense decoders and not all others: a run
+ * then throws DeviceError.
+ */
+export function wasmModelProgram(bytes: Uint8Array, ports: Ports): ModelProgram {
   const model = new ONNXModel(bytes.slice());
-  return programOf(ports, (given) => {
+  const program = programOf(ports, (given) => {
     const arrays = ports.inputs.map((spec) => [spec.name, arrayOf(given[spec.name] as HostArray, spec)]);
-    const results = model.run(Object.fromEntries(arrays) as Record<string, np.Array>);
-    return ports.outputs.map(({ name }) => results[name] as np.Array);
+    try {
+      const results = model.run(Object.fromEntries(arrays) as Record<string, np.Array>);
+      return ports.outputs.map(({ name }) => results[name] as np.Array);
+    } catch (cause) {
+      throw new DeviceError(
+        `The WebAssembly backend cannot run the model file of '${ports.label}': ${String(cause)}. ` +
+          'Install onnxruntime-node, which runs every decoder that passes inspection.',
+        { label: ports.label },
+        { cause },
+      );
+    }
   });
+  return { ...program, close: async () => model.dispose() };
 }
 
 // --- internal ---

@@ -6,7 +6,7 @@
 import type { NamedSpec } from '../engine/array-spec.ts';
 import type { Engine } from '../engine/engine.ts';
 import { type Key, normals } from '../engine/keys.ts';
-import type { Program } from '../engine/program.ts';
+import type { ModelProgram, Program } from '../engine/program.ts';
 import { AlignError } from '../errors.ts';
 import { DECODER_INPUT, DECODER_OUTPUT } from '../models/decoder-export.ts';
 import { pixelCount } from '../models/image-shape.ts';
@@ -33,14 +33,23 @@ export async function probeDecoder(
     input: { name: DECODER_INPUT, dtype: 'float32', shape: [n, latent] },
     output: { name: DECODER_OUTPUT, dtype: 'float32', shape: [n, ...sides] },
   });
-  const runs = Math.ceil(PROBE_IMAGES / n);
-  const z = normals(key, runs * n * latent); // [runs, n, L]
-  const x = new Float32Array(runs * n * pixelCount(shape)); // [runs, n, D]
-  for (let run = 0; run < runs; run++) {
-    await draw(program, part(z, run, runs), part(x, run, runs));
+  try {
+    const x = await drawImages(program, key, { latent, n, pixels: pixelCount(shape) });
+    checkPixels(x);
+    checkVaries(x, pixelCount(shape));
+  } finally {
+    await program.close();
   }
-  checkPixels(x);
-  checkVaries(x, pixelCount(shape));
+}
+
+/** Throws ReleaseError unless all pixels of `x` are finite and in [0, 1], give or take rounding. */
+export function checkPixels(x: Float32Array): void {
+  for (const value of x) {
+    if (!Number.isFinite(value)) refuse('non-finite', `An image has a pixel of ${value}.`);
+    if (value < -PIXEL_TOLERANCE || value > 1 + PIXEL_TOLERANCE) {
+      refuse('out-of-range', `An image has a pixel of ${value}.`, { value });
+    }
+  }
 }
 
 // --- internal ---
@@ -50,11 +59,26 @@ const PROBE_IMAGES = 8;
 /** Below this spread over draws, of every pixel, a decoder counts as constant. */
 const LEAST_SPREAD = 1e-6;
 
+/** At least `PROBE_IMAGES` images in runs of n. */
+async function drawImages(
+  program: Program,
+  key: Key,
+  { latent, n, pixels }: { readonly latent: number; readonly n: number; readonly pixels: number },
+): Promise<Float32Array> {
+  const runs = Math.ceil(PROBE_IMAGES / n);
+  const z = normals(key, runs * n * latent); // [runs, n, L]
+  const x = new Float32Array(runs * n * pixels); // [runs, n, D]
+  for (let run = 0; run < runs; run++) {
+    await draw(program, part(z, run, runs), part(x, run, runs));
+  }
+  return x;
+}
+
 async function open(
   engine: Pick<Engine, 'openModel'>,
   bytes: Uint8Array,
   { input, output }: { readonly input: NamedSpec; readonly output: NamedSpec },
-): Promise<Program> {
+): Promise<ModelProgram> {
   try {
     return await engine.openModel(bytes, { label: 'decoder', inputs: [input], outputs: [output] });
   } catch (cause) {
@@ -81,15 +105,6 @@ function notOurs(reason: 'does-not-load' | 'does-not-run', cause: unknown): neve
 function part(array: Float32Array, index: number, parts: number): Float32Array {
   const length = array.length / parts;
   return array.subarray(index * length, (index + 1) * length);
-}
-
-function checkPixels(x: Float32Array): void {
-  for (const value of x) {
-    if (!Number.isFinite(value)) refuse('non-finite', `A trial draw has a pixel of ${value}.`);
-    if (value < -PIXEL_TOLERANCE || value > 1 + PIXEL_TOLERANCE) {
-      refuse('out-of-range', `A trial draw has a pixel of ${value}.`, { value });
-    }
-  }
 }
 
 /** `x [N, D]`: some pixel differs between images. */

@@ -23,7 +23,7 @@ export async function savePoolPictures(folder: RunFolder, pool: Pool, shape: Ima
     const shown = Math.min(wanted, count);
     if (shown === 0) continue;
     const images = pool.images.subarray(start * size, (start + shown) * size);
-    await writeFileAtomic(folder.layout.image(`silo-${silo}`), grid(images, shape));
+    await writeFileAtomic(folder.layout.image(`decoder-${silo}`), grid(images, shape));
   }
 }
 

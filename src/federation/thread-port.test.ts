@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
@@ -45,7 +46,7 @@ async function atWork(name: string, signal?: AbortSignal): Promise<{ readonly en
 }
 
 /** Makes a thread die of an error that it does not catch. */
-const poison = (worker: Worker) => worker.postMessage(null);
+const poison = (worker: Worker): void => worker.postMessage(null);
 
 describe('threads', () => {
   test('start when they are needed, are used again, and are never more than asked for', async () => {
@@ -57,7 +58,7 @@ describe('threads', () => {
 
   test.each([
     // On the wasm executor: native code that is terminated in the middle can end the whole process.
-    ['is ended from outside', 'wasm', (worker: Worker) => void worker.terminate()],
+    ['is ended from outside', 'wasm', (worker: Worker): void => void worker.terminate()],
     ['dies of an error', 'onnxruntime', poison],
   ] as const)(
     'one that %s loses its task with a LostPeerError; the next task gets a new one',
@@ -112,24 +113,16 @@ describe('threads', () => {
     await expect(threads.port(smallSilo('late', folder())).play(TASK)).rejects.toThrow(LostPeerError);
   });
 
-  test('many that listen to one signal make no warning', async () => {
-    const warnings: string[] = [];
-    const listen = (warning: Error) => warnings.push(warning.name);
-    process.on('warning', listen);
-    const abort = new AbortController();
-    const many = openSiloThreads({ engine: { executor: 'wasm' } }, 12);
-    const ends = Array.from({ length: 12 }, (_, i) =>
-      many
-        .port(smallSilo(`silo-${i}`, folder(), { local: ENDLESS }))
-        .play(TASK, { signal: abort.signal })
-        .catch((error: unknown) => error),
-    );
-    await Promise.resolve();
-    abort.abort();
-    for (const end of await Promise.all(ends)) expect(end).toBeInstanceOf(AbortedError);
-    await many.close();
-    process.off('warning', listen);
-    expect(warnings).toEqual([]);
+  test('any number of silos may listen to one signal without a warning of leaks', async () => {
+    const warning = vi.fn();
+    process.on('warning', warning);
+    const { signal } = new AbortController();
+    await threads.port(smallSilo('north', folder())).play(TASK, { signal });
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
+    for (let i = 0; i < 20; i++) signal.addEventListener('abort', () => i);
+    await new Promise((resolve) => setImmediate(resolve)); // warnings come a tick later
+    process.off('warning', warning);
+    expect(warning).not.toHaveBeenCalled();
   });
 });
 

@@ -5,8 +5,9 @@ import type { Engine } from '../engine/engine.ts';
 import { childKey, type Key, normals } from '../engine/keys.ts';
 import { AbortedError } from '../errors.ts';
 import { inspectDecoder } from '../exchange/inspect.ts';
-import { probeDecoder } from '../exchange/probe.ts';
+import { checkPixels, probeDecoder } from '../exchange/probe.ts';
 import type { Release } from '../exchange/release.ts';
+import { DECODER_INPUT, DECODER_OUTPUT } from '../models/decoder-export.ts';
 import { type ImageShape, pixelCount } from '../models/image-shape.ts';
 
 /** M synthetic images, silo after silo. */
@@ -70,21 +71,24 @@ async function decodeInto(
   const contract = inspectDecoder(onnx, { shape });
   await probeDecoder(engine, onnx, contract, childKey(key, 'probe'));
   const rows = contract.batch ?? CHUNK;
-  const zSpec = { name: 'z', dtype: 'float32', shape: [rows, contract.latent] } as const;
-  const xSpec = { name: 'x', dtype: 'float32', shape: [rows, shape.channels, shape.height, shape.width] } as const;
-  const decoder = await engine.openModel(onnx, {
-    label: `decoder of ${release.silo}`,
-    inputs: [zSpec],
-    outputs: [xSpec],
-  });
-  const z = new Float32Array(sizeOf(zSpec));
-  const x = new Float32Array(sizeOf(xSpec));
-  const run = decoder.bind({ z }, { x });
-  const size = pixelCount(shape);
-  const draws = normals(childKey(key, 'z'), Math.ceil(out.length / size / rows) * sizeOf(zSpec));
-  for (let row = 0; row * size < out.length; row += rows) {
-    z.set(draws.subarray(row * contract.latent, row * contract.latent + z.length));
-    await run();
-    out.set(x.subarray(0, Math.min(x.length, out.length - row * size)), row * size);
+  const zSpec = { name: DECODER_INPUT, dtype: 'float32', shape: [rows, contract.latent] } as const;
+  const sides = [shape.channels, shape.height, shape.width];
+  const xSpec = { name: DECODER_OUTPUT, dtype: 'float32', shape: [rows, ...sides] } as const;
+  const label = `decoder of ${release.silo}`;
+  const decoder = await engine.openModel(onnx, { label, inputs: [zSpec], outputs: [xSpec] });
+  try {
+    const z = new Float32Array(sizeOf(zSpec));
+    const x = new Float32Array(sizeOf(xSpec));
+    const run = decoder.bind({ [DECODER_INPUT]: z }, { [DECODER_OUTPUT]: x });
+    const size = pixelCount(shape);
+    const draws = normals(childKey(key, 'z'), Math.ceil(out.length / size / rows) * z.length);
+    for (let row = 0; row * size < out.length; row += rows) {
+      z.set(draws.subarray(row * contract.latent, row * contract.latent + z.length));
+      await run();
+      checkPixels(x);
+      out.set(x.subarray(0, Math.min(x.length, out.length - row * size)), row * size);
+    }
+  } finally {
+    await decoder.close();
   }
 }

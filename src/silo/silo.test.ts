@@ -1,0 +1,127 @@
+import { cpSync, mkdtempSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { decoderHash, smallSilo, SMALL_MODEL, temporaryFolder } from '../../test/small-silos.ts';
+import { type Engine, openEngine } from '../engine/engine.ts';
+import { seedKey } from '../engine/keys.ts';
+import type { Release } from '../exchange/release.ts';
+import type { Task } from '../exchange/task.ts';
+import type { WeightsUpdate } from '../exchange/weights-update.ts';
+import { exportDecoder } from '../models/decoder-export.ts';
+import { initialParameters } from '../models/initialise.ts';
+import { vaeOf } from '../models/vae.ts';
+import { loadState } from '../training/state-file.ts';
+import { createSiloRunner, type SiloConfig, type SiloRunner } from './silo.ts';
+
+const ROOT = temporaryFolder();
+const GREY = { channels: 1, height: 28, width: 28 };
+const VAE = vaeOf(SMALL_MODEL, GREY);
+const folder = () => mkdtempSync(join(ROOT, 'case-'));
+const own = (round: number): Task => ({ kind: 'train-own', run: 'silo', round });
+const given = (round: number, weights: WeightsUpdate['weights']): Task => ({
+  kind: 'train-given',
+  run: 'silo',
+  round,
+  weights,
+});
+const stateOf = (config: SiloConfig) => loadState(join(config.stateDir, 'state.safetensors'));
+
+let engine: Engine;
+let runner: SiloRunner;
+beforeAll(async () => {
+  engine = await openEngine({ executor: 'onnxruntime' });
+  runner = createSiloRunner(engine);
+});
+afterAll(() => engine.close());
+
+/** The hash of what a fresh silo gives away in round 1. */
+async function firstHash(name: string, change: Partial<SiloConfig> = {}): Promise<string> {
+  return decoderHash(await runner.play(smallSilo(name, folder(), change), own(1)));
+}
+
+describe('what a silo gives away', () => {
+  test('is the decoder of its own state, and no weight of the encoder can be found in it', async () => {
+    const config = smallSilo('north', folder());
+    const release = (await runner.play(config, own(1))) as Release;
+    const parameters = (await stateOf(config))?.parameters ?? {};
+    expect(Buffer.from(exportDecoder(VAE, parameters, GREY)).equals(release.decoder.onnx)).toBe(true);
+    const bytes = Buffer.from(release.decoder.onnx);
+    for (const [name, values] of Object.entries(parameters)) {
+      const found = [...values].filter((value) => bytes.includes(Buffer.from(Float32Array.of(value).buffer))).length;
+      if (name.startsWith('decoder.')) expect(found, name).toBe(values.length);
+      else expect(found / values.length, name).toBeLessThan(0.01); // four bytes may meet by chance
+    }
+    expect(Object.keys(release).sort()).toEqual(['decoder', 'kind', 'privacy', 'round', 'silo']);
+  });
+
+  test('depends on its name, its seed and its images, and on nothing that surrounds it', async () => {
+    const north = await firstHash('north');
+    expect(await firstHash('north')).toBe(north); // another folder
+    const fresh = createSiloRunner(engine);
+    expect(decoderHash(await fresh.play(smallSilo('north', folder()), own(1)))).toBe(north); // another runner
+    const { images } = smallSilo('north', folder());
+    const others = [
+      await firstHash('south', { images }), // the same images under another name: other random numbers
+      await firstHash('north', { seed: 8 }),
+      await firstHash('north', { images: smallSilo('south', folder()).images }),
+      await firstHash('north', { architecture: { ...SMALL_MODEL, latent: 3 } }),
+    ];
+    expect(new Set([north, ...others]).size).toBe(5);
+  });
+});
+
+describe('the state of a silo', () => {
+  test('goes on from round to round, on its own disk', async () => {
+    const config = smallSilo('north', folder());
+    await runner.play(config, own(1));
+    const moved = smallSilo('north', folder());
+    cpSync(config.stateDir, moved.stateDir, { recursive: true });
+    const second = decoderHash(await runner.play(config, own(2)));
+    expect(await stateOf(config)).toMatchObject({ round: 2, finished: true });
+    expect(decoderHash(await runner.play(moved, own(2)))).toBe(second); // its past is all in the folder
+    expect(decoderHash(await runner.play(smallSilo('north', folder()), own(2)))).not.toBe(second); // no past
+  });
+
+  test('is what a task brings where the task brings weights, whatever the silo had before', async () => {
+    const weights = initialParameters(VAE.parameters, seedKey('given'));
+    const config = smallSilo('north', folder());
+    const first = (await runner.play(config, given(1, weights))) as WeightsUpdate;
+    const second = (await runner.play(config, given(2, weights))) as WeightsUpdate;
+    const other = (await runner.play(smallSilo('north', folder()), given(2, weights))) as WeightsUpdate;
+    expect(first.weights).not.toEqual(second.weights); // other random numbers in another round
+    expect(second).toEqual(other); // of round 1 nothing is left
+    expect(second.examples).toBe(24);
+    expect(Object.keys(second.weights).sort()).toEqual(Object.keys(VAE.parameters).sort());
+  });
+
+  test('of one round is not touched by a task that brings other weights for the same round', async () => {
+    const config = smallSilo('north', folder());
+    const first = await runner.play(config, given(1, initialParameters(VAE.parameters, seedKey('one'))));
+    const again = await runner.play(config, given(1, initialParameters(VAE.parameters, seedKey('two'))));
+    expect(again).toEqual(first);
+  });
+});
+
+describe('one runner', () => {
+  test('plays silos of different architectures and latent sizes', async () => {
+    const architectures = [
+      { kind: 'mlp', hidden: [8], latent: 2 },
+      { kind: 'mlp', hidden: [6, 5], latent: 7 },
+      { kind: 'conv', channels: [2, 3], latent: 4 },
+    ] as const;
+    for (const [i, architecture] of architectures.entries()) {
+      const config = smallSilo(`silo-${i}`, folder(), { architecture });
+      const release = (await runner.play(config, own(1))) as Release;
+      expect(release.decoder).toMatchObject({ latent: architecture.latent, shape: GREY });
+    }
+  });
+
+  test('goes on with its work after a task that failed, and the error is that of its task', async () => {
+    const odd = smallSilo('odd', folder(), { architecture: { kind: 'conv', channels: [2, 2, 2], latent: 2 } });
+    const plays = [
+      runner.play(odd, own(1)).then(decoderHash, (error: Error) => error.name),
+      runner.play(smallSilo('north', folder()), own(1)).then(decoderHash, (error: Error) => error.name),
+    ];
+    expect(await Promise.all(plays)).toEqual(['SpecError', await firstHash('north')]);
+  });
+});
