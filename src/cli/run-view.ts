@@ -47,9 +47,12 @@ export function createRunView(stream: NodeJS.WriteStream): RunView {
 export function statusLines(progress: Progress, nowMs: number): string[] {
   const left = secondsLeft(progress, nowMs);
   const share = shareDone(progress);
-  const head =
-    `${nameOf(progress.strategy)} round ${Math.min(progress.round, progress.rounds)}/${progress.rounds}  ${bar(share)} ` +
-    `${formatPercent(share, { digits: 0 })}${left === null ? '' : `  about ${formatSeconds(left)} left`}`;
+  const where =
+    progress.strategy === ''
+      ? 'preparing'
+      : `${nameOf(progress.strategy)} round ${Math.min(progress.round, progress.rounds)}/${progress.rounds}`;
+  const time = left === null || share === 1 ? '' : `  about ${formatSeconds(left)} left`;
+  const head = `${where}  ${bar(share)} ${formatPercent(share, { digits: 0 })}${time}`;
   const workers = Object.entries(progress.workers)
     .sort(([a], [b]) => a.localeCompare(b))
     .map(([name, worker]) => {

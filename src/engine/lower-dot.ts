@@ -3,7 +3,7 @@
 import { isFloat, sizeOf } from './array-spec.ts';
 import { type Rule, type Scope, unsupported } from './scope.ts';
 import type { Equation } from './trace.ts';
-import { alignTo, type Base, type View } from './view.ts';
+import { alignTo, type Base, varyingAxes, type View } from './view.ts';
 
 /** Lowers `dot` to Gemm, batched MatMul, or an elementwise product with a sum where there is nothing to contract. */
 export const lowerDot: Rule = (scope, equation) => {
@@ -32,16 +32,20 @@ export function contract(scope: Scope, left: View, right: View, outShape: readon
   if (!contracts || (rows.length === 0 && columns.length === 0)) {
     return sumOfProducts(scope, { left, right, outShape, depth });
   }
+  const isOneMatrix = shared.length === 0 && isFloat(left.dtype);
+  // The larger operand goes first: ONNX Runtime repacks the second one for every product.
+  const count = (axes: readonly number[]) => axes.reduce((product, axis) => product * (outShape[axis] as number), 1);
+  if (isOneMatrix && count(columns) > count(rows)) return contract(scope, right, left, outShape);
   const sides: Sides = { scope, left, right, last, shared, rows, columns };
   const order = [...shared, ...rows, ...columns];
-  const base = shared.length === 0 && isFloat(left.dtype) ? openProduct(sides) : batchedProduct(sides);
+  const base = isOneMatrix ? openProduct(sides) : batchedProduct(sides);
   const axes = outShape.map((_, axis) => (order.includes(axis) ? order.indexOf(axis) : null));
   return { base, axes, shape: outShape, dtype: left.dtype };
 }
 
 /**
- * `add(product, bias)` where the product is read only here and the bias varies along its columns: one Gemm with C.
- * Null where the equation is something else.
+ * `add(product, bias)` where the product is read only here and the bias varies along its rows or its columns: one Gemm
+ * with C. Null where the equation is something else.
  */
 export function productWithBias(scope: Scope, equation: Equation): View | null {
   if (equation.primitive !== 'add' || equation.inputs.length !== 2) return null;
@@ -52,10 +56,13 @@ export function productWithBias(scope: Scope, equation: Equation): View | null {
     if (!isOpen(view.base) || output?.shape.length !== product.shape.length) continue;
     if (output.dtype !== view.dtype || sizeOf(output) !== sizeOf(product)) continue;
     const aligned = alignTo(scope.viewAs(bias, view.dtype), output.shape);
-    const columnAxis = view.axes.indexOf(1);
-    const biasAxes = aligned.axes.flatMap((axis, i) => (axis === null ? [] : [i]));
-    if (columnAxis === -1 || biasAxes.length !== 1 || biasAxes[0] !== columnAxis) continue;
-    const name = view.base.withBias(scope.inOrder(aligned, biasAxes));
+    const biasAxes = varyingAxes(aligned);
+    const [biasAxis] = biasAxes;
+    if (biasAxes.length !== 1 || biasAxis === undefined) continue;
+    const along = view.axes[biasAxis];
+    if (along !== 0 && along !== 1) continue;
+    const values = scope.inOrder(aligned, biasAxes);
+    const name = view.base.withBias(along === 1 ? values : scope.reshape(values, [aligned.shape[biasAxis] as number, 1]));
     return { ...view, base: scope.base(name, view.base.shape) };
   }
   return null;

@@ -292,6 +292,19 @@ describe('training that cannot go on', () => {
     expect(steps).toBe(4);
   });
 
+  test.each(['onnxruntime', 'wasm'] as const)(
+    'lets signals and messages in between its steps, on %s',
+    async (executor) => {
+      const own = await openEngine({ executor });
+      const trainer = await createTrainer(own, LINEAR, { ...OPTIONS, epochs: 300 });
+      const abort = new AbortController();
+      setImmediate(() => abort.abort()); // as Ctrl-C would come
+      const job = { examples: floatExamples(values, D), start: freshState(ZEROS), key: KEY };
+      await expect(trainer.train(job, { signal: abort.signal })).rejects.toThrow(AbortedError);
+      await own.close();
+    },
+  );
+
   test('names step, key and loss where the loss is not finite', async () => {
     const trainer = await createTrainer(engine, LINEAR, OPTIONS);
     const spoilt = values.slice();
