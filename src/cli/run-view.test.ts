@@ -40,6 +40,7 @@ function shown(terminal: { readonly isTTY: boolean; readonly columns?: number })
 function screenAfter(writes: readonly string[]): string[] {
   const rows: string[] = [];
   for (const write of writes) {
+    // oxlint-disable-next-line no-control-regex -- cursor up, erase to the end
     const up = /^\x1b\[(\d+)A\x1b\[0J$/.exec(write);
     if (up) {
       expect(Number(up[1])).toBeLessThanOrEqual(rows.length);
@@ -52,6 +53,7 @@ function screenAfter(writes: readonly string[]): string[] {
   return rows;
 }
 
+// oxlint-disable-next-line no-control-regex -- how colours begin
 const withoutColours = (text: string) => text.replace(/\x1b\[[0-9;]*m/g, '');
 
 describe('the live lines', () => {

@@ -140,6 +140,7 @@ function timeLeft(progress: Progress, name: string, nowMs: number): string {
 function clipped(line: string, columns: number): string {
   let width = 0;
   let out = '';
+  // oxlint-disable-next-line no-control-regex -- how colours begin
   for (const part of line.split(/(\x1b\[[0-9;]*m)/)) {
     if (part.startsWith('\x1b[')) out += part;
     else {

@@ -63,10 +63,11 @@ describe('loadSpec', () => {
 
   it('applies overrides last', async () => {
     const path = await file('seeded.yaml', 'extends: quickstart\nseed: 1\nrounds: 2\n');
+    const { latent } = (await loadSpec('quickstart')).model;
     expect(await loadSpec(path, ['seed=5', 'model.kind=conv'])).toMatchObject({
       seed: 5,
       rounds: 2,
-      model: { kind: 'conv', latent: 8 },
+      model: { kind: 'conv', latent },
     });
   });
 

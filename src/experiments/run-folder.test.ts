@@ -49,11 +49,13 @@ describe('openRunFolder', () => {
 
   it('refuses another spec, naming what differs and the ways out, and leaves the folder usable', async () => {
     await visit();
-    const other = { ...spec, rounds: 5, model: { ...spec.model, latent: 3 } };
+    const { rounds, model } = spec;
+    const other = { ...spec, rounds: rounds + 1, model: { ...model, latent: model.latent + 1 } };
     const refused = openRunFolder({ path, spec: other });
     await expect(refused).rejects.toThrow(SpecError);
     await expect(refused).rejects.toThrow(
-      /rounds: asked for 5, the folder has 4\n {2}model\.latent: asked for 3, the folder has 8/,
+      `rounds: asked for ${rounds + 1}, the folder has ${rounds}\n` +
+        `  model.latent: asked for ${model.latent + 1}, the folder has ${model.latent}`,
     );
     await expect(refused).rejects.toThrow(`--resume ${path}`);
     await expect(refused).rejects.toMatchObject({ facts: { paths: ['rounds', 'model.latent'] } });

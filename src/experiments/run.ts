@@ -149,7 +149,7 @@ function announce({ folder, emit }: RunOptions, { dataSet, silos }: Materials, e
     silos: silos.map(({ name, set }) => ({
       name,
       examples: set.labels.length,
-      classes: [...new Set(set.labels)].sort(),
+      classes: [...new Set(set.labels)].sort((a, b) => a - b),
     })),
   });
   const sizes = silos.map(({ set }) => set.labels.length);

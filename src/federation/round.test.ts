@@ -31,7 +31,7 @@ function strategy(absorbed: (readonly Upload[])[] = []): Strategy {
     async absorb(_, uploads, hooks) {
       absorbed.push(uploads);
       hooks?.onStep?.({ step: 9, steps: 10, epoch: 1, loss: 3 });
-      await hooks?.onEpoch?.(1, { loss: 2 });
+      hooks?.onEpoch?.(1, { loss: 2 });
       return { w: Float32Array.of(1) };
     },
   };

@@ -15,7 +15,7 @@ export interface SiloProgress {
 
 export interface PortHooks {
   readonly signal?: AbortSignal | undefined;
-  /** Several times a second at most. */
+  /** Every step, or a few of them a second where the silo is far; the last step always. Must be quick. */
   readonly onProgress?: ((progress: SiloProgress) => void) | undefined;
   /** After each epoch, with the mean of the loss terms. */
   readonly onEpoch?: ((epoch: number, terms: Readonly<Record<string, number>>) => void) | undefined;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { decoderHash, smallSilo, SMALL_TRAINING, temporaryFolder } from '../../test/small-silos.ts';
-import { AbortedError, AlignError, LostPeerError, PrivacyError } from '../errors.ts';
+import { AbortedError, AlignError, LostPeerError, type PrivacyError } from '../errors.ts';
 import * as errors from '../errors.ts';
 import type { Task } from '../exchange/task.ts';
 import { plainError, revivedError } from './thread-messages.ts';

@@ -1,4 +1,4 @@
-import { numpy as np, valueAndGrad } from '@jax-js/jax';
+import { type numpy as np, valueAndGrad } from '@jax-js/jax';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTwins, runOn, type Twins } from '../../test/twins.ts';
 import { float32, uint32 } from '../engine/array-spec.ts';

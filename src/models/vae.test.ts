@@ -1,4 +1,4 @@
-import { numpy as np } from '@jax-js/jax';
+import type { numpy as np } from '@jax-js/jax';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { expectTwins, openTwins, type Twins } from '../../test/twins.ts';
 import { float32, sizeOf } from '../engine/array-spec.ts';

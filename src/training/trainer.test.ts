@@ -55,7 +55,7 @@ function slowTwin(start: NamedArrays, rowsOf: readonly number[][], values: Float
   const state = [...weight, ...bias].map(() => ({ first: 0, second: 0 }));
   const losses: number[] = [];
   for (const [t, rows] of rowsOf.entries()) {
-    const gradient = new Array<number>(D * D + D).fill(0);
+    const gradient = Array.from({ length: D * D + D }, () => 0);
     let loss = 0;
     for (const row of rows) {
       const x = Array.from(values.subarray(row * D, (row + 1) * D));

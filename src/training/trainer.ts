@@ -1,6 +1,6 @@
 // The one training loop, for silos and for the server: gradients from the engine, one sweep of the optimizer, repeat.
 
-import { numpy as np, valueAndGrad } from '@jax-js/jax';
+import { type numpy as np, valueAndGrad } from '@jax-js/jax';
 import { alignedLength, type Arena, createArena } from '../engine/arena.ts';
 import { allocate, type ArraySpec, float32, sizeOf } from '../engine/array-spec.ts';
 import type { Engine } from '../engine/engine.ts';

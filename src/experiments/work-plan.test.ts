@@ -1,0 +1,17 @@
+import { expect, test } from 'vitest';
+import { loadSpec } from './load-spec.ts';
+import { workPlan } from './work-plan.ts';
+
+test('the plan counts whole batches: of each silo, and of the server where it trains', async () => {
+  const spec = await loadSpec('quickstart', [
+    'local.epochs=3',
+    'local.batchSize=100',
+    'server.epochs=5',
+    'server.batchSize=64',
+    'server.images=130',
+  ]);
+  // Silos: 3 * (1 + 2 + 11) batches of 100; server: 5 * ceil(5 * 130 / 64) = 5 * 11.
+  expect(workPlan(spec, [100, 101, 1100])).toEqual({ siloSteps: 42, serverSteps: { align: 55, fedavg: 0 } });
+  const total = { ...spec, strategies: ['align' as const], server: { ...spec.server, imagesPer: 'total' as const } };
+  expect(workPlan(total, [1])).toEqual({ siloSteps: 3, serverSteps: { align: 15 } });
+});
