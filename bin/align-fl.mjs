@@ -16,6 +16,13 @@ if (existsSync(new URL('../src/', import.meta.url))) {
   await setUpOrExit();
 }
 
+// The reader of a pipe has heard enough (`align-fl schema | head`): there is nobody left to tell, and that is no error.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error) => {
+    if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'EPIPE') throw error;
+  });
+}
+
 const { main } = await import(new URL('../dist/cli/main.js', import.meta.url).href);
 const exitCode = await main(process.argv.slice(2));
 if (typeof exitCode === 'number') process.exitCode = exitCode;

@@ -29,7 +29,8 @@ test('a good tree has no problems', () => {
       "import { key } from '../engine/keys.ts';\nimport { other } from './other.ts';\nexport { key, other };",
     'src/models/other.ts': "export const other = 'console.log, new Date() and Date.now() are only words here';",
     'src/models/vae.test.ts': "import { cli } from '../cli/main.ts';\nconsole.log(Math.random(), Date.now(), cli);",
-    'src/cli/main.ts': "import '../models/vae.ts';\nconsole.log(process.argv, Date.now());\nprocess.exit(1);",
+    'src/cli/main.ts': "import '../models/vae.ts';\nconsole.log(process.argv);\nprocess.exit(1);",
+    'src/experiments/run.ts': '// Runs.\nexport const now = () => new Date();',
     'src/index.ts': "export { key } from './models/vae.ts';\nexport { cli } from './cli/main.ts';",
     'test/all.test.ts': "import '../src/index.ts';",
   });

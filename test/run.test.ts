@@ -152,16 +152,16 @@ describe('a run', () => {
     const decoders = [1, 2].flatMap((round) => silos.map((silo) => `decoders/round-${round}/${silo}.onnx`));
     const states = ['align', 'fedavg'].flatMap((strategy) => [
       `global/${strategy}/state.safetensors`,
-      `global/${strategy}/encoder.onnx`,
-      `global/${strategy}/decoder.onnx`,
       ...silos.map((silo) => `silos/${silo}/${strategy}/state.safetensors`),
     ]);
+    const globals = ['global/align/decoder.onnx', 'global/align/encoder.onnx'];
     const pictures = ['global-align', 'global-fedavg', ...silos.map((silo) => `decoder-${silo}`)];
     expect(filesIn(WHOLE)).toEqual(
       [
         ...['spec.json', 'partition.json', 'events.jsonl', 'journal.json', 'summary.json'],
         ...decoders,
         ...states,
+        ...globals,
         ...pictures.map((name) => `images/${name}.png`),
       ].sort(),
     );
@@ -220,9 +220,10 @@ describe('a run', () => {
 });
 
 describe('a run that is interrupted', () => {
-  test('by SIGKILL, again and again, and with one silo at a time, ends with the same bytes as one that never was', async () => {
+  test('by SIGKILL, again and again, and then with one silo at a time, ends with the same bytes as one that never was', async () => {
     const folder = join(ROOT, 'killed');
-    const command = ['run', SPEC, '--out', folder, '--set', 'engine.silosAtOnce=1'];
+    const command = ['run', SPEC, '--out', folder];
+    const oneAtATime = [...command, '--set', 'engine.silosAtOnce=1'];
     const moments = [
       /"kind":"silo-finished","strategy":"align","round":1/,
       /"kind":"server-started","strategy":"align","round":1/,
@@ -233,17 +234,16 @@ describe('a run that is interrupted', () => {
     let kills = 0;
     for (const moment of moments) {
       const skip = linesOf(folder);
-      const work = begin(...command);
+      const work = begin(...(skip === 0 ? command : oneAtATime));
       await told(folder, work, moment, skip);
       work.child.kill('SIGKILL');
       kills += (await work.end).signal === 'SIGKILL' ? 1 : 0;
     }
     expect(kills).toBeGreaterThanOrEqual(3); // the last moments are so short that a busy machine may miss them
-    const end = await run(...command);
+    const end = await run(...oneAtATime);
     expect(end.code).toBe(0);
-    const { specHash } = await summaryIn(WHOLE);
-    expect(lasting({ ...(await summaryIn(folder)), specHash })).toEqual(lasting(await summaryIn(WHOLE)));
-    expect({ ...computedIn(folder), 'spec.json': '' }).toEqual({ ...computedIn(WHOLE), 'spec.json': '' });
+    expect(lasting(await summaryIn(folder))).toEqual(lasting(await summaryIn(WHOLE)));
+    expect(computedIn(folder)).toEqual(computedIn(WHOLE));
     expect(filesIn(folder)).toEqual(filesIn(WHOLE)); // neither locks nor half-written files are left
   }, 90_000);
 
@@ -289,9 +289,7 @@ describe('a run that is interrupted', () => {
           events.push(event);
           if (event.kind === stopAt) abort.abort();
         },
-        signal: stopAt === null ? new AbortController().signal : abort.signal,
-        now: () => new Date(0),
-        version: (await summaryIn(WHOLE)).alignFlVersion,
+        ...(stopAt !== null && { signal: abort.signal }),
       });
     await expect(play('server-progress')).rejects.toThrow(AbortedError);
     events.length = 0;
@@ -304,7 +302,7 @@ describe('a run that is interrupted', () => {
       events.filter((event) => event.kind === kind && 'round' in event && event.round === round).at(-1);
     expect(last('server-progress', 2)).toMatchObject({ step: 8, steps: 8 }); // 2 epochs of 60 images in batches of 16
     expect(events).toContainEqual({ kind: 'run-planned', siloSteps: 18, serverSteps: { align: 8, fedavg: 0 } });
-    expect(summary.startedAt).toBe(new Date(0).toISOString());
+    expect(Date.parse(summary.finishedAt)).toBeGreaterThanOrEqual(Date.parse(summary.startedAt));
     expect(lasting(summary)).toEqual(lasting(await summaryIn(WHOLE)));
   }, 60_000);
 });

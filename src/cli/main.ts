@@ -1,11 +1,11 @@
 // The command line: the only place that reads arguments, prints and exits. One file a command; this one joins them.
 
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import colours from 'picocolors';
 import { AbortedError, AlignError } from '../errors.ts';
 import { presets } from '../experiments/presets.ts';
 import { specJsonSchema } from '../experiments/spec-schema.ts';
+import { packageVersion } from '../experiments/version.ts';
 import { textTable } from '../report/text-table.ts';
 import { type Console, processConsole } from './console.ts';
 import { dataCommand } from './data.ts';
@@ -96,9 +96,4 @@ function report(error: unknown, console: Console, asJson: boolean): number {
     console.print(JSON.stringify({ error: { code: error.code, message: error.message, facts: error.facts } }, null, 2));
   console.error(`${colours.red(`${error.name}:`)} ${error.message}`);
   return error.code === 'SPEC' ? 2 : 1;
-}
-
-function packageVersion(): string {
-  const file = new URL('../../package.json', import.meta.url);
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }

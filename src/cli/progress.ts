@@ -93,7 +93,7 @@ export function shareDone(progress: Progress): number {
 export function secondsLeft(progress: Progress, nowMs: number): number | null {
   const done = shareDone(progress) - progress.beganAtShare;
   const spentMs = nowMs - progress.beganAtMs;
-  if (done < 0.002 || spentMs < 1500) return null;
+  if (done < 0.02 || spentMs < 1500) return null;
   return ((1 - shareDone(progress)) / done) * (spentMs / 1000);
 }
 

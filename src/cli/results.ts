@@ -1,40 +1,42 @@
 // The table at the end of a run: ALIGN-FL beside its baselines, the paper's numbers, and the controls.
 
-import type { Metrics, Summary } from '../experiments/summary.ts';
+import type { Metrics, SiloSummary, Summary } from '../experiments/summary.ts';
 import { formatBytes, formatPercent, formatSeconds } from '../report/format.ts';
 import { textTable } from '../report/text-table.ts';
 
 /** The table and the lines under it. */
 export function resultsText(summary: Summary): string {
   const { paper } = summary;
+  const beside = (strategy: string) => {
+    const numbers = paper?.[strategy as 'align' | 'fedavg'];
+    return paper ? [paperText(numbers?.accuracy), paperText(numbers?.f1Weighted)] : [];
+  };
   const rows = [
     ...summary.strategies.map(({ strategy, final }) => [
       { align: 'ALIGN-FL', fedavg: 'FedAvg' }[strategy] ?? strategy,
       ...scores(final),
-      paperText(paper?.[strategy as 'align' | 'fedavg']?.accuracy),
-      paperText(paper?.[strategy as 'align' | 'fedavg']?.f1Weighted),
+      ...beside(strategy),
     ]),
-    ...summary.controls.map(({ name, metrics }) => [`control: ${name}`, ...scores(metrics), null, null]),
+    ...summary.controls.map(({ name, metrics }) => [name, ...scores(metrics)]),
   ];
   const columns = [
     { header: 'representation', align: 'left' as const },
-    { header: 'accuracy, all', align: 'right' as const },
-    { header: 'F1, all', align: 'right' as const },
-    { header: "accuracy, paper's split", align: 'right' as const },
-    { header: "F1, paper's split", align: 'right' as const },
-    { header: 'reconstruction MSE', align: 'right' as const },
-    { header: 'paper: accuracy', align: 'right' as const },
-    { header: 'paper: F1', align: 'right' as const },
+    ...['accuracy', 'F1', 'acc. split', 'F1 split', 'MSE', ...(paper ? ['paper acc.', 'paper F1'] : [])].map(
+      (header) => ({ header, align: 'right' as const }),
+    ),
   ];
   const main = summary.strategies[0];
   const uploads = main?.silos.reduce((sum, { uploadBytes }) => sum + uploadBytes.total, 0) ?? 0;
   return [
     textTable(columns, rows),
     '',
-    `Probe: logistic regression on the global encoder's codes of ${summary.dataSet.test} held-out real images; mean ± deviation over random splits.`,
-    ...(paper ? [`Paper: ${paper.source}.`] : []),
+    `Probe: logistic regression on the global encoder's codes of ${summary.dataSet.test} held-out real images, mean ± deviation over`,
+    "random splits (no ± for a single one); 'split' is the paper's: a fifth of these images. MSE: of reconstructions, a pixel.",
+    ...(summary.controls.length > 0 ? ['The last rows are controls that nobody trained, probed alike.'] : []),
+    ...unconvergedText(summary),
+    ...(paper ? [`Paper: ${paper.source}. Rounds and images per silo are this run's own.`] : []),
     `Left the silos under ${main?.strategy}: ${formatBytes(uploads)} in all. Time: ${times(summary)}.`,
-    'Privacy: none. No mechanism was applied; decoders may reveal training images.',
+    ...privacyTexts(main?.silos ?? []),
   ].join('\n');
 }
 
@@ -42,7 +44,7 @@ export function resultsText(summary: Summary): string {
 
 function scores(metrics: Metrics): (string | null)[] {
   const { probeFullTest: full, probePaperSplit: split, reconstructionMse: mse } = metrics;
-  const percent = ({ mean, sd }: { mean: number; sd: number }) => formatPercent(mean, { std: sd });
+  const percent = ({ mean, sd }: { mean: number; sd: number | null }) => formatPercent(mean, { std: sd });
   return [
     percent(full.accuracy),
     percent(full.f1Weighted),
@@ -50,6 +52,25 @@ function scores(metrics: Metrics): (string | null)[] {
     split ? percent(split.f1Weighted) : null,
     mse === null ? null : mse.toFixed(4),
   ];
+}
+
+/** A line where scores stand on fits that did not get to their optimum. */
+function unconvergedText({ strategies, controls }: Summary): string[] {
+  const judged = [...strategies.map(({ final }) => final), ...controls.map(({ metrics }) => metrics)];
+  const probes = judged.flatMap(({ probeFullTest, probePaperSplit }) => [probeFullTest, probePaperSplit ?? []].flat());
+  const total = (field: 'splits' | 'unconverged') => probes.reduce((sum, probe) => sum + probe[field], 0);
+  if (total('unconverged') === 0) return [];
+  return [`${total('unconverged')} of the ${total('splits')} fits stopped before their optimum.`];
+}
+
+/** What is claimed of each silo; once where it is the same of all. */
+function privacyTexts(silos: readonly SiloSummary[]): string[] {
+  const claims = silos.map(({ mechanism, epsilon, delta, privacyText }) => {
+    const spent = delta === null ? `epsilon ${epsilon ?? 'not known'}` : `epsilon ${epsilon}, delta ${delta}`;
+    return `${mechanism} (${spent}). ${privacyText}`;
+  });
+  if (new Set(claims).size === 1) return [`Privacy: ${claims[0]}`];
+  return claims.map((claim, i) => `Privacy of ${silos[i]?.name}: ${claim}`);
 }
 
 function paperText(fraction: number | null | undefined): string | null {

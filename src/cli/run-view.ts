@@ -17,6 +17,7 @@ export function createRunView(stream: NodeJS.WriteStream): RunView {
   let progress = NO_PROGRESS;
   let liveLines = 0;
   let drawnAtMs = 0;
+  let toldAtMs = Number.NEGATIVE_INFINITY;
   const erase = () => {
     if (liveLines > 0) stream.write(`\x1b[${liveLines}A\x1b[0J`);
     liveLines = 0;
@@ -32,7 +33,9 @@ export function createRunView(stream: NodeJS.WriteStream): RunView {
     show(event) {
       const nowMs = performance.now();
       progress = advance(progress, event, nowMs);
-      const line = stream.isTTY ? lastingLine(event, progress, nowMs) : plainLine(event, progress, nowMs);
+      const isDue = nowMs - toldAtMs > TELL_EVERY_MS;
+      const line = stream.isTTY ? lastingLine(event, progress, nowMs) : plainLine(event, progress, { nowMs, isDue });
+      if (line !== null) toldAtMs = nowMs;
       if (line !== null) {
         erase();
         stream.write(`${line}\n`);
@@ -67,6 +70,8 @@ export function statusLines(progress: Progress, nowMs: number): string[] {
 // --- internal ---
 
 const REDRAW_EVERY_MS = 100;
+/** Without a terminal: how long there may be silence within an epoch-rich round. */
+const TELL_EVERY_MS = 10_000;
 const BAR_WIDTH = 20;
 
 function bar(share: number): string {
@@ -109,14 +114,20 @@ function lastingLine(event: RunEvent, progress: Progress, nowMs: number): string
   }
 }
 
-/** Without a terminal also what a live line would show, once an epoch or less. */
-function plainLine(event: RunEvent, progress: Progress, nowMs: number): string | null {
+/** Without a terminal also what a live line would show: at the end of each silo's round, and where silence was long. */
+function plainLine(
+  event: RunEvent,
+  progress: Progress,
+  { nowMs, isDue }: { readonly nowMs: number; readonly isDue: boolean },
+): string | null {
   const lasting = lastingLine(event, progress, nowMs);
   if (lasting !== null) return lasting;
   switch (event.kind) {
     case 'silo-epoch':
+      if (!isDue && !isThrough(progress, event.silo)) return null;
       return `  ${nameOf(event.strategy)} round ${event.round} ${event.silo}: epoch ${event.epoch}, loss ${lossOf(event.terms)}${timeLeft(progress, event.silo, nowMs)}`;
     case 'server-epoch':
+      if (!isDue && !isThrough(progress, SERVER)) return null;
       return `  ${nameOf(event.strategy)} round ${event.round} server: epoch ${event.epoch}, loss ${lossOf(event.terms)}${timeLeft(progress, SERVER, nowMs)}`;
     case 'download':
       return event.doneBytes === event.totalBytes ? `  ${event.file}: ${formatBytes(event.doneBytes)}` : null;
@@ -127,6 +138,12 @@ function plainLine(event: RunEvent, progress: Progress, nowMs: number): string |
 
 function lossOf(terms: Readonly<Record<string, number>>): string {
   return (terms['loss'] ?? Number.NaN).toFixed(2);
+}
+
+/** Whether a worker has made its last step of the round. */
+function isThrough(progress: Progress, name: string): boolean {
+  const worker = progress.workers[name];
+  return worker === undefined || worker.step === worker.steps;
 }
 
 function timeLeft(progress: Progress, name: string, nowMs: number): string {

@@ -34,8 +34,6 @@ export async function runCommand(target: string | undefined, flags: RunFlags, co
       data: { dataDir: flags.data, env: process.env },
       emit: (event) => view.show(event),
       signal: abort.signal,
-      now: () => new Date(),
-      version: console.version,
     });
     view.close();
     if (flags.json) console.print(JSON.stringify(summary, null, 2));
@@ -48,8 +46,9 @@ export async function runCommand(target: string | undefined, flags: RunFlags, co
   } catch (error) {
     view.close();
     if (error instanceof AbortedError) {
+      const data = flags.data === undefined ? '' : ` --data ${shellWord(flags.data)}`;
       throw new AbortedError(
-        `Stopped. To go on: align-fl run --resume ${folder.root}`,
+        `Stopped. To go on: align-fl run --resume ${shellWord(folder.root)}${data}`,
         { folder: folder.root },
         { cause: error },
       );
@@ -85,9 +84,17 @@ async function folderFor(target: string | undefined, flags: RunFlags): Promise<R
       path: 'argument',
     });
   }
+  if (flags.seed !== undefined && !/^\d{1,15}$/.test(flags.seed)) {
+    throw new SpecError(`--seed: expected a whole number from 0, got '${flags.seed}'.`, { path: '--seed' });
+  }
   const seed = flags.seed === undefined ? [] : [`seed=${flags.seed}`];
   const spec = await loadSpec(target, [...flags.set, ...seed]);
   return openRunFolder({ path: flags.out ?? defaultRunFolder(spec), spec });
+}
+
+/** A path as a shell takes it back. */
+function shellWord(path: string): string {
+  return /^[\w./@:+-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }
 
 /** Aborts on the first Ctrl-C; the second ends the process, as if nobody listened. */

@@ -1,5 +1,5 @@
 // Random keys derived by name, never by order of arrival, and the counter-mode keystream behind them.
-// A key's path (`run/round-3/silo-b/noise`) decides its numbers, so silos may run in any order, anywhere.
+// A key's path (`run/silo-b/train-own/round-3/...`) decides its numbers, so silos may run in any order, anywhere.
 
 import { createCipheriv, createHash } from 'node:crypto';
 
@@ -7,7 +7,7 @@ import { createCipheriv, createHash } from 'node:crypto';
 export interface Key {
   /** Names from the root, joined by `/`. For messages and replay. */
   readonly path: string;
-  /** 32 secret bytes: SHA-256 over parent and name. */
+  /** 32 bytes: SHA-256 over parent and name. As secret as the root: a seed in a spec is public. */
   readonly bytes: Uint8Array;
 }
 

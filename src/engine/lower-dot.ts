@@ -62,7 +62,9 @@ export function productWithBias(scope: Scope, equation: Equation): View | null {
     const along = view.axes[biasAxis];
     if (along !== 0 && along !== 1) continue;
     const values = scope.inOrder(aligned, biasAxes);
-    const name = view.base.withBias(along === 1 ? values : scope.reshape(values, [aligned.shape[biasAxis] as number, 1]));
+    const name = view.base.withBias(
+      along === 1 ? values : scope.reshape(values, [aligned.shape[biasAxis] as number, 1]),
+    );
     return { ...view, base: scope.base(name, view.base.shape) };
   }
   return null;

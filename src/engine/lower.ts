@@ -37,7 +37,7 @@ export function lower(traced: Traced, options: LoweringOptions = {}): LoweredMod
   for (const { spec, variable } of traced.inputs) {
     const weight = options.weights?.[spec.name];
     if (weight === undefined) open.push(spec);
-    else graph.weight(spec.name, spec, weight);
+    else if (scope.uses(variable) > 0) graph.weight(spec.name, spec, weight); // what nothing reads is left out
     scope.bindTensor(variable, spec.name);
   }
   for (const { variable, data } of traced.constants) {

@@ -43,6 +43,7 @@ export async function loadOnnxRuntime(): Promise<{ runtime: OnnxRuntime; ort: Or
       if (known) return known;
       const opened = createSession(ort, bytes, options);
       sessions.set(identity, opened);
+      opened.catch(() => sessions.delete(identity)); // a failure must not be remembered
       return opened;
     },
     single: (bytes, options) => createSession(ort, bytes, options),

@@ -9,15 +9,15 @@ export interface ClassificationScores {
   readonly f1Weighted: number;
   /** Plain mean of F1 over the classes that occur among truths or predictions, 0 to 1. */
   readonly f1Macro: number;
-  /** [C] Share of each class's examples predicted right; 0 for a class without examples. */
-  readonly recallPerClass: readonly number[];
+  /** [C] Share of each class's examples predicted right; null for a class without examples. */
+  readonly recallPerClass: readonly (number | null)[];
   /** [C, C] Counts: row = true class, column = predicted class. */
   readonly confusion: readonly (readonly number[])[];
 }
 
 /**
- * Scores N predictions against the truth. A class that is never predicted, or has no examples, has F1 and recall 0
- * (scikit-learn's `zero_division=0`). Throws ShapeError on lengths that differ, no examples, or a class outside of C.
+ * Scores N predictions against the truth. A class that is never predicted, or has no examples, has F1 0 (scikit-learn's
+ * `zero_division=0`); of a class without examples there is no recall, where scikit-learn says 0. Throws ShapeError on lengths that differ, no examples, or a class outside of C.
  */
 export function scorePredictions(
   truth: ArrayLike<number>,
@@ -36,7 +36,7 @@ export function scorePredictions(
     accuracy: sum(perClass.map(({ hits }) => hits)) / truth.length,
     f1Weighted: sum(perClass.map(({ f1, examples }) => f1 * examples)) / truth.length,
     f1Macro: sum(occurring.map(({ f1 }) => f1)) / occurring.length,
-    recallPerClass: perClass.map(({ hits, examples }) => ratio(hits, examples)),
+    recallPerClass: perClass.map(({ hits, examples }) => (examples === 0 ? null : hits / examples)),
     confusion,
   };
 }

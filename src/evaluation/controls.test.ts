@@ -1,7 +1,7 @@
 // The controls on made-up images: which they are, and that all are scored alike.
 
 import { describe, expect, it } from 'vitest';
-import type { ImageSet } from '../data/image-set.ts';
+import { type ImageSet, selectImages } from '../data/image-set.ts';
 import { childKey, normals, seedKey } from '../engine/keys.ts';
 import { probeControls } from './controls.ts';
 import { probeCodes } from './probe.ts';
@@ -24,13 +24,15 @@ const images: ImageSet = {
 
 describe('probeControls', () => {
   const codes = Float32Array.from(images.images, (byte) => byte / 255);
-  const controls = probeControls({
-    images,
-    classes: 6,
-    key,
-    seeds: 3,
-    others: [{ name: 'untrained encoder', codes, dim: 36 }],
-  });
+  const controls = [
+    ...probeControls({
+      images,
+      classes: 6,
+      key,
+      seeds: 3,
+      others: [{ name: 'untrained encoder', codes, dim: 36 }],
+    }),
+  ];
   const [raw, pca16, pca2, untrained] = controls.map(({ probe }) => probe);
 
   it('lists pixels, components and the caller\u2019s own by name', () => {
@@ -44,7 +46,16 @@ describe('probeControls', () => {
 
   it('splits all images once for the raw pixels unless told otherwise', () => {
     expect([raw, pca16, pca2].map((probe) => probe?.all.splits)).toEqual([1, 3, 3]);
-    expect([raw, pca16, pca2].map((probe) => probe?.paper.splits)).toEqual([3, 3, 3]);
+    expect([raw, pca16, pca2].map((probe) => probe?.paper?.splits)).toEqual([3, 3, 3]);
+  });
+
+  it('leaves out components of which there are not enough', () => {
+    const few = selectImages(
+      images,
+      Array.from({ length: 15 }, (_, row) => row),
+    );
+    const names = [...probeControls({ images: few, classes: 6, key, seeds: 1 })].map(({ name }) => name);
+    expect(names).toEqual(['raw pixels', 'PCA-2']);
   });
 
   it('ranks them as the classes need: six rows do not fit into two numbers', () => {

@@ -29,22 +29,21 @@ export interface Control {
 
 /**
  * Probes the raw pixels (0 to 1), their first 16 and 2 principal components, and then `others`. The components are
- * those of the given images; no label and no training image goes into them. Throws ShapeError and NumericalError like
- * `probeCodes`.
+ * those of the given images; no label and no training image goes into them; a control with more components than there
+ * are images or pixels is left out. Each takes seconds of work, so they come one by one and the caller can listen in
+ * between. Throws ShapeError and NumericalError like `probeCodes`.
  */
-export function probeControls(options: ControlOptions): readonly Control[] {
+export function* probeControls(options: ControlOptions): Generator<Control> {
   const { images, classes, key, seeds, rawPixelSeeds = 1, others = [] } = options;
   const pixels = Float32Array.from(images.images, (byte) => byte / 255); // [N, D]
   const dim = pixelCount(images.shape);
   const probe = (codes: Float32Array, codeDim: number, seedsOnAll = seeds): ProbeReport =>
     probeCodes({ codes, dim: codeDim, labels: images.labels, classes, key, seeds, seedsOnAll });
-  const components = (count: number): ProbeReport => {
-    return probe(projectOnto(fitPca({ features: pixels, dim, components: count }), pixels), count);
-  };
-  return [
-    { name: 'raw pixels', probe: probe(pixels, dim, Math.min(seeds, rawPixelSeeds)) },
-    { name: 'PCA-16', probe: components(16) },
-    { name: 'PCA-2', probe: components(2) },
-    ...others.map(({ name, codes, dim: codeDim }) => ({ name, probe: probe(codes, codeDim) })),
-  ];
+  const most = Math.min(images.labels.length, dim);
+  yield { name: 'raw pixels', probe: probe(pixels, dim, Math.min(seeds, rawPixelSeeds)) };
+  for (const count of [16, 2].filter((components) => components <= most)) {
+    const codes = projectOnto(fitPca({ features: pixels, dim, components: count }), pixels);
+    yield { name: `PCA-${count}`, probe: probe(codes, count) };
+  }
+  for (const { name, codes, dim: codeDim } of others) yield { name, probe: probe(codes, codeDim) };
 }

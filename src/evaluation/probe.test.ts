@@ -27,7 +27,7 @@ describe('probeCodes', () => {
     expect(report.paper).toMatchObject({ trainCount: 1600, testCount: 400, splits: 2, unconverged: 0 });
     expect(report.all).toMatchObject({ trainCount: 8000, testCount: 2000, splits: 2, unconverged: 0 });
     expect(report.all.accuracy).toEqual({ mean: 1, std: 0 });
-    expect(report.paper.f1Weighted.mean).toBe(1);
+    expect(report.paper?.f1Weighted.mean).toBe(1);
     expect(report.all.recallPerClass).toEqual(Array.from({ length: 10 }, () => 1));
   });
 
@@ -70,9 +70,26 @@ describe('probeCodes', () => {
     const labels = labelsOf(100, 2);
     const options = { codes: circle(labels, 2, 1), dim: 2, labels, classes: 2, key };
     const { paper, all } = probeCodes({ ...options, seeds: 3, seedsOnAll: 1 });
-    expect([paper.splits, all.splits]).toEqual([3, 1]);
+    expect([paper?.splits, all.splits]).toEqual([3, 1]);
     expect(all.accuracy.std).toBeNull();
     expect(all.accuracy.mean).toBe(probeCodes({ ...options, seeds: 1 }).all.accuracy.mean);
+  });
+
+  it('leaves the fifth out where it is too small to teach all classes', () => {
+    const report = (count: number, classes = 10) => {
+      const labels = labelsOf(count, classes);
+      return probeCodes({ codes: circle(labels, classes, 60), dim: 2, labels, classes, key, seeds: 2 });
+    };
+    expect(report(65).paper).toMatchObject({ trainCount: 10, testCount: 3 }); // 13 images, 10 for 10 classes
+    expect(report(64).paper).toBeNull();
+    expect(report(13)).toMatchObject({ paper: null, all: { trainCount: 10, testCount: 3, splits: 2 } });
+    expect(report(5, 1)).toMatchObject({ paper: null, all: { accuracy: { mean: 1 }, recallPerClass: [1] } });
+  });
+
+  it('says nothing of the recall of a class that no split held out', () => {
+    const labels = labelsOf(100, 2); // of four classes
+    const { all } = probeCodes({ codes: circle(labels, 2, 60), dim: 2, labels, classes: 4, key, seeds: 2 });
+    expect(all.recallPerClass).toEqual([1, 1, null, null]);
   });
 
   it('counts the fits that did not get to the end', () => {

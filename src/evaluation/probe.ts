@@ -4,7 +4,7 @@ import { childKey, type Key } from '../engine/keys.ts';
 import { ShapeError } from '../errors.ts';
 import { scorePredictions } from './classification.ts';
 import { fitLogisticRegression, predictClasses } from './logistic-probe.ts';
-import { paperSubset, type Split, stratifiedSplit } from './split.ts';
+import { fewestImagesToProbe, paperSubset, type Split, stratifiedSplit } from './split.ts';
 
 export interface ProbeOptions {
   /** [N, L] One code a test image, in the order of `labels`: the encoder's mean, or any features. */
@@ -27,8 +27,8 @@ export interface ProbeOptions {
 
 /** The metric in the paper's size and in an honest one. */
 export interface ProbeReport {
-  /** A random fifth of the images, split 80/20: of 10,000, taught with 1,600 and scored on 400. */
-  readonly paper: ProbeResult;
+  /** A random fifth of the images, split 80/20: of 10,000, taught with 1,600 and scored on 400. Null: too few for that. */
+  readonly paper: ProbeResult | null;
   /** All images, split 80/20: of 10,000, taught with 8,000 and scored on 2,000. */
   readonly all: ProbeResult;
 }
@@ -38,8 +38,8 @@ export interface ProbeResult {
   readonly accuracy: Spread;
   /** 0 to 1. */
   readonly f1Weighted: Spread;
-  /** [C] Means, 0 to 1; 0 for a class without test images. */
-  readonly recallPerClass: readonly number[];
+  /** [C] Means over the splits that held images of the class out, 0 to 1; null where none did. */
+  readonly recallPerClass: readonly (number | null)[];
   readonly trainCount: number;
   readonly testCount: number;
   /** Random splits averaged over. */
@@ -57,20 +57,16 @@ export interface Spread {
 
 /**
  * Fits and scores the probe on `seeds` random splits of both kinds. Source: the paper, section on evaluation; the fit
- * and the split are scikit-learn's (`logistic-probe.ts`, `split.ts`). Throws ShapeError where sizes do not fit or there
+ * and the split are scikit-learn's (`logistic-probe.ts`, `split.ts`). A fifth smaller than `fewestImagesToProbe` is not
+ * probed. Throws ShapeError where sizes do not fit or there
  * are too few images to split, NumericalError where a code is not finite.
  */
 export function probeCodes(options: ProbeOptions): ProbeReport {
   const { labels, key, seeds, seedsOnAll = seeds } = options;
-  const paper = Array.from({ length: seeds }, (_, s) => {
-    const splitKey = childKey(key, `split-${s}`, 'paper');
-    const rows = paperSubset(childKey(splitKey, 'subset'), labels.length);
-    return probeOnce(options, stratifiedSplit({ labels, rows, key: splitKey }));
-  });
   const all = Array.from({ length: seedsOnAll }, (_, s) =>
     probeOnce(options, stratifiedSplit({ labels, key: childKey(key, `split-${s}`, 'all') })),
   );
-  return { paper: average(paper), all: average(all) };
+  return { paper: probeFifth(options), all: average(all) };
 }
 
 /** Mean and sample standard deviation. Throws ShapeError for no values. */
@@ -85,10 +81,23 @@ export function spreadOf(values: readonly number[]): Spread {
 
 // --- internal ---
 
+/** The paper's protocol. */
+function probeFifth(options: ProbeOptions): ProbeResult | null {
+  const { labels, classes, key, seeds } = options;
+  const trials: Trial[] = [];
+  for (let s = 0; s < seeds; s++) {
+    const splitKey = childKey(key, `split-${s}`, 'paper');
+    const rows = paperSubset(childKey(splitKey, 'subset'), labels.length);
+    if (rows.length < fewestImagesToProbe(classes)) return null;
+    trials.push(probeOnce(options, stratifiedSplit({ labels, rows, key: splitKey })));
+  }
+  return average(trials);
+}
+
 interface Trial {
   readonly accuracy: number;
   readonly f1Weighted: number;
-  readonly recallPerClass: readonly number[];
+  readonly recallPerClass: readonly (number | null)[];
   readonly trainCount: number;
   readonly testCount: number;
   readonly converged: boolean;
@@ -109,10 +118,15 @@ function average(trials: readonly Trial[]): ProbeResult {
   return {
     accuracy,
     f1Weighted: spreadOf(trials.map((trial) => trial.f1Weighted)),
-    recallPerClass: first.recallPerClass.map((_, c) => spreadOf(trials.map((t) => t.recallPerClass[c] as number)).mean),
+    recallPerClass: first.recallPerClass.map((_, c) => meanOrNull(trials.map((trial) => trial.recallPerClass[c]))),
     trainCount: first.trainCount,
     testCount: first.testCount,
     splits: trials.length,
     unconverged: trials.filter((trial) => !trial.converged).length,
   };
+}
+
+function meanOrNull(values: readonly (number | null | undefined)[]): number | null {
+  const known = values.filter((value) => typeof value === 'number');
+  return known.length === 0 ? null : spreadOf(known).mean;
 }

@@ -58,6 +58,14 @@ export function paperSubset(key: Key, count: number): Uint32Array {
   return permutation(key, count).subarray(0, Math.floor(count / 5));
 }
 
+/**
+ * The fewest images that a probe of so many classes makes sense on: the four fifths that teach it have room for one of
+ * each class, and both parts for some at all.
+ */
+export function fewestImagesToProbe(classes: number): number {
+  return Math.max(5, Math.ceil(1.25 * classes));
+}
+
 // --- internal ---
 
 /** Splits `total` in proportion to `counts` into whole numbers, each rounded down or up. */

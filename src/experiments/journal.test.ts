@@ -3,15 +3,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { StateError } from '../errors.ts';
-import { openJournal, type RoundRecord, saveJournal, withRound } from './journal.ts';
+import { openJournal, type Origin, type RoundRecord, saveJournal, withRound } from './journal.ts';
 
 const NOW = new Date('2026-01-02T03:04:05Z');
-const SPREAD = { mean: 0.5, sd: 0 };
+const ORIGIN: Origin = { version: '1', executor: 'onnxruntime', device: 'cpu', partition: 'aa', testImages: 'bb' };
+const SPREAD = { mean: 0.5, sd: null };
 const record = (round: number): RoundRecord => ({
   round,
   metrics: {
     probePaperSplit: null,
-    probeFullTest: { accuracy: SPREAD, f1Weighted: SPREAD, recallPerClass: [0.5, null] },
+    probeFullTest: { accuracy: SPREAD, f1Weighted: SPREAD, splits: 1, unconverged: 0, recallPerClass: [0.5, null] },
     reconstructionMse: 0.25,
   },
   seconds: { silos: 1, server: 2, evaluation: 3, total: 6 },
@@ -28,8 +29,9 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 test('a journal begins empty, at the time it is given', async () => {
-  expect(await openJournal(join(folder, 'none.json'), NOW)).toEqual({
+  expect(await openJournal(join(folder, 'none.json'), ORIGIN, NOW)).toEqual({
     format: 'align-fl/journal@1',
+    origin: ORIGIN,
     startedAt: NOW.toISOString(),
     strategies: {},
     controls: null,
@@ -38,18 +40,18 @@ test('a journal begins empty, at the time it is given', async () => {
 
 test('rounds are added to their strategy, the journal before them stays as it was, and all of it comes back from disk', async () => {
   const path = join(folder, 'journal.json');
-  const empty = await openJournal(path, NOW);
+  const empty = await openJournal(path, ORIGIN, NOW);
   const first = withRound(empty, 'align', record(1));
   const all = withRound(withRound(first, 'align', record(2)), 'fedavg', record(1));
   expect([empty.strategies, first.strategies]).toEqual([{}, { align: [record(1)] }]);
   expect(all.strategies).toEqual({ align: [record(1), record(2)], fedavg: [record(1)] });
   await saveJournal(path, all);
-  expect(await openJournal(path, new Date())).toEqual(all);
+  expect(await openJournal(path, ORIGIN, new Date())).toEqual(all);
 });
 
 test('a damaged journal, or one of another version, is refused by name', async () => {
   const path = join(folder, 'damaged.json');
-  await saveJournal(path, withRound(await openJournal(join(folder, 'none.json'), NOW), 'align', record(1)));
+  await saveJournal(path, withRound(await openJournal(join(folder, 'none.json'), ORIGIN, NOW), 'align', record(1)));
   const text = readFileSync(path, 'utf8');
   for (const bad of [
     text.slice(0, -9),
@@ -58,8 +60,18 @@ test('a damaged journal, or one of another version, is refused by name', async (
     '[]',
   ]) {
     writeFileSync(path, bad);
-    const error: unknown = await openJournal(path, NOW).catch((caught: unknown) => caught);
+    const error: unknown = await openJournal(path, ORIGIN, NOW).catch((caught: unknown) => caught);
     expect(error).toBeInstanceOf(StateError);
     expect((error as StateError).message).toContain(path);
   }
+});
+
+test('a run that would go on with other data or another executor is refused, naming what changed', async () => {
+  const path = join(folder, 'moved.json');
+  await openJournal(path, ORIGIN, NOW);
+  const other = { ...ORIGIN, executor: 'wasm', partition: 'cc' };
+  const error: unknown = await openJournal(path, other, NOW).catch((caught: unknown) => caught);
+  expect(error).toBeInstanceOf(StateError);
+  expect((error as StateError).facts).toMatchObject({ changed: ['executor', 'partition'] });
+  expect(await openJournal(path, ORIGIN, NOW)).toMatchObject({ origin: ORIGIN });
 });

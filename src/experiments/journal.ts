@@ -16,8 +16,20 @@ const roundSchema = z.strictObject({
   uploads: z.array(z.strictObject({ silo: z.string(), bytes: z.int().min(0), sha256: z.string().nullable() })),
 });
 
+const originSchema = z.strictObject({
+  /** Of align-fl. */
+  version: z.string(),
+  executor: z.string(),
+  device: z.string(),
+  /** SHA-256 of the partition manifest, which holds the hashes of all training images. */
+  partition: z.string(),
+  /** SHA-256 of the test images. */
+  testImages: z.string(),
+});
+
 const journalSchema = z.strictObject({
   format: z.literal('align-fl/journal@1'),
+  origin: originSchema,
   startedAt: z.iso.datetime(),
   strategies: z.record(z.string(), z.array(roundSchema)),
   controls: z.array(z.strictObject({ name: z.string(), metrics: metricsSchema })).nullable(),
@@ -25,15 +37,34 @@ const journalSchema = z.strictObject({
 
 export type Journal = z.infer<typeof journalSchema>;
 export type RoundRecord = z.infer<typeof roundSchema>;
+/** What a run's numbers depend on besides its spec. A run that goes on must find all of it as it was. */
+export type Origin = z.infer<typeof originSchema>;
 
-/** The journal at `path`, or a new one that begins at `now`. Throws StateError where it is damaged. */
-export async function openJournal(path: string, now: Date): Promise<Journal> {
+/**
+ * The journal at `path`, or a new one that begins at `now`, on disk when the promise resolves. Throws StateError where it
+ * is damaged, and where the run began from another origin: going on would mix two runs in one.
+ */
+export async function openJournal(path: string, origin: Origin, now: Date): Promise<Journal> {
   if (!existsSync(path)) {
-    return { format: 'align-fl/journal@1', startedAt: now.toISOString(), strategies: {}, controls: null };
+    const startedAt = now.toISOString();
+    const journal: Journal = { format: 'align-fl/journal@1', origin, startedAt, strategies: {}, controls: null };
+    await saveJournal(path, journal);
+    return journal;
   }
   const parsed = journalSchema.safeParse(await readJson(path, { maxBytes: MAX_JOURNAL_BYTES }));
-  if (parsed.success) return parsed.data;
-  throw new StateError(`${path} is damaged or from another version. Choose another --out to start afresh.`, { path });
+  if (!parsed.success) {
+    throw new StateError(`${path} is damaged or from another version. Choose another --out to start afresh.`, { path });
+  }
+  const began = parsed.data.origin;
+  const changed = (Object.keys(origin) as (keyof Origin)[]).filter((name) => origin[name] !== began[name]);
+  if (changed.length > 0) {
+    const what = changed.map((name) => `${name} was ${began[name]}, is now ${origin[name]}`).join('; ');
+    throw new StateError(
+      `This run cannot go on as it began: ${what}. Restore what it began with, or choose another --out to start afresh.`,
+      { path, changed },
+    );
+  }
+  return parsed.data;
 }
 
 /** The journal with one more completed round. */

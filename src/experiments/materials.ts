@@ -14,6 +14,7 @@ import { type PartitionManifest, partitionManifest } from '../data/manifest.ts';
 import { partition, type PartitionSpec as Dealing } from '../data/partition.ts';
 import { selectImages } from '../data/image-set.ts';
 import { childKey, type Key } from '../engine/keys.ts';
+import { refuseUnfit } from './material-checks.ts';
 import type { SourceSpec, Spec } from './spec.ts';
 
 /** Where data may be found besides the cache, and who hears of a download. */
@@ -33,7 +34,10 @@ export interface Materials {
   readonly manifest: PartitionManifest;
 }
 
-/** Loads and deals. Throws DataError where data are missing or damaged, SpecError where they can't be dealt as asked. */
+/**
+ * Loads and deals. Throws DataError where data are missing, damaged or too few, SpecError where they can't be dealt as
+ * asked or do not suffice for training as asked.
+ */
 export async function gatherMaterials(spec: Spec, access: DataAccess, key: Key): Promise<Materials> {
   const dataSet = await loadSource(spec.data.source, access, childKey(key, 'source'));
   const dealt = partition(dataSet.train.labels, dealingOf(spec), childKey(key, 'partition'));
@@ -42,8 +46,8 @@ export async function gatherMaterials(spec: Spec, access: DataAccess, key: Key):
     set: selectImages(dataSet.train, dealt[i] ?? [], `${dataSet.train.name} at ${name}`),
   }));
   const silos = await withForeign(spec, own, access, childKey(key, 'foreign'));
-  const classes = Math.max(...dataSet.train.labels, ...dataSet.test.labels) + 1;
-  return { dataSet, classes, silos, manifest: partitionManifest(dataSet.train, silos) };
+  refuseUnfit(spec, { dataSet, silos });
+  return { dataSet, classes: dataSet.classNames.length, silos, manifest: partitionManifest(dataSet.train, silos) };
 }
 
 // --- internal ---

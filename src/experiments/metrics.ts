@@ -20,14 +20,16 @@ export function controlMetrics({ name, probe }: Control): { name: string; metric
 
 function probeMetrics({ paper, all }: ProbeReport): Omit<Metrics, 'reconstructionMse'> {
   return {
-    probePaperSplit: scores(paper),
+    probePaperSplit: paper && scores(paper),
     probeFullTest: { ...scores(all), recallPerClass: [...all.recallPerClass] },
   };
 }
 
-function scores({ accuracy, f1Weighted }: ProbeResult) {
+function scores({ accuracy, f1Weighted, splits, unconverged }: ProbeResult) {
   return {
-    accuracy: { mean: accuracy.mean, sd: accuracy.std ?? 0 },
-    f1Weighted: { mean: f1Weighted.mean, sd: f1Weighted.std ?? 0 },
+    accuracy: { mean: accuracy.mean, sd: accuracy.std },
+    f1Weighted: { mean: f1Weighted.mean, sd: f1Weighted.std },
+    splits,
+    unconverged,
   };
 }

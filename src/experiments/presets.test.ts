@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { paperNumbersFor } from './paper-numbers.ts';
 import { parseSpec } from './parse-spec.ts';
 import { findPreset, presets } from './presets.ts';
 import { EXPERIMENT_NAME, modelOfSilo } from './spec.ts';
@@ -75,16 +74,5 @@ describe('presets', () => {
     expect(new Set(models).size).toBe(spec.silos.length);
     expect(new Set(spec.silos.map((silo) => modelOfSilo(spec, silo).latent)).size).toBe(spec.silos.length);
     expect(spec.strategies).toEqual(['align']);
-  });
-});
-
-describe('paperNumbersFor', () => {
-  it('has the published numbers for MNIST, in percent, and none that are not published', () => {
-    expect(paperNumbersFor('mnist')).toMatchObject({
-      align: { accuracyPercent: 74.25, f1WeightedPercent: 74.06 },
-      fedavg: { accuracyPercent: 43.75, f1WeightedPercent: null },
-    });
-    expect(paperNumbersFor('fashion-mnist')).toBeNull();
-    expect(paperNumbersFor('toString')).toBeNull();
   });
 });

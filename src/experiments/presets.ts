@@ -83,7 +83,10 @@ interface PaperVariant {
   readonly imagesPer?: 'silo' | 'total';
 }
 
-/** Deviates: z from N(0, I) and 20 server epochs, which give the paper's numbers without its mixture of latents. */
+/**
+ * Deviates: z from N(0, I) and 20 server epochs, which give the paper's numbers without its mixture of latents; and no
+ * foreign images, of which the paper puts 600 into the first silo for its outlier experiments.
+ */
 function paper(name: string, { source = 'mnist', latent = 2, imagesPer = 'silo' }: PaperVariant): SpecInput {
   const optimizer = { kind: 'adam', learningRate: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8 } as const;
   return {

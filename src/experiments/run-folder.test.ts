@@ -62,6 +62,14 @@ describe('openRunFolder', () => {
     expect(await visit()).toBe('begun');
   });
 
+  it('is the same run with more or fewer silos at once, and takes what is asked for now', async () => {
+    await visit();
+    const asked = { ...spec, engine: { ...spec.engine, silosAtOnce: 1 } };
+    const folder = await openRunFolder({ path, spec: asked });
+    await closeRunFolder(folder);
+    expect(folder).toMatchObject({ state: 'begun', spec: asked, specHash: specHash(spec) });
+  });
+
   it('refuses a folder with other things in it, and a file, and touches neither', async () => {
     await mkdir(path, { recursive: true });
     await writeFile(join(path, 'thesis.tex'), 'x');

@@ -8,7 +8,7 @@ import { parseSpec } from './parse-spec.ts';
 import { type RunLayout, runLayout } from './run-layout.ts';
 import { isLockFile, type RunLock, releaseLock, takeLock } from './run-lock.ts';
 import type { Spec } from './spec.ts';
-import { differencesBetween, specHash } from './spec-identity.ts';
+import { differencesBetween, identityOf, specHash } from './spec-identity.ts';
 import { formatPath, shown } from './spec-problems.ts';
 
 /** A run folder in use by this process. Give it back with `closeRunFolder`. */
@@ -129,7 +129,7 @@ async function specOf(layout: RunLayout): Promise<Spec> {
 }
 
 function refuseOtherSpec(root: string, asked: Spec, stored: Spec): void {
-  const differences = differencesBetween(asked, stored);
+  const differences = differencesBetween(identityOf(asked), identityOf(stored));
   if (differences.length === 0) return;
   const lines = differences
     .slice(0, SHOWN_DIFFERENCES)

@@ -100,8 +100,12 @@ async function isAlive({ pid, processStart: start, host }: Claim): Promise<boole
     if (error instanceof Error && 'code' in error && error.code === 'ESRCH') return false;
   }
   const now = await processStart(pid);
+  if (now === ZOMBIE) return false;
   return start === null || now === null || start === now; // else the number was given to a new process
 }
+
+/** In place of a start: a process that has ended and that nobody has collected yet works no more. */
+const ZOMBIE = 'zombie';
 
 /** When the process began, in the kernel's words (boot and clock ticks), or null where the system does not tell. */
 async function processStart(pid: number): Promise<string | null> {
@@ -109,6 +113,7 @@ async function processStart(pid: number): Promise<string | null> {
     const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8');
     const status = await readFile(`/proc/${pid}/stat`, 'utf8');
     const fields = status.slice(status.lastIndexOf(')') + 2).split(' '); // from field 3: names may contain spaces
+    if (fields[0] === 'Z' || fields[0] === 'X') return ZOMBIE;
     return `${boot.trim()}/${fields[19]}`; // field 22, starttime
   } catch {
     return null;

@@ -4,14 +4,17 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
+import { imageSetHash } from '../data/image-set.ts';
 import { type Engine, FALLBACK_NOTICE, openEngine } from '../engine/engine.ts';
 import { childKey, type Key, seedKey } from '../engine/keys.ts';
-import { AbortedError } from '../errors.ts';
+import { AbortedError, DeviceError } from '../errors.ts';
 import { probeControls } from '../evaluation/controls.ts';
 import { createGlobalEvaluator, type GlobalEvaluator } from '../evaluation/global-evaluator.ts';
-import { NO_PRIVACY } from '../exchange/privacy-statement.ts';
+import { privacyStatement } from '../exchange/privacy-statement.ts';
 import { alignStrategy } from '../federation/align.ts';
 import { fedAvgStrategy } from '../federation/fedavg.ts';
+import type { SiloDiary } from '../federation/silo-diary.ts';
 import type { Strategy } from '../federation/strategy.ts';
 import { openSiloThreads } from '../federation/thread-port.ts';
 import { initialParameters } from '../models/initialise.ts';
@@ -20,7 +23,7 @@ import { createGlobalVae } from '../server/global-vae.ts';
 import type { Pool } from '../server/pool.ts';
 import { writeJsonAtomic } from '../storage/atomic-file.ts';
 import { openEventLog } from './event-log.ts';
-import { type Journal, openJournal, saveJournal } from './journal.ts';
+import { type Journal, type Origin, openJournal, saveJournal } from './journal.ts';
 import { globalStateFile, saveGlobalModel } from './global-model.ts';
 import { type DataAccess, gatherMaterials, type Materials } from './materials.ts';
 import { controlMetrics } from './metrics.ts';
@@ -28,20 +31,20 @@ import { savePictures, savePoolPictures } from './pictures.ts';
 import { playStrategy } from './play-strategy.ts';
 import { isKept, type RunEvent } from './run-events.ts';
 import { closeRunFolder, type RunFolder } from './run-folder.ts';
-import { modelOfServer, modelOfSilo, type StrategyName } from './spec.ts';
+import { modelOfServer, modelOfSilo, type Spec, type StrategyName } from './spec.ts';
 import { readSummary, type Summary, writeSummary } from './summary.ts';
 import { summaryOf } from './summary-of.ts';
+import { packageVersion } from './version.ts';
 import { workPlan } from './work-plan.ts';
 
 export interface RunOptions {
   /** Open; this function closes it. */
   readonly folder: RunFolder;
-  readonly data: DataAccess;
-  readonly emit: (event: RunEvent) => void;
-  readonly signal: AbortSignal;
-  /** The clock, for time stamps only. */
-  readonly now: () => Date;
-  readonly version: string;
+  /** Where MNIST and Fashion-MNIST may be found; by default `ALIGN_FL_DATA`, the cache, a download. */
+  readonly data?: DataAccess;
+  /** Hears what happens; must be quick and must not throw. */
+  readonly emit?: (event: RunEvent) => void;
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -49,16 +52,17 @@ export interface RunOptions {
  * gives the same decoders and the same global model, however often it was interrupted. Throws AbortedError on abort.
  */
 export async function runExperiment(options: RunOptions): Promise<Summary> {
-  const { folder } = options;
+  const { folder, data = { env: process.env }, emit = () => {}, signal = new AbortController().signal } = options;
   try {
     if (folder.state === 'complete') return await readSummary(folder.layout.summary);
     const log = openEventLog(folder.layout.events);
-    const emit = (event: RunEvent) => {
-      if (isKept(event)) log.append({ at: options.now().toISOString(), ...event });
-      options.emit(event);
+    const now = () => new Date();
+    const record = (event: RunEvent) => {
+      if (isKept(event)) log.append({ at: now().toISOString(), ...event });
+      emit(event);
     };
     try {
-      return await play({ ...options, emit });
+      return await play({ folder, data, emit: record, signal, now, version: packageVersion() });
     } finally {
       log.close();
     }
@@ -69,17 +73,29 @@ export async function runExperiment(options: RunOptions): Promise<Summary> {
 
 // --- internal ---
 
-async function play(options: RunOptions): Promise<Summary> {
+/** What a run needs, with nothing left open. */
+interface Play {
+  readonly folder: RunFolder;
+  readonly data: DataAccess;
+  readonly emit: (event: RunEvent) => void;
+  readonly signal: AbortSignal;
+  /** The clock, for time stamps only. */
+  readonly now: () => Date;
+  readonly version: string;
+}
+
+async function play(options: Play): Promise<Summary> {
   const { folder, emit, signal, now } = options;
   const { spec, layout } = folder;
   const root = seedKey(spec.seed);
   const materials = await gatherMaterials(spec, { ...options.data, signal }, childKey(root, 'data'));
-  await writeJsonAtomic(layout.partition, materials.manifest);
-  const journalFile = join(layout.root, 'journal.json');
-  let journal = await openJournal(journalFile, now());
-
   const { executor, device } = spec.engine;
   const engine = await openEngine({ executor, device, threads: spec.engine.serverThreads });
+  refuseConvolutionsOnWasm(engine, spec);
+  const journalFile = join(layout.root, 'journal.json');
+  let journal = await openJournal(journalFile, originOf(options, materials, engine), now());
+  await writeJsonAtomic(layout.partition, materials.manifest);
+
   const atOnce = Math.min(spec.engine.silosAtOnce ?? availableParallelism(), spec.silos.length);
   const threads = openSiloThreads({ engine: { executor: engine.executor, device, threads: 1 } }, atOnce);
   try {
@@ -97,22 +113,26 @@ async function play(options: RunOptions): Promise<Summary> {
     for (const name of spec.strategies) {
       const strategy = await openStrategy(name, { ...options, engine, vae, materials, root });
       const silos = materials.silos.map(({ name: silo, set }, i) =>
-        threads.port({
-          name: silo,
-          architecture: modelOfSilo(spec, spec.silos[i] as (typeof spec.silos)[number]),
-          loss: spec.loss,
-          local: spec.local,
-          privacy: NO_PRIVACY,
-          stateDir: layout.silo(silo, name),
-          seed: spec.seed,
-          images: set,
-        }),
+        threads.port(
+          {
+            name: silo,
+            architecture: modelOfSilo(spec, spec.silos[i] as (typeof spec.silos)[number]),
+            loss: spec.loss,
+            local: spec.local,
+            privacy: privacyStatement(spec.privacy),
+            stateDir: layout.silo(silo, name),
+            seed: spec.seed,
+            images: set,
+          },
+          diaryOf(name, silo, emit),
+        ),
       );
       const run = { strategy, rounds: spec.rounds, silos, atOnce, evaluator, layout, journalFile, emit, signal };
       journal = await playStrategy(run, journal);
       if (signal.aborted) throw new AbortedError('Stopped.');
       const { shape } = materials.dataSet.test;
-      await saveGlobalModel({ strategy: name, folder, vae, shape });
+      // Averaging makes its encoder from real images: only ALIGN-FL's global model learnt from synthetic ones alone.
+      if (name === 'align') await saveGlobalModel({ strategy: name, folder, vae, shape });
       await savePictures({ strategy: name, folder, engine, vae, shape, key: childKey(root, 'pictures') });
     }
     const summary = await summaryOf({
@@ -122,9 +142,9 @@ async function play(options: RunOptions): Promise<Summary> {
       engine,
       globalSha256: (s) => stateHash(folder, s),
     });
-    await writeSummary(layout.summary, summary);
     const spent = summary.strategies.reduce((sum, { secondsPerStage }) => sum + secondsPerStage.total, 0);
     emit({ kind: 'run-finished', folder: layout.root, seconds: spent });
+    await writeSummary(layout.summary, summary); // last: its presence makes the run complete
     return summary;
   } finally {
     await threads.close();
@@ -132,7 +152,33 @@ async function play(options: RunOptions): Promise<Summary> {
   }
 }
 
-function announce({ folder, emit }: RunOptions, { dataSet, silos }: Materials, engine: Engine): void {
+/** What the numbers depend on besides the spec. */
+function originOf({ version }: Play, { manifest, dataSet }: Materials, engine: Engine): Origin {
+  const partition = createHash('sha256').update(JSON.stringify(manifest)).digest('hex');
+  const { executor, device } = engine;
+  return { version, executor, device, partition, testImages: imageSetHash(dataSet.test) };
+}
+
+/** Training would take hours, and then the decoders could not be read: say so before it begins. */
+function refuseConvolutionsOnWasm(engine: Engine, spec: Spec): void {
+  const models = [modelOfServer(spec), ...spec.silos.map((silo) => modelOfSilo(spec, silo))];
+  if (engine.executor !== 'wasm' || models.every(({ kind }) => kind !== 'conv')) return;
+  throw new DeviceError(
+    'Convolutional models need ONNX Runtime: the WebAssembly backend is hundreds of times slower for them and does not ' +
+      'read their decoders. Install onnxruntime-node, or use model.kind: mlp.',
+    { executor: engine.executor },
+  );
+}
+
+/** A simulation may watch its silos: what they tell goes into the run's events. */
+function diaryOf(strategy: StrategyName, silo: string, emit: Play['emit']): SiloDiary {
+  return {
+    onProgress: (round, progress) => emit({ kind: 'silo-progress', strategy, round, silo, ...progress }),
+    onEpoch: (round, epoch, terms) => emit({ kind: 'silo-epoch', strategy, round, silo, epoch, terms }),
+  };
+}
+
+function announce({ folder, emit }: Play, { dataSet, manifest }: Materials, engine: Engine): void {
   const { spec } = folder;
   emit({
     kind: 'run-started',
@@ -146,18 +192,18 @@ function announce({ folder, emit }: RunOptions, { dataSet, silos }: Materials, e
     rounds: spec.rounds,
     strategies: spec.strategies,
     dataSet: { name: dataSet.name, train: dataSet.train.labels.length, test: dataSet.test.labels.length },
-    silos: silos.map(({ name, set }) => ({
+    silos: manifest.silos.map(({ name, examples, classes }) => ({
       name,
-      examples: set.labels.length,
-      classes: [...new Set(set.labels)].sort((a, b) => a - b),
+      examples,
+      classes: classes.map(({ label }) => label),
     })),
   });
-  const sizes = silos.map(({ set }) => set.labels.length);
+  const sizes = manifest.silos.map(({ examples }) => examples);
   emit({ kind: 'run-planned', ...workPlan(spec, sizes) });
   if (engine.executor === 'wasm' && spec.engine.executor === 'auto') emit({ kind: 'notice', text: FALLBACK_NOTICE });
 }
 
-interface StrategyParts extends RunOptions {
+interface StrategyParts extends Play {
   readonly engine: Engine;
   readonly vae: Vae;
   readonly materials: Materials;
@@ -180,7 +226,7 @@ async function openStrategy(name: StrategyName, parts: StrategyParts): Promise<S
   return alignStrategy({ run: spec.name, engine, globalVae, shape, images, imagesPer, key, onPool });
 }
 
-interface ControlParts extends RunOptions {
+interface ControlParts extends Play {
   readonly journal: Journal;
   readonly journalFile: string;
   readonly materials: Materials;
@@ -196,13 +242,19 @@ async function judgeControls(parts: ControlParts): Promise<Journal> {
   emit({ kind: 'controls-started' });
   const untrained = initialParameters(vae.parameters, childKey(root, 'server', 'align', 'init'));
   const { codes } = await evaluator.encode(untrained);
-  const controls = probeControls({
+  const controls: ReturnType<typeof controlMetrics>[] = [];
+  const probes = probeControls({
     images: materials.dataSet.test,
     classes: materials.classes,
     key: childKey(root, 'evaluation'),
     seeds: folder.spec.evaluation.probeSplits,
     others: [{ name: 'untrained encoder', codes, dim: vae.latent }],
-  }).map(controlMetrics);
+  });
+  for (const control of probes) {
+    controls.push(controlMetrics(control));
+    await setImmediate(); // let a Ctrl-C be heard
+    if (parts.signal.aborted) throw new AbortedError('Stopped while probing the controls.');
+  }
   const next = { ...journal, controls };
   await saveJournal(parts.journalFile, next);
   emit({ kind: 'controls-finished', controls });

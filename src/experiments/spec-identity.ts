@@ -4,9 +4,17 @@ import { createHash } from 'node:crypto';
 import { isRecord } from './schema-walk.ts';
 import type { Spec } from './spec.ts';
 
-/** SHA-256 (hex) of a resolved spec, whatever the order of its keys. */
+/** What decides the numbers of a run: the spec without how many silos train at once, which may change on the way. */
+export function identityOf(spec: Spec): unknown {
+  const { silosAtOnce: _, ...engine } = spec.engine;
+  return { ...spec, engine };
+}
+
+/** SHA-256 (hex) of the identity of a resolved spec, whatever the order of its keys. */
 export function specHash(spec: Spec): string {
-  return createHash('sha256').update(canonicalJson(spec)).digest('hex');
+  return createHash('sha256')
+    .update(canonicalJson(identityOf(spec)))
+    .digest('hex');
 }
 
 /** JSON without spaces, keys of all objects sorted by code unit. Numbers as ECMAScript writes them. */

@@ -129,7 +129,9 @@ export const specSchema = z
         silosAtOnce: count(1024)
           .nullable()
           .default(null)
-          .describe('Silos that train at the same time, one thread each; null for the number of cores.'),
+          .describe(
+            'Silos that train at the same time, one thread each; null for the number of cores. Decides no number.',
+          ),
         serverThreads: count(256)
           .default(2)
           .describe("Threads of the server's training. Another number may change the last bits of the results."),

@@ -6,6 +6,7 @@ import { availableParallelism } from 'node:os';
 import { relative } from 'node:path';
 import { imageSetHash } from '../data/image-set.ts';
 import type { Engine } from '../engine/engine.ts';
+import { privacyStatement } from '../exchange/privacy-statement.ts';
 import type { Journal, RoundRecord } from './journal.ts';
 import type { Materials } from './materials.ts';
 import type { RunFolder } from './run-folder.ts';
@@ -52,7 +53,7 @@ export async function summaryOf(parts: SummaryParts): Promise<Summary> {
     },
     strategies: await Promise.all(spec.strategies.map((strategy) => strategySummary(strategy, parts))),
     controls: journal.controls ?? [],
-    paper: paperOfSummary(spec.data.source.kind),
+    paper: paperOfSummary(spec),
   };
 }
 
@@ -61,6 +62,7 @@ export async function summaryOf(parts: SummaryParts): Promise<Summary> {
 async function strategySummary(strategy: StrategyName, parts: SummaryParts): Promise<StrategySummary> {
   const records = parts.journal.strategies[strategy] ?? [];
   const last = records[records.length - 1] as RoundRecord;
+  const privacy = privacyStatement(parts.folder.spec.privacy);
   const total = (stage: keyof RoundRecord['seconds']) => records.reduce((sum, { seconds }) => sum + seconds[stage], 0);
   return {
     strategy,
@@ -74,9 +76,10 @@ async function strategySummary(strategy: StrategyName, parts: SummaryParts): Pro
         name,
         examples,
         classes: Object.fromEntries(classes.map(({ label, count }) => [String(label), count])),
-        mechanism: parts.folder.spec.privacy.mechanism,
-        epsilon: 'Infinity',
-        delta: null,
+        mechanism: privacy.mechanism,
+        epsilon: privacy.epsilon,
+        delta: privacy.delta,
+        privacyText: privacy.text,
         uploadBytes: {
           perRound: uploads.map(({ bytes }) => bytes),
           total: uploads.reduce((sum, { bytes }) => sum + bytes, 0),

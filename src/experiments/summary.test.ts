@@ -4,13 +4,20 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { StateError } from '../errors.ts';
+import { parseSpec } from './parse-spec.ts';
+import { findPreset } from './presets.ts';
 import { type Metrics, paperOfSummary, readSummary, type Summary, summarySchema, writeSummary } from './summary.ts';
 
 const HASH = 'ab'.repeat(32);
 const spread = { mean: 0.75, sd: 0.01 };
 const metrics: Metrics = {
-  probePaperSplit: { accuracy: spread, f1Weighted: spread },
-  probeFullTest: { accuracy: spread, f1Weighted: spread, recallPerClass: [0.5, null, 1] },
+  probePaperSplit: {
+    accuracy: { mean: 0.75, sd: null },
+    f1Weighted: { mean: 0.5, sd: null },
+    splits: 1,
+    unconverged: 0,
+  },
+  probeFullTest: { accuracy: spread, f1Weighted: spread, splits: 5, unconverged: 1, recallPerClass: [0.5, null, 1] },
   reconstructionMse: 0.04,
 };
 const summary: Summary = {
@@ -37,6 +44,7 @@ const summary: Summary = {
           mechanism: 'none',
           epsilon: 'Infinity',
           delta: null,
+          privacyText: 'None.',
           uploadBytes: { perRound: [2_270_000], total: 2_270_000 },
           decoders: [{ round: 1, sha256: HASH, bytes: 2_270_000 }],
         },
@@ -46,7 +54,7 @@ const summary: Summary = {
     },
   ],
   controls: [{ name: 'pca-2', metrics: { ...metrics, probePaperSplit: null, reconstructionMse: null } }],
-  paper: paperOfSummary('mnist'),
+  paper: paperOfSummary(preset('paper-mnist')),
 };
 
 let folder: string;
@@ -94,13 +102,17 @@ describe('summary.json', () => {
 
 describe('paperOfSummary', () => {
   it('gives fractions, and null where the paper gives nothing', () => {
-    expect(paperOfSummary('mnist')).toMatchObject({
+    expect(paperOfSummary(preset('paper-mnist'))).toMatchObject({
       align: { accuracy: 0.7425, f1Weighted: 0.7406 },
       fedavg: { accuracy: 0.4375, f1Weighted: null },
     });
-    expect(paperOfSummary('drawn-digits')).toBeNull();
+    expect(paperOfSummary(preset('quickstart'))).toBeNull();
   });
 });
+
+function preset(name: string) {
+  return parseSpec(findPreset(name)?.spec);
+}
 
 function fieldsOf(schema: unknown): string[] {
   if (typeof schema !== 'object' || schema === null) return [];

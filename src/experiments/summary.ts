@@ -3,7 +3,8 @@
 import { z } from 'zod';
 import { StateError } from '../errors.ts';
 import { readJson, writeJsonAtomic } from '../storage/atomic-file.ts';
-import { paperNumbersFor } from './paper-numbers.ts';
+import { type PaperMethod, paperNumbersFor } from './paper-numbers.ts';
+import type { Spec } from './spec.ts';
 
 /** Name and version of the format. A change that old readers would misread gets a new number. */
 export const SUMMARY_FORMAT = 'align-fl/summary@1';
@@ -11,27 +12,32 @@ export const SUMMARY_FORMAT = 'align-fl/summary@1';
 const fraction = z.number().min(0).max(1);
 const spread = z.strictObject({
   mean: fraction.describe('Mean over the splits.'),
-  sd: z.number().min(0).max(1).describe('Sample standard deviation over the splits; 0 for a single split.'),
+  sd: z.number().min(0).max(1).nullable().describe('Sample standard deviation over the splits; null for one split.'),
 });
 const seconds = z.number().min(0);
 const amount = z.int().min(0);
+const probeFields = {
+  accuracy: spread.describe('Share of right answers.'),
+  f1Weighted: spread.describe('F1 averaged over the classes, weighted by their size.'),
+  splits: z.int().min(1).describe('Random splits averaged over.'),
+  unconverged: amount.describe('Fits among them that stopped at the limit of iterations, not at the optimum.'),
+};
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
 /** How good a representation is. All scores are fractions, 0 to 1. */
 export const metricsSchema = z.strictObject({
   probePaperSplit: z
-    .strictObject({ accuracy: spread, f1Weighted: spread })
+    .strictObject(probeFields)
     .nullable()
     .describe(
       "The paper's protocol: 1,600 test images to fit, 400 to score. Null where there are too few test images.",
     ),
   probeFullTest: z
     .strictObject({
-      accuracy: spread,
-      f1Weighted: spread,
+      ...probeFields,
       recallPerClass: z
         .array(fraction.nullable())
-        .describe('Mean recall of class i at index i; null for a class without test images.'),
+        .describe('Mean recall of class i at index i; null for a class that no split held out.'),
     })
     .describe('The same probe on all test images, 80 % to fit, 20 % to score.'),
   reconstructionMse: z
@@ -51,6 +57,7 @@ const siloSchema = z.strictObject({
     .nullable()
     .describe('Privacy spent in all rounds; "Infinity" for none at all, null where no claim can be made.'),
   delta: fraction.nullable().describe('Delta that belongs to epsilon; null where epsilon is no number.'),
+  privacyText: z.string().min(1).describe('What is claimed about privacy, for people.'),
   uploadBytes: z
     .strictObject({
       perRound: z.array(amount).describe('What left the silo in each round.'),
@@ -102,7 +109,7 @@ export const summarySchema = z.strictObject({
   format: z.literal(SUMMARY_FORMAT).describe('Name and version of this format.'),
   name: z.string().describe('Name of the experiment.'),
   seed: z.int().min(0).describe('Its seed.'),
-  specHash: sha256.describe('SHA-256 of the resolved spec, keys sorted.'),
+  specHash: sha256.describe('SHA-256 of the resolved spec without engine.silosAtOnce, keys sorted.'),
   alignFlVersion: z.string().describe('Version of the program that finished the run.'),
   dataSet: z
     .strictObject({
@@ -145,7 +152,7 @@ export const summarySchema = z.strictObject({
       fedavg: paperMethodSchema.describe('Averaging of whole autoencoders.'),
     })
     .nullable()
-    .describe("The paper's numbers for this data set, or null."),
+    .describe("The paper's numbers where the run is comparable, else null."),
 });
 
 /** The results of a complete run. */
@@ -155,16 +162,16 @@ export type Metrics = z.infer<typeof metricsSchema>;
 export type StrategySummary = Summary['strategies'][number];
 export type SiloSummary = StrategySummary['silos'][number];
 
-/** The paper's numbers as the summary holds them: fractions, or null where there are none for this source. */
-export function paperOfSummary(sourceKind: string): Summary['paper'] {
-  const numbers = paperNumbersFor(sourceKind);
+/** The paper's numbers as the summary holds them: fractions, or null where the experiment is not the paper's. */
+export function paperOfSummary(spec: Spec): Summary['paper'] {
+  const numbers = paperNumbersFor(spec);
   if (numbers === null) return null;
   const asFraction = (percent: number | null) => (percent === null ? null : percent / 100);
-  const [align, fedavg] = [numbers.align, numbers.fedavg].map(({ accuracyPercent, f1WeightedPercent }) => ({
+  const asFractions = ({ accuracyPercent, f1WeightedPercent }: PaperMethod) => ({
     accuracy: asFraction(accuracyPercent),
     f1Weighted: asFraction(f1WeightedPercent),
-  })) as [z.infer<typeof paperMethodSchema>, z.infer<typeof paperMethodSchema>];
-  return { source: numbers.source, align, fedavg };
+  });
+  return { source: numbers.source, align: asFractions(numbers.align), fedavg: asFractions(numbers.fedavg) };
 }
 
 /** Writes `summary` in one step. Its presence is what makes a run complete, so it comes last. Throws StateError if malformed. */

@@ -1,4 +1,4 @@
-// What happens in a run, as one stream of plain facts. Console, report and dashboard read these and nothing else.
+// What happens in a round, as one stream of plain facts. What silos tell of their training comes from their diaries.
 
 /** Mean of each loss term over an epoch. */
 export type Terms = Readonly<Record<string, number>>;
@@ -16,7 +16,7 @@ interface Steps {
   readonly loss: number;
 }
 
-/** Events of a round. Progress events come several times a second and are not kept. */
+/** Events of a round. Progress events may come with every step and are not kept. */
 export type RoundEvent =
   | ({ readonly kind: 'silo-started' | 'silo-finished'; readonly silo: string } & Place)
   | ({ readonly kind: 'silo-progress'; readonly silo: string } & Place & Steps)

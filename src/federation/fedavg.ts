@@ -2,6 +2,7 @@
 
 import type { WeightsUpdate } from '../exchange/weights-update.ts';
 import { averageWeights } from '../server/average.ts';
+import { requireRoundBefore } from '../training/round-training.ts';
 import { loadState, saveState } from '../training/state-file.ts';
 import type { NamedArrays } from '../training/trainer.ts';
 import type { Strategy } from './strategy.ts';
@@ -19,6 +20,8 @@ export function fedAvgStrategy({ run, initial, file }: FedAvgOptions): Strategy 
     name: 'fedavg',
     instruct: async (round) => {
       const last = await loadState(file);
+      // A round played again may find its own average; the silos then answer from their disks all the same.
+      if (last?.round !== round) requireRoundBefore({ file, round }, last);
       return { kind: 'train-given', run, round, weights: last?.parameters ?? initial };
     },
     absorb: async (round, uploads) => {

@@ -26,7 +26,7 @@ const settle = () => new Promise((resolve) => setImmediate(resolve));
 
 test('results are in the order of the inputs, whatever ends first', async () => {
   const { begun, work, end } = controlled();
-  const all = inOrder([1, 2, 3], 3, work);
+  const all = inOrder([1, 2, 3], { atOnce: 3 }, work);
   await settle();
   expect(begun).toEqual([1, 2, 3]);
   for (const input of [3, 1, 2]) await end(input);
@@ -35,7 +35,7 @@ test('results are in the order of the inputs, whatever ends first', async () => 
 
 test('no more are under way than asked for, and the next begins when one ends', async () => {
   const { begun, work, end } = controlled();
-  const all = inOrder([1, 2, 3, 4], 2, work);
+  const all = inOrder([1, 2, 3, 4], { atOnce: 2 }, work);
   await settle();
   expect(begun).toEqual([1, 2]);
   await end(2);
@@ -50,7 +50,7 @@ test('no more are under way than asked for, and the next begins when one ends', 
 test('after a failure nothing new begins, and the error comes when all that was under way has ended', async () => {
   const { begun, work, end, fail } = controlled();
   let outcome = 'under way';
-  const all = inOrder([1, 2, 3, 4], 2, work).catch((error: Error) => (outcome = error.message));
+  const all = inOrder([1, 2, 3, 4], { atOnce: 2 }, work).catch((error: Error) => (outcome = error.message));
   await settle();
   await fail(1, 'first');
   expect([begun, outcome]).toEqual([[1, 2], 'under way']);
@@ -61,7 +61,7 @@ test('after a failure nothing new begins, and the error comes when all that was 
 
 test('of several failures one is thrown and none is left unheard', async () => {
   const { work, fail } = controlled();
-  const all = inOrder([1, 2], 2, work).catch((error: Error) => error.message);
+  const all = inOrder([1, 2], { atOnce: 2 }, work).catch((error: Error) => error.message);
   await settle();
   await fail(2, 'second');
   await fail(1, 'first');
@@ -73,7 +73,7 @@ test('for any number of inputs and lanes: all results, in order, never too many 
     fc.asyncProperty(fc.array(fc.nat()), fc.integer({ min: 1, max: 9 }), async (inputs, atOnce) => {
       let now = 0;
       let most = 0;
-      const results = await inOrder(inputs, atOnce, async (input) => {
+      const results = await inOrder(inputs, { atOnce }, async (input) => {
         most = Math.max(most, ++now);
         for (let turn = 0; turn < input % 3; turn++) await Promise.resolve();
         now -= 1;
@@ -84,4 +84,25 @@ test('for any number of inputs and lanes: all results, in order, never too many 
     }),
     { seed: 3, numRuns: 100 },
   );
+});
+
+test('a failure stops the others through their signal, and is what is thrown', async () => {
+  const stopped: string[] = [];
+  const all = inOrder(['ill', 'well'], { atOnce: 2 }, async (name, signal) => {
+    if (name === 'ill') throw new Error('ill');
+    await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+    stopped.push(name);
+    throw new Error('stopped');
+  });
+  await expect(all).rejects.toThrow('ill');
+  expect(stopped).toEqual(['well']);
+});
+
+test('the signal of the caller reaches the calls', async () => {
+  const abort = new AbortController();
+  const seen = inOrder([1], { atOnce: 1, signal: abort.signal }, async (_, signal) => {
+    abort.abort();
+    return signal.aborted;
+  });
+  expect(await seen).toEqual([true]);
 });

@@ -1,27 +1,37 @@
-// Many things at once, but not too many, with results in the order of the inputs.
+// Many things at once, but not too many, with results in the order of the inputs; one failure stops them all.
 
-/** Maps with at most `atOnce` calls under way. After the first failure nothing new starts, and it is thrown. */
+export interface InOrderOptions {
+  /** Most calls under way. */
+  readonly atOnce: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Maps with a bounded number of calls under way. Each call gets a signal that fires with the caller's, or when another
+ * call fails. After a failure nothing new starts; when all have ended, the first failure is thrown.
+ */
 export async function inOrder<In, Out>(
   inputs: readonly In[],
-  atOnce: number,
-  work: (input: In) => Promise<Out>,
+  { atOnce, signal }: InOrderOptions,
+  work: (input: In, signal: AbortSignal) => Promise<Out>,
 ): Promise<Out[]> {
   const results: Out[] = [];
+  const failures: unknown[] = [];
+  const stop = new AbortController();
+  const together = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
   let next = 0;
-  let failed = false;
   const lane = async () => {
-    while (next < inputs.length && !failed) {
+    while (next < inputs.length && failures.length === 0) {
       const index = next++;
       try {
-        results[index] = await work(inputs[index] as In);
+        results[index] = await work(inputs[index] as In, together);
       } catch (error) {
-        failed = true;
-        throw error;
+        failures.push(error);
+        stop.abort();
       }
     }
   };
-  const lanes = Array.from({ length: Math.min(atOnce, inputs.length) }, lane);
-  const ends = await Promise.allSettled(lanes); // wait for all: nothing runs on behind a thrown error
-  for (const end of ends) if (end.status === 'rejected') throw end.reason;
+  await Promise.all(Array.from({ length: Math.min(atOnce, inputs.length) }, lane));
+  if (failures.length > 0) throw failures[0];
   return results;
 }

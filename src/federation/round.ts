@@ -36,13 +36,9 @@ export async function playRound({ round, strategy, silos, atOnce, emit, signal }
   const at = { strategy: strategy.name, round } as const;
   const task = await strategy.instruct(round);
 
-  const uploads = await inOrder(silos, atOnce, async (silo) => {
+  const uploads = await inOrder(silos, { atOnce, signal }, async (silo, together) => {
     emit({ kind: 'silo-started', ...at, silo: silo.name });
-    const upload = await silo.play(task, {
-      signal,
-      onProgress: (progress) => emit({ kind: 'silo-progress', ...at, silo: silo.name, ...progress }),
-      onEpoch: (epoch, terms) => emit({ kind: 'silo-epoch', ...at, silo: silo.name, epoch, terms }),
-    });
+    const upload = await silo.play(task, { signal: together });
     emit({ kind: 'silo-finished', ...at, silo: silo.name });
     return upload;
   });

@@ -12,18 +12,19 @@ import { initialParameters } from '../models/initialise.ts';
 import { vaeOf } from '../models/vae.ts';
 import { createSiloRunner, type SiloConfig } from '../silo/silo.ts';
 import { localPort } from './local-port.ts';
-import type { SiloPort, SiloProgress } from './silo-port.ts';
+import type { SiloDiary, SiloProgress } from './silo-diary.ts';
+import type { SiloPort } from './silo-port.ts';
 import { openSiloThreads } from './thread-port.ts';
 
 interface Way {
-  port(config: SiloConfig): SiloPort;
+  port(config: SiloConfig, diary?: SiloDiary): SiloPort;
   close(): Promise<void>;
 }
 
 async function locally(): Promise<Way> {
   const engine = await openEngine({ executor: 'onnxruntime' });
   const runner = createSiloRunner(engine);
-  return { port: (config) => localPort(runner, config), close: () => engine.close() };
+  return { port: (config, diary) => localPort(runner, config, diary), close: () => engine.close() };
 }
 
 const WAYS: readonly (readonly [string, () => Promise<Way>])[] = [
@@ -62,12 +63,11 @@ describe.each(WAYS)('a silo %s', (_, open) => {
 
   test('answers the same task twice with the same upload, and trains once', async () => {
     const config = smallSilo('north', folder());
-    const port = way.port(config);
-    const first = await port.play(own(1));
+    const first = await way.port(config).play(own(1));
     const { mtimeMs, ino } = statSync(stateOf(config));
     const heard: unknown[] = [];
-    const hooks = { onProgress: (one: unknown) => heard.push(one), onEpoch: (one: unknown) => heard.push(one) };
-    const again = await port.play(own(1), hooks as never);
+    const diary = { onProgress: (one: unknown) => heard.push(one), onEpoch: (one: unknown) => heard.push(one) };
+    const again = await way.port(config, diary as never).play(own(1));
     expect(again).toEqual(first);
     expect(heard).toEqual([]);
     expect(statSync(stateOf(config))).toMatchObject({ mtimeMs, ino });
@@ -76,10 +76,11 @@ describe.each(WAYS)('a silo %s', (_, open) => {
   test('tells every epoch and how far it is, never backward, to the last step', async () => {
     const progress: SiloProgress[] = [];
     const epochs: [number, readonly string[]][] = [];
-    await way.port(smallSilo('north', folder())).play(own(1), {
-      onProgress: (one) => progress.push(one),
-      onEpoch: (epoch, terms) => epochs.push([epoch, Object.keys(terms).sort()]),
-    });
+    const diary: SiloDiary = {
+      onProgress: (round, one) => round === 1 && progress.push(one),
+      onEpoch: (round, epoch, terms) => round === 1 && epochs.push([epoch, Object.keys(terms).sort()]),
+    };
+    await way.port(smallSilo('north', folder()), diary).play(own(1));
     const terms = ['kl', 'loss', 'reconstruction'];
     expect(epochs).toEqual([1, 2, 3, 4].map((epoch) => [epoch, terms]));
     const steps = progress.map(({ step }) => step);
@@ -104,16 +105,17 @@ describe.each(WAYS)('a silo %s', (_, open) => {
   test('stops on request with an AbortedError, and the same task then ends as if nothing had happened', async () => {
     const config = smallSilo('north', folder(), { local: { ...SMALL_TRAINING, epochs: 5000 } });
     const abort = new AbortController();
-    const stopped = way.port(config).play(own(1), { signal: abort.signal, onEpoch: () => abort.abort() });
+    const stopped = way.port(config, { onEpoch: () => abort.abort() }).play(own(1), { signal: abort.signal });
     await expect(stopped).rejects.toThrow(AbortedError);
     expect(existsSync(stateOf(config))).toBe(false);
     const port = way.port({ ...config, local: SMALL_TRAINING });
     expect(decoderHash(await port.play(own(1), { signal: new AbortController().signal }))).toBe(undisturbed[0]);
     const second = new AbortController();
-    const rest = port.play(own(2), {
-      signal: second.signal,
-      onEpoch: (epoch) => void (epoch === 2 && second.abort()),
-    });
+    const stopping = way.port(
+      { ...config, local: SMALL_TRAINING },
+      { onEpoch: (_, epoch) => void (epoch === 2 && second.abort()) },
+    );
+    const rest = stopping.play(own(2), { signal: second.signal });
     const outcome = await rest.then(decoderHash, (error: unknown) => error);
     // Between its last step and the answer there is nothing left to stop: both ends are sound.
     if (outcome !== undisturbed[1]) expect(outcome).toBeInstanceOf(AbortedError);

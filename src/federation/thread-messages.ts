@@ -5,7 +5,7 @@ import * as errors from '../errors.ts';
 import type { Task } from '../exchange/task.ts';
 import type { Upload } from '../exchange/upload.ts';
 import type { SiloConfig } from '../silo/silo.ts';
-import type { SiloProgress } from './silo-port.ts';
+import type { SiloProgress } from './silo-diary.ts';
 
 /** Given to a thread when it starts. */
 export interface ThreadSetup {

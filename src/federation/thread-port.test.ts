@@ -39,8 +39,8 @@ afterEach(() => threads.close());
 async function atWork(name: string, signal?: AbortSignal): Promise<{ readonly end: Promise<unknown> }> {
   let end: Promise<unknown> = Promise.resolve();
   await new Promise<void>((resolve) => {
-    const port = threads.port(smallSilo(name, folder(), { local: ENDLESS }));
-    end = port.play(TASK, { signal, onEpoch: () => resolve() }).catch((error: unknown) => error);
+    const port = threads.port(smallSilo(name, folder(), { local: ENDLESS }), { onEpoch: () => resolve() });
+    end = port.play(TASK, { signal }).catch((error: unknown) => error);
   });
   return { end };
 }

@@ -7,12 +7,13 @@ import { AbortedError, LostPeerError } from '../errors.ts';
 import type { Task } from '../exchange/task.ts';
 import type { Upload } from '../exchange/upload.ts';
 import type { SiloConfig } from '../silo/silo.ts';
-import type { PortHooks, SiloPort } from './silo-port.ts';
+import type { SiloDiary } from './silo-diary.ts';
+import type { SiloPort } from './silo-port.ts';
 import { type FromThread, revivedError, type ThreadSetup, type ToThread } from './thread-messages.ts';
 
 /** A pool of threads. Any thread can play any silo: a silo's state is on its disk, not in a thread. */
 export interface SiloThreads {
-  port(config: SiloConfig): SiloPort;
+  port(config: SiloConfig, diary?: SiloDiary): SiloPort;
   /** Ends the threads: tasks under way stop with AbortedError, those still waiting for a thread get LostPeerError. */
   close(): Promise<void>;
 }
@@ -22,6 +23,7 @@ export function openSiloThreads(setup: ThreadSetup, count: number): SiloThreads 
   const idle = new Set<Worker>();
   const all = new Set<Worker>();
   const waiting: Waiting[] = [];
+  const sharedImages = new WeakMap<ImageSet, ImageSet>(); // one copy, however many strategies use it
   let closed = false;
 
   const start = (): Worker => {
@@ -51,14 +53,16 @@ export function openSiloThreads(setup: ThreadSetup, count: number): SiloThreads 
   };
 
   return {
-    port(config) {
-      const shared = { ...config, images: inSharedMemory(config.images) };
+    port(config, diary = {}) {
+      const images = sharedImages.get(config.images) ?? inSharedMemory(config.images);
+      sharedImages.set(config.images, images);
+      const shared = { ...config, images };
       return {
         name: config.name,
         async play(task, hooks = {}) {
           const worker = await take();
           try {
-            return await playOn(worker, shared, task, hooks);
+            return await playOn(worker, shared, task, { ...hooks, diary });
           } finally {
             release(worker);
           }
@@ -87,16 +91,26 @@ const ENTRY = new URL(
   import.meta.url,
 );
 
-async function playOn(worker: Worker, config: SiloConfig, task: Task, hooks: PortHooks): Promise<Upload> {
+interface Watching {
+  readonly signal?: AbortSignal | undefined;
+  readonly diary: SiloDiary;
+}
+
+async function playOn(worker: Worker, config: SiloConfig, task: Task, hooks: Watching): Promise<Upload> {
   if (hooks.signal?.aborted) throw new AbortedError(`${config.name}: stopped before round ${task.round}.`);
   if (hooks.signal) setMaxListeners(0, hooks.signal); // one for each silo at work, however many
   const post = (message: ToThread) => worker.postMessage(message);
   let stopListening = () => {};
   try {
     return await new Promise<Upload>((resolve, reject) => {
+      const { onProgress, onEpoch } = hooks.diary;
       const onMessage = (message: FromThread) => {
-        if (message.kind === 'progress') hooks.onProgress?.(message.progress);
-        if (message.kind === 'epoch') hooks.onEpoch?.(message.epoch, message.terms);
+        try {
+          if (message.kind === 'progress') onProgress?.(task.round, message.progress);
+          if (message.kind === 'epoch') onEpoch?.(task.round, message.epoch, message.terms);
+        } catch (error) {
+          reject(error as Error); // a diary that cannot be written, on a full disk for instance
+        }
         if (message.kind === 'done') resolve(message.upload);
         if (message.kind === 'failed') reject(revivedError(message.error));
       };

@@ -1,4 +1,4 @@
-// The evidence lower bound as a loss: reconstruction plus a weighted KL term, in the paper's scaling and the textbook's.
+// The evidence lower bound as a loss: reconstruction summed over pixels plus a weighted KL term, averaged over latent dimensions.
 
 import { numpy as np } from '@jax-js/jax';
 import { gaussianFromBits } from '../engine/gaussian.ts';

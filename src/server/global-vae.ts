@@ -38,7 +38,7 @@ export async function createGlobalVae(options: GlobalVaeOptions): Promise<Global
         {
           file,
           round,
-          begin: (own) => own ?? initialParameters(vae.parameters, childKey(key, 'init')),
+          start: { kind: 'own', initial: () => initialParameters(vae.parameters, childKey(key, 'init')) },
           examples: async () => floatExamples(await images(), vae.pixels),
           key: childKey(key, `round-${round}`),
         },

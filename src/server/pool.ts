@@ -86,7 +86,11 @@ async function decodeInto(
       z.set(draws.subarray(row * contract.latent, row * contract.latent + z.length));
       await run();
       checkPixels(x);
-      out.set(x.subarray(0, Math.min(x.length, out.length - row * size)), row * size);
+      const images = x.subarray(0, Math.min(x.length, out.length - row * size));
+      out.set(
+        images.map((pixel) => Math.min(1, Math.max(0, pixel))),
+        row * size,
+      ); // what rounding left outside
     }
   } finally {
     await decoder.close();

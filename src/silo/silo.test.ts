@@ -5,6 +5,7 @@ import { decoderHash, smallSilo, SMALL_MODEL, temporaryFolder } from '../../test
 import { type Engine, openEngine } from '../engine/engine.ts';
 import { seedKey } from '../engine/keys.ts';
 import type { Release } from '../exchange/release.ts';
+import { StateError } from '../errors.ts';
 import type { Task } from '../exchange/task.ts';
 import type { WeightsUpdate } from '../exchange/weights-update.ts';
 import { exportDecoder } from '../models/decoder-export.ts';
@@ -79,7 +80,7 @@ describe('the state of a silo', () => {
     const second = decoderHash(await runner.play(config, own(2)));
     expect(await stateOf(config)).toMatchObject({ round: 2, finished: true });
     expect(decoderHash(await runner.play(moved, own(2)))).toBe(second); // its past is all in the folder
-    expect(decoderHash(await runner.play(smallSilo('north', folder()), own(2)))).not.toBe(second); // no past
+    await expect(runner.play(smallSilo('north', folder()), own(2))).rejects.toThrow(StateError); // no past, no future
   });
 
   test('is what a task brings where the task brings weights, whatever the silo had before', async () => {

@@ -49,6 +49,7 @@ export function createSiloRunner(engine: Engine): SiloRunner {
     if (known) return known;
     const fresh = createTrainer(engine, vaeObjective('silo VAE', vae, config.loss), config.local);
     trainers.set(identity, fresh);
+    fresh.catch(() => trainers.delete(identity)); // a failure must not be remembered
     return fresh;
   };
 
@@ -61,10 +62,10 @@ export function createSiloRunner(engine: Engine): SiloRunner {
         file: join(config.stateDir, 'state.safetensors'),
         round: task.round,
         // ALIGN-FL goes on from the silo's own last state; averaging starts from what the server gives.
-        begin: (own) =>
+        start:
           task.kind === 'train-given'
-            ? task.weights
-            : (own ?? initialParameters(vae.parameters, childKey(root, 'init'))),
+            ? { kind: 'given', parameters: task.weights }
+            : { kind: 'own', initial: () => initialParameters(vae.parameters, childKey(root, 'init')) },
         examples: () => imageExamples(config.images),
         key: childKey(root, `round-${task.round}`),
       },

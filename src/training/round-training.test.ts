@@ -43,7 +43,7 @@ function job(round: number, change: Partial<RoundTraining> = {}): RoundTraining 
   return {
     file: join(folder, 'state.safetensors'),
     round,
-    begin: (own) => own ?? initialParameters(VAE.parameters, childKey(KEY, 'init')),
+    start: { kind: 'own', initial: () => initialParameters(VAE.parameters, childKey(KEY, 'init')) },
     examples: () => imageExamples(IMAGES),
     key: childKey(KEY, `round-${round}`),
     ...change,
@@ -65,14 +65,13 @@ async function stoppedAfter(epochs: number, work: RoundTraining): Promise<void> 
 
 describe('the training of a round', () => {
   test('begins with nothing before the first round, then with its own last parameters', async () => {
-    const given: (NamedArrays | null)[] = [];
-    const begin = (own: NamedArrays | null) => {
-      given.push(own);
-      return own ?? initialParameters(VAE.parameters, childKey(KEY, 'init'));
+    const begun: NamedArrays[] = [];
+    const watched: Trainer = {
+      train: (work, hooks) => (begun.push(work.start.parameters), trainer.train(work, hooks)),
     };
-    const first = await trainRound(trainer, job(1, { begin }));
-    const second = await trainRound(trainer, job(2, { begin }));
-    expect(given).toEqual([null, first]);
+    const first = await trainRound(watched, job(1));
+    const second = await trainRound(watched, job(2));
+    expect(begun).toEqual([initialParameters(VAE.parameters, childKey(KEY, 'init')), first]);
     expect(second).not.toEqual(first);
     expect(await loadState(job(2).file)).toEqual({
       parameters: second,
@@ -87,7 +86,10 @@ describe('the training of a round', () => {
     const first = await trainRound(trainer, job(1));
     const bytes = readFileSync(job(1).file);
     const never = () => expect.fail('asked for although the round is complete');
-    const again = await trainRound({ train: never }, job(1, { begin: never, examples: never }));
+    const again = await trainRound(
+      { train: never },
+      job(1, { start: { kind: 'own', initial: never }, examples: never }),
+    );
     expect(again).toEqual(first);
     expect(readFileSync(job(1).file).equals(bytes)).toBe(true);
   });
@@ -100,6 +102,18 @@ describe('the training of a round', () => {
     expect(error).toBeInstanceOf(StateError);
     expect((error as StateError).facts).toMatchObject({ round: 1, storedRound: 2 });
     expect(readFileSync(job(1).file).equals(bytes)).toBe(true);
+  });
+
+  test('is refused where the state of the round before is missing or incomplete: nothing else may be trained on', async () => {
+    const missing = trainRound(trainer, job(2));
+    await expect(missing).rejects.toThrow(/end of round 1, but .* is missing/);
+    saveAlways();
+    await stoppedAfter(1, job(1));
+    await expect(trainRound(trainer, job(2))).rejects.toThrow('within round 1');
+    vi.restoreAllMocks();
+    await trainRound(trainer, job(1));
+    await expect(trainRound(trainer, job(3))).rejects.toThrow('at the end of round 1');
+    expect(await loadState(job(1).file)).toMatchObject({ round: 1, finished: true });
   });
 
   test('that was stopped after any epoch goes on from there to the same bytes', async () => {

@@ -4,7 +4,7 @@ import { performance } from 'node:perf_hooks';
 import type { Key } from '../engine/keys.ts';
 import { StateError } from '../errors.ts';
 import type { Examples } from './examples.ts';
-import { loadState, saveState } from './state-file.ts';
+import { loadState, saveState, type StoredState } from './state-file.ts';
 import { freshState, type EpochTerms, type NamedArrays, type Trainer, type TrainingHooks } from './trainer.ts';
 
 export interface RoundTraining {
@@ -12,12 +12,20 @@ export interface RoundTraining {
   readonly file: string;
   /** Counted from 1. */
   readonly round: number;
-  /** Parameters to begin the round with, given those at the end of the last round (null before the first). */
-  readonly begin: (previous: NamedArrays | null) => NamedArrays;
+  /** What the round begins with. */
+  readonly start: RoundStart;
   /** Called only where training is still to be done. */
   readonly examples: () => Promise<Examples> | Examples;
   readonly key: Key;
 }
+
+/**
+ * Own: the parameters at the end of the round before; `initial` gives those of the first round. Given: these, whatever
+ * the model had before, as parameter averaging asks.
+ */
+export type RoundStart =
+  | { readonly kind: 'own'; readonly initial: () => NamedArrays }
+  | { readonly kind: 'given'; readonly parameters: NamedArrays };
 
 export interface RoundHooks {
   readonly signal?: AbortSignal | undefined;
@@ -27,20 +35,14 @@ export interface RoundHooks {
 
 /**
  * Trains until the round is complete and on disk, and returns its parameters. A round that is complete already is not
- * trained again; one that was interrupted goes on after its last saved epoch, to the same result.
+ * trained again; one that was interrupted goes on after its last saved epoch, to the same result. Throws StateError where
+ * the state is neither of this round nor at the end of the one before: training on would silently give another model.
  */
 export async function trainRound(trainer: Trainer, job: RoundTraining, hooks: RoundHooks = {}): Promise<NamedArrays> {
   const stored = await loadState(job.file);
-  if (stored && stored.round > job.round) {
-    throw new StateError(
-      `${job.file} is at round ${stored.round}, past the asked-for round ${job.round}. States never go back; ` +
-        'use another run folder to start afresh.',
-      { file: job.file, round: job.round, storedRound: stored.round },
-    );
-  }
   const isThisRound = stored?.round === job.round;
   if (isThisRound && stored.finished) return stored.parameters;
-  const start = isThisRound ? stored : freshState(job.begin(stored?.parameters ?? null));
+  const start = isThisRound ? stored : freshState(beginning(job, stored));
   let savedAt = performance.now();
   const end = await trainer.train(
     { examples: await job.examples(), start, key: job.key },
@@ -59,7 +61,29 @@ export async function trainRound(trainer: Trainer, job: RoundTraining, hooks: Ro
   return end.parameters;
 }
 
+/** Throws StateError unless the state is at the end of the round before the asked-for one; none may be there at first. */
+export function requireRoundBefore(
+  { file, round }: { readonly file: string; readonly round: number },
+  stored: Pick<StoredState, 'round' | 'finished'> | null,
+): void {
+  const before = round - 1;
+  if (stored === null ? before === 0 : stored.finished && stored.round === before) return;
+  const found =
+    stored === null ? 'is missing' : `is ${stored.finished ? 'at the end of' : 'within'} round ${stored.round}`;
+  throw new StateError(
+    `Round ${round} goes on from the state at the end of round ${before}, but ${file} ${found}. ` +
+      'Restore the folder as it was, or use another run folder to start afresh.',
+    { file, round, storedRound: stored?.round ?? null },
+  );
+}
+
 // --- internal ---
+
+function beginning(job: RoundTraining, stored: StoredState | null): NamedArrays {
+  if (job.start.kind === 'given' && (stored?.round ?? 0) < job.round) return job.start.parameters;
+  requireRoundBefore(job, stored);
+  return job.start.kind === 'given' ? job.start.parameters : (stored?.parameters ?? job.start.initial());
+}
 
 /** How much work a crash may cost; the clock decides only what is saved, never a number. */
 const CHECKPOINT_EVERY_MS = 20_000;

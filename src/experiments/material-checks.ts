@@ -1,0 +1,64 @@
+// What can be known of a spec only once its data are there: whether they suffice for training and for judging.
+
+import type { DataSet, ImageSet } from '../data/image-set.ts';
+import { DataError, SpecError } from '../errors.ts';
+import { fewestImagesToProbe } from '../evaluation/split.ts';
+import { pixelCount } from '../models/image-shape.ts';
+import { type Spec, syntheticImageCount } from './spec.ts';
+
+/** What was loaded and dealt. */
+export interface Dealt {
+  readonly dataSet: DataSet;
+  readonly silos: readonly { readonly name: string; readonly set: ImageSet }[];
+}
+
+/**
+ * Throws before anything is trained in vain: DataError or SpecError for too few test images, SpecError for a silo that
+ * cannot fill a batch and for more synthetic images than fit into memory.
+ */
+export function refuseUnfit(spec: Spec, { dataSet, silos }: Dealt): void {
+  refuseFewTestImages(spec, dataSet);
+  refuseSmallSilos(spec, silos);
+  refuseHugePool(spec, pixelCount(dataSet.train.shape));
+}
+
+// --- internal ---
+
+const MAX_POOL_BYTES = 8 * 2 ** 30;
+const BYTES_PER_PIXEL = 4;
+
+function refuseFewTestImages({ data: { source } }: Spec, { name, classNames, test }: DataSet): void {
+  const classes = classNames.length;
+  const count = test.labels.length;
+  const needed = fewestImagesToProbe(classes);
+  if (count >= needed) return;
+  const message =
+    `${name} has ${count} test images, expected at least ${needed}: four fifths of them teach the probe ${classes} ` +
+    'classes, and it is scored on the rest.';
+  if ('test' in source) throw new SpecError(`data.source.test: ${message} Raise it.`, { path: 'data.source.test' });
+  throw new DataError(`${message} Add some, or take another data set.`, { images: count, needed });
+}
+
+function refuseSmallSilos({ local: { batchSize } }: Spec, silos: Dealt['silos']): void {
+  for (const { name, set } of silos) {
+    const images = set.labels.length;
+    if (images >= batchSize) continue;
+    throw new SpecError(
+      `local.batchSize: silo ${name} was dealt ${images} images, fewer than one batch of ${batchSize}. ` +
+        'Lower local.batchSize, deal more evenly, or take more images.',
+      { path: 'local.batchSize', silo: name, images, batchSize },
+    );
+  }
+}
+
+function refuseHugePool({ server, silos, strategies }: Spec, pixels: number): void {
+  const images = syntheticImageCount(server, silos.length);
+  const sizeBytes = images * pixels * BYTES_PER_PIXEL;
+  if (!strategies.includes('align') || sizeBytes <= MAX_POOL_BYTES) return;
+  const most = Math.floor(MAX_POOL_BYTES / pixels / BYTES_PER_PIXEL / (server.imagesPer === 'silo' ? silos.length : 1));
+  throw new SpecError(
+    `server.images: ${images} synthetic images of ${pixels} pixels take ${(sizeBytes / 2 ** 30).toFixed(1)} GiB, ` +
+      `expected at most ${MAX_POOL_BYTES / 2 ** 30} GiB. Lower server.images to ${most} or less.`,
+    { path: 'server.images', images, sizeBytes, most },
+  );
+}

@@ -1,0 +1,27 @@
+import { expect, test } from 'vitest';
+import { loadSpec } from './load-spec.ts';
+import { paperNumbersFor } from './paper-numbers.ts';
+
+test('the published numbers stand beside the experiment of the paper, in percent, whatever its rounds and images', async () => {
+  for (const changes of [[], ['rounds=1', 'data.partition.perClass=500', 'server.imagesPer=total']]) {
+    expect(paperNumbersFor(await loadSpec('paper-mnist', changes))).toMatchObject({
+      align: { accuracyPercent: 74.25, f1WeightedPercent: 74.06 },
+      fedavg: { accuracyPercent: 43.75, f1WeightedPercent: null },
+    });
+  }
+});
+
+test.each([
+  ['other images', 'paper-fashion', []],
+  ['drawn digits', 'quickstart', ['model.latent=2']],
+  ['another latent size', 'paper-mnist-16', []],
+  [
+    'another latent size at the server',
+    'paper-mnist',
+    ['strategies=[align]', 'server.model={kind: mlp, hidden: [8], latent: 3}'],
+  ],
+  ['another dealing', 'paper-mnist', ['data.partition={kind: iid}']],
+  ['uneven silos', 'paper-mnist', ['data.partition.classes=[[0], [1, 2, 3], [4, 5], [6, 7], [8, 9]]']],
+])('beside %s there are none', async (_, preset, changes) => {
+  expect(paperNumbersFor(await loadSpec(preset, changes))).toBeNull();
+});
