@@ -6,6 +6,7 @@
 import { performance } from 'node:perf_hooks';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
+import { setFlagsFromString } from 'node:v8';
 import { openEngine } from '../dist/engine/engine.js';
 import { childKey, seedKey, uniforms } from '../dist/engine/keys.js';
 import { initialParameters } from '../dist/models/initialise.js';
@@ -14,6 +15,8 @@ import { floatExamples } from '../dist/training/examples.js';
 import { createTrainer, freshState } from '../dist/training/trainer.js';
 import { vaeObjective } from '../dist/training/vae-objective.js';
 import { median } from './median.mjs';
+
+setFlagsFromString('--no-concurrent-marking'); // as bin/align-fl.mjs does
 
 /** @typedef {'mlp' | 'conv'} Case */
 /** @typedef {{ case: Case, batch: number, threads: number, steps: number }} Request */

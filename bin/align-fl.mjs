@@ -3,7 +3,11 @@
 // Everything is imported late, so that the check of Node's version comes first.
 
 import { existsSync } from 'node:fs';
+import { setFlagsFromString } from 'node:v8';
 import { nodeProblem } from './node-version.mjs';
+
+// V8's marking threads compete with the silos for the cores (docs/decisions/0006). Before anything is allocated.
+setFlagsFromString('--no-concurrent-marking');
 
 const problem = nodeProblem();
 if (problem !== null) {
