@@ -37,7 +37,7 @@ export type Ports = Pick<Program, 'label' | 'inputs' | 'outputs'>;
 
 /** Line for the user when `auto` had to fall back. */
 export const FALLBACK_NOTICE =
-  'onnxruntime-node is not installed or does not load here, so training runs on the slower WebAssembly backend (about four times slower for ' +
+  'onnxruntime-node is not installed or does not load here, so training runs on the slower WebAssembly backend (about five times slower for ' +
   'dense models, far more for convolutions). To mend it: npm install onnxruntime-node@1.30.0 --onnxruntime-node-install=skip';
 
 /** Opens an engine. Throws DeviceError where the asked-for executor or device is not to be had. */
