@@ -12,7 +12,8 @@ import { childKey, seedKey, uniforms } from '../dist/engine/keys.js';
 import { initialParameters } from '../dist/models/initialise.js';
 import { vaeOf } from '../dist/models/vae.js';
 import { floatExamples } from '../dist/training/examples.js';
-import { createTrainer, freshState } from '../dist/training/trainer.js';
+import { freshState } from '../dist/training/parameter-slots.js';
+import { createTrainer } from '../dist/training/trainer.js';
 import { vaeObjective } from '../dist/training/vae-objective.js';
 import { median } from './median.mjs';
 

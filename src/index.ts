@@ -42,4 +42,5 @@ export type { ImageShape } from './models/image-shape.ts';
 export { type Vae, vaeOf } from './models/vae.ts';
 export { createGlobalVae, type GlobalVae, type GlobalVaeOptions } from './server/global-vae.ts';
 export { drawPool, type Pool, type PoolOptions } from './server/pool.ts';
-export { createSiloRunner, type SiloConfig, type SiloRunner } from './silo/silo.ts';
+export { createSiloRunner, type SiloRunner } from './silo/silo.ts';
+export type { SiloConfig } from './silo/silo-config.ts';

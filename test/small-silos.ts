@@ -6,9 +6,8 @@ import { join } from 'node:path';
 import { afterAll } from 'vitest';
 import { drawDigits } from '../src/data/drawn-digits.ts';
 import { childKey, seedKey } from '../src/engine/keys.ts';
-import { NO_PRIVACY } from '../src/exchange/privacy-statement.ts';
 import type { Upload } from '../src/exchange/upload.ts';
-import type { SiloConfig } from '../src/silo/silo.ts';
+import type { SiloConfig } from '../src/silo/silo-config.ts';
 
 /** The default model of `smallSilo`. */
 export const SMALL_MODEL = { kind: 'mlp', hidden: [8], latent: 2 } as const;
@@ -36,8 +35,10 @@ export function smallSilo(name: string, folder: string, change: Partial<SiloConf
     architecture: SMALL_MODEL,
     loss: SMALL_LOSS,
     local: SMALL_TRAINING,
-    privacy: NO_PRIVACY,
+    privacy: { mechanism: 'none' },
+    plannedRounds: 2,
     stateDir: join(folder, name),
+    ledgerDir: join(folder, name),
     seed: 7,
     images: drawDigits({ key: childKey(seedKey('small-silo'), name), count: 24, classes: [0, 1] }),
     ...change,

@@ -61,7 +61,7 @@ async function stepOf(engine: Engine, model: Model, parameters: Float32Array, gr
   const { batch, reconstruction } = model;
   const step = ({ p, x, bits }: { p: Record<string, np.Array>; x: np.Array; bits: np.Array }) => {
     const lossOf = (q: Record<string, np.Array>) =>
-      negativeElbo(vae, q, { x, bits }, { reconstruction, klWeight: 0.5 }).loss;
+      negativeElbo(vae, q, { x, bits }, { reconstruction, klWeight: 0.5 }).loss.mean();
     const [loss, gradient] = valueAndGrad(lossOf)(p);
     return { loss, gradient };
   };

@@ -9,6 +9,8 @@ import { packageVersion } from '../experiments/version.ts';
 import { textTable } from '../report/text-table.ts';
 import { type Console, processConsole } from './console.ts';
 import { dataCommand } from './data.ts';
+import { addLedgerCommand } from './ledger.ts';
+import { addPrivacyCommands } from './privacy.ts';
 import { type RunFlags, runCommand } from './run.ts';
 
 /** Runs one command line and returns the exit code: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C. */
@@ -66,6 +68,9 @@ function commands(console: Console, setExitCode: (code: number) => void): Comman
     .option('--json', 'print as JSON')
     .action(async (flags: { data?: string; json?: boolean }) => setExitCode(await dataCommand(flags, console)));
 
+  addPrivacyCommands(program, console);
+  addLedgerCommand(program, console, () => new Date());
+
   program
     .command('schema')
     .description('print the JSON schema of a spec, for completion in editors')
@@ -80,7 +85,8 @@ Examples:
   align-fl run paper-mnist --data ./data           the paper's experiment on MNIST
   align-fl run paper-mnist --set model.latent=16 --set rounds=5 --seed 2
   align-fl run my-spec.yaml --out runs/mine
-  align-fl run --resume runs/mine                  after Ctrl-C or a crash`;
+  align-fl run --resume runs/mine                  after Ctrl-C or a crash
+  align-fl privacy epsilon --sampling-rate 0.01 --noise-multiplier 1.1 --steps 1000 --delta 1e-5`;
 
 function collect(value: string, values: readonly string[]): readonly string[] {
   return [...values, value];

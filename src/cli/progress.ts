@@ -13,6 +13,12 @@ export interface Worker {
   readonly firstStep: number;
 }
 
+/** What a silo's ledger says, the round under way included. */
+export interface PrivacySpent {
+  readonly epsilon: number | 'Infinity';
+  readonly budgetEpsilon: number | 'Infinity';
+}
+
 export interface Progress {
   readonly rounds: number;
   readonly strategies: readonly string[];
@@ -24,6 +30,8 @@ export interface Progress {
   /** Rounds that are complete, by strategy. */
   readonly roundsDone: Readonly<Record<string, number>>;
   readonly workers: Readonly<Record<string, Worker>>;
+  /** By silo; nobody in it where no ledger is kept. */
+  readonly spent: Readonly<Record<string, PrivacySpent>>;
   /** Steps of this round's silos and server that are complete. */
   readonly stepsDone: number;
   readonly beganAtMs: number;
@@ -40,6 +48,7 @@ export const NO_PROGRESS: Progress = {
   round: 0,
   roundsDone: {},
   workers: {},
+  spent: {},
   stepsDone: 0,
   beganAtMs: 0,
   beganAtShare: 0,
@@ -61,6 +70,10 @@ export function advance(progress: Progress, event: RunEvent, nowMs: number): Pro
       // What an earlier process had done does not count towards this one's speed.
       const before = event.roundsDone > 0 && progress.stepsDone === 0 && Object.keys(progress.workers).length === 0;
       return before ? { ...next, beganAtShare: shareDone(next), beganAtMs: nowMs } : next;
+    }
+    case 'silo-spent': {
+      const { epsilon, budgetEpsilon } = event;
+      return { ...progress, spent: { ...progress.spent, [event.silo]: { epsilon, budgetEpsilon } } };
     }
     case 'silo-progress':
       return withWorker(progress, event.silo, event, nowMs);

@@ -17,6 +17,7 @@ const silo = (name: string): SiloSummary => ({
   epsilon: NO_PRIVACY.epsilon,
   delta: NO_PRIVACY.delta,
   privacyText: NO_PRIVACY.text,
+  privacy: NO_PRIVACY,
   uploadBytes: { perRound: [1000], total: 1000 },
   decoders: [{ round: 1, sha256: HASH, bytes: 1000 }],
 });
@@ -79,7 +80,7 @@ test('privacy is what the summary says of the silos: once where all are alike, e
     resultsText(await summaryWith())
       .split('\n')
       .at(-1),
-  ).toBe(`Privacy: none (epsilon Infinity). ${NO_PRIVACY.text}`);
+  ).toBe(`Privacy: none (epsilon infinite). ${NO_PRIVACY.text}`);
   const other = { ...silo('b'), mechanism: 'noise', epsilon: 8, delta: 1e-5, privacyText: 'Some noise.' };
   expect(
     resultsText(await summaryWith({}, metrics, [silo('a'), other]))

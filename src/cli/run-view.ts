@@ -3,6 +3,7 @@
 import { performance } from 'node:perf_hooks';
 import colours from 'picocolors';
 import type { RunEvent } from '../experiments/run-events.ts';
+import { epsilonWords } from '../privacy/event-words.ts';
 import { formatBytes, formatPercent, formatSeconds } from '../report/format.ts';
 import { advance, NO_PROGRESS, type Progress, SERVER, secondsLeft, shareDone, workerSecondsLeft } from './progress.ts';
 
@@ -62,7 +63,7 @@ export function statusLines(progress: Progress, nowMs: number): string[] {
       const seconds = workerSecondsLeft(worker, nowMs);
       const label = (name === SERVER ? 'server' : name).padEnd(12);
       const time = seconds === null ? '' : `  ${formatSeconds(seconds)} left`;
-      return `  ${label} ${bar(worker.step / worker.steps)}  epoch ${worker.epoch}  loss ${worker.loss.toFixed(2)}${time}`;
+      return `  ${label} ${bar(worker.step / worker.steps)}  epoch ${worker.epoch}  loss ${worker.loss.toFixed(2)}${spentText(progress, name, '  ')}${time}`;
     });
   return [head, ...workers];
 }
@@ -125,7 +126,7 @@ function plainLine(
   switch (event.kind) {
     case 'silo-epoch':
       if (!isDue && !isThrough(progress, event.silo)) return null;
-      return `  ${nameOf(event.strategy)} round ${event.round} ${event.silo}: epoch ${event.epoch}, loss ${lossOf(event.terms)}${timeLeft(progress, event.silo, nowMs)}`;
+      return `  ${nameOf(event.strategy)} round ${event.round} ${event.silo}: epoch ${event.epoch}, loss ${lossOf(event.terms)}${spentText(progress, event.silo, ', ')}${timeLeft(progress, event.silo, nowMs)}`;
     case 'server-epoch':
       if (!isDue && !isThrough(progress, SERVER)) return null;
       return `  ${nameOf(event.strategy)} round ${event.round} server: epoch ${event.epoch}, loss ${lossOf(event.terms)}${timeLeft(progress, SERVER, nowMs)}`;
@@ -134,6 +135,14 @@ function plainLine(
     default:
       return null;
   }
+}
+
+/** What the silo has spent of its privacy budget, this round included; nothing where nobody counts. */
+function spentText(progress: Progress, silo: string, before: string): string {
+  const spent = progress.spent[silo];
+  if (!spent) return '';
+  const words = (epsilon: number | 'Infinity') => epsilonWords(Number(epsilon));
+  return `${before}epsilon ${words(spent.epsilon)} of ${words(spent.budgetEpsilon)}`;
 }
 
 function lossOf(terms: Readonly<Record<string, number>>): string {

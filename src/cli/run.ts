@@ -6,6 +6,7 @@ import { openRunFolder, resumeRunFolder, type RunFolder } from '../experiments/r
 import { loadSpec } from '../experiments/load-spec.ts';
 import { runExperiment } from '../experiments/run.ts';
 import type { Console } from './console.ts';
+import { onInterrupt } from './interrupt.ts';
 import { resultsText } from './results.ts';
 import { createRunView } from './run-view.ts';
 
@@ -95,15 +96,4 @@ async function folderFor(target: string | undefined, flags: RunFlags): Promise<R
 /** A path as a shell takes it back. */
 function shellWord(path: string): string {
   return /^[\w./@:+-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
-}
-
-/** Aborts on the first Ctrl-C; the second ends the process, as if nobody listened. */
-function onInterrupt(abort: AbortController, tell: () => void): () => void {
-  const listener = () => {
-    process.off('SIGINT', listener).off('SIGTERM', listener);
-    tell();
-    abort.abort();
-  };
-  process.on('SIGINT', listener).on('SIGTERM', listener);
-  return () => process.off('SIGINT', listener).off('SIGTERM', listener);
 }

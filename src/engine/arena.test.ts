@@ -15,6 +15,11 @@ describe('an arena', () => {
     expect(vectors.map((vector) => new Set(vector).size)).toEqual([1, 1, 1, 1]);
   });
 
+  it('has room of its own behind the vectors for kernels to work in', () => {
+    const { scratch, memory } = createArena({ a: 17 });
+    expect([scratch.buffer === memory.buffer, scratch.byteOffset, scratch.byteLength]).toEqual([true, 128, 96 * 1024]);
+  });
+
   it('gives the same vector again, and names those it has when asked for another', () => {
     const arena = createArena({ a: 1, b: 1 });
     expect(arena.vector('a')).toBe(arena.vector('a'));

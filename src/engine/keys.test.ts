@@ -1,6 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { childKey, fillBits, type Key, normals, permutation, seedKey, uniformFromBits, uniforms } from './keys.ts';
+import {
+  childKey,
+  fillBits,
+  type Key,
+  normals,
+  permutation,
+  secretKey,
+  seedKey,
+  uniformFromBits,
+  uniforms,
+} from './keys.ts';
 
 const key = childKey(seedKey(1), 'round-3', 'silo-b', 'noise');
 
@@ -47,6 +57,32 @@ describe('a key', () => {
       fc.property(names, names, (a, b) => (draw(a) === draw(b)) === (JSON.stringify(a) === JSON.stringify(b))),
       { seed: 7, numRuns: 300 },
     );
+  });
+});
+
+describe('a secret key', () => {
+  const root = secretKey('silo-b');
+
+  it('is another one at every call, and so is all below it', () => {
+    const again = secretKey('silo-b');
+    for (const [a, b] of [
+      [root, again],
+      [childKey(root, 'noise'), childKey(again, 'noise')],
+    ] as const) {
+      expect(a.bytes).toHaveLength(32);
+      expect(a.bytes).not.toEqual(b.bytes);
+    }
+    expect(childKey(root, 'noise', 3)).toEqual(childKey(childKey(root, 'noise'), 3));
+  });
+
+  it('hands its kind down, as a seeded one does', () => {
+    expect([root.kind, childKey(root, 'noise', 3).kind]).toEqual(['secret', 'secret']);
+    expect([key.kind, seedKey(1).kind]).toEqual(['seeded', 'seeded']);
+  });
+
+  it('says in its path that it is secret, and nothing of its bytes', () => {
+    expect(childKey(root, 'noise', 3).path).toBe('secret/silo-b/noise/3');
+    expect(secretKey().path).toBe('secret/run');
   });
 });
 

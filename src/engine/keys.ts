@@ -1,11 +1,13 @@
 // Random keys derived by name, never by order of arrival, and the counter-mode keystream behind them.
 // A key's path (`run/silo-b/train-own/round-3/...`) decides its numbers, so silos may run in any order, anywhere.
 
-import { createCipheriv, createHash } from 'node:crypto';
+import { createCipheriv, createHash, randomBytes } from 'node:crypto';
 
 /** A named source of randomness. Use each key once: derive another with `childKey` instead of drawing twice. */
 export interface Key {
-  /** Names from the root, joined by `/`. For messages and replay. */
+  /** Whether whoever knows a seed can repeat its numbers (`seeded`), or nobody can, not even this run (`secret`). */
+  readonly kind: 'seeded' | 'secret';
+  /** Names from the root, joined by `/`. For messages and replay; never holds a random byte. */
   readonly path: string;
   /** 32 bytes: SHA-256 over parent and name. As secret as the root: a seed in a spec is public. */
   readonly bytes: Uint8Array;
@@ -13,13 +15,21 @@ export interface Key {
 
 /** Root of a reproducible experiment: the same seed gives the same numbers on every machine. */
 export function seedKey(seed: number | string): Key {
-  return { path: 'run', bytes: sha256('align-fl/seed', String(seed)) };
+  return { kind: 'seeded', path: 'run', bytes: sha256('align-fl/seed', String(seed)) };
 }
 
-/** The key called `name` below `parent`. Different names give independent keys. */
+/**
+ * Root of numbers that nobody can repeat: 32 bytes from the operating system, other ones at every call. Noise and
+ * samples that are to keep records private come from below such a key. `path` goes into messages, behind `secret/`.
+ */
+export function secretKey(path = 'run'): Key {
+  return { kind: 'secret', path: `secret/${path}`, bytes: new Uint8Array(randomBytes(32)) };
+}
+
+/** The key called `name` below `parent`, of the same kind. Different names give independent keys. */
 export function childKey(parent: Key, ...names: readonly (string | number)[]): Key {
   return names.reduce<Key>(
-    (key, name) => ({ path: `${key.path}/${name}`, bytes: sha256(key.bytes, String(name)) }),
+    ({ kind, path, bytes }, name) => ({ kind, path: `${path}/${name}`, bytes: sha256(bytes, String(name)) }),
     parent,
   );
 }

@@ -1,4 +1,4 @@
-// Just enough WebAssembly binary format for one SIMD loop over float32 vectors.
+// Just enough WebAssembly binary format for modules of one function, such as one SIMD loop over float32 vectors.
 // Encoding: https://webassembly.github.io/spec/core/binary/ (opcodes of the fixed-width SIMD extension).
 
 /** Bytes of an expression that leaves one v128 on the stack, given where inputs, scalars and locals live. */
@@ -79,51 +79,68 @@ export function simdLoop(loop: {
     0x0b,
   ];
   const vectors = loop.inputs + loop.scalars + loop.locals.length;
-  const code = [
-    ...list([
-      [1, I32],
-      [...leb(vectors), V128],
-    ]),
-    ...body,
-  ];
+  return encodeModule({ name: 'sweep', parameters, integers: 1, vectors, body });
+}
+
+/**
+ * A module that exports one function without result, over the imported memory `arena.memory`. Its locals come after
+ * its parameters: first `integers` of i32, then `vectors` of v128. `body` is its code up to and with the last `end`.
+ */
+export function encodeModule(definition: {
+  readonly name: string;
+  readonly parameters: readonly number[];
+  readonly integers: number;
+  readonly vectors: number;
+  readonly body: readonly number[];
+}): Uint8Array {
+  const { parameters, integers, vectors, body } = definition;
+  const locals = list([
+    [...leb(integers), I32],
+    [...leb(vectors), V128],
+  ]);
   return Uint8Array.from([
     ...[0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
     ...section(1, list([[0x60, ...list(parameters.map((type) => [type])), 0x00]])),
     ...section(2, list([[...name('arena'), ...name('memory'), 0x02, 0x00, 0x00]])),
     ...section(3, list([[0x00]])),
-    ...section(7, list([[...name('sweep'), 0x00, 0x00]])),
-    ...section(10, list([[...leb(code.length), ...code]])),
+    ...section(7, list([[...name(definition.name), 0x00, 0x00]])),
+    ...section(10, list([[...leb(locals.length + body.length), ...locals, ...body]])),
   ]);
+}
+
+/** The type i32 of a parameter. */
+export const I32 = 0x7f;
+/** Alignment hint of 16 bytes for loads and stores. */
+export const ALIGN_16 = 4;
+
+/** Puts a local on the stack. */
+export function localGet(index: number): number[] {
+  return [0x20, ...leb(index)];
+}
+
+/** Takes a local off the stack. */
+export function localSet(index: number): number[] {
+  return [0x21, ...leb(index)];
+}
+
+/** Unsigned LEB128. */
+export function leb(value: number): number[] {
+  const low = value & 0x7f;
+  const rest = value >>> 7;
+  return rest === 0 ? [low] : [low | 0x80, ...leb(rest)];
 }
 
 // --- internal ---
 
-const I32 = 0x7f;
 const F32 = 0x7d;
 const V128 = 0x7b;
-const ALIGN_16 = 4;
 
 const UNARY = { ceil: 0x67, floor: 0x68, neg: 0xe1, sqrt: 0xe3 } as const;
 const BINARY = { add: 0xe4, sub: 0xe5, mul: 0xe6, div: 0xe7, min: 0xe8, max: 0xe9 } as const;
 const COMPARE: Readonly<Record<string, number>> = { equal: 0x41, not_equal: 0x42, less: 0x43, less_equal: 0x45 };
 
-function localGet(index: number): number[] {
-  return [0x20, ...leb(index)];
-}
-
-function localSet(index: number): number[] {
-  return [0x21, ...leb(index)];
-}
-
 function float32Bytes(value: number): number[] {
   return [...new Uint8Array(Float32Array.of(value).buffer)]; // WebAssembly and every Node platform: little-endian
-}
-
-/** Unsigned LEB128. */
-function leb(value: number): number[] {
-  const low = value & 0x7f;
-  const rest = value >>> 7;
-  return rest === 0 ? [low] : [low | 0x80, ...leb(rest)];
 }
 
 function list(entries: readonly (readonly number[])[]): number[] {

@@ -1,9 +1,74 @@
-import { expect, test } from 'vitest';
-import { privacyStatement } from './privacy-statement.ts';
+import { describe, expect, test } from 'vitest';
+import type { DpSgdOptions, DpSgdPlan } from '../privacy/dp-plan.ts';
+import { dpSgdStatement, NO_PRIVACY, privacyStatementSchema } from './privacy-statement.ts';
+
+const OPTIONS: DpSgdOptions = {
+  mechanism: 'dp-sgd',
+  epsilon: 8,
+  delta: 1e-5,
+  mode: 'full',
+  clipping: 'fixed',
+  clipNorm: 2,
+  quantile: 0.5,
+  records: null,
+  noise: 'secure',
+  averaging: null,
+  normaliseLoss: false,
+  physicalBatch: null,
+};
+const PLAN: DpSgdPlan = { samplingRate: 0.1, expectedBatch: 100, stepsPerEpoch: 10, noiseMultiplier: 1.5, steps: 60 };
+const SPENT = { epsilon: 3, rdp: 3.5, pld: 3 };
+
+function statement(change: Partial<DpSgdOptions> = {}, spent = SPENT) {
+  const options = { ...OPTIONS, ...change };
+  return dpSgdStatement({ options, plan: PLAN, steps: 20, spent, nominalEpsilon: 2.5 });
+}
 
 test('without a mechanism nothing is claimed: epsilon without bound, in a form that JSON keeps', () => {
-  const statement = privacyStatement({ mechanism: 'none' });
-  expect(statement).toMatchObject({ mechanism: 'none', guarantee: 'none', epsilon: 'Infinity', delta: null });
-  expect(statement.text).toMatch(/^No privacy mechanism was applied\./);
-  expect(JSON.parse(JSON.stringify(statement))).toEqual(statement);
+  expect(NO_PRIVACY).toMatchObject({ mechanism: 'none', guarantee: 'none', epsilon: 'Infinity', delta: null });
+  expect(privacyStatementSchema.parse(JSON.parse(JSON.stringify(NO_PRIVACY)))).toEqual(NO_PRIVACY);
+});
+
+describe('a statement of DP-SGD', () => {
+  test('says all that a guarantee depends on, and survives JSON', () => {
+    const whole = statement();
+    expect(whole).toMatchObject({
+      guarantee: 'epsilon-delta',
+      epsilon: 3,
+      delta: 1e-5,
+      nominalEpsilon: null,
+      neighbours: 'zero-out-one',
+      unit: 'record',
+      accountant: { rdp: 3.5, pld: 3 },
+      sampling: { kind: 'poisson', rate: 0.1, expectedBatch: 100 },
+      clipping: { kind: 'fixed', clipNorm: 2, quantile: null },
+      noiseMultiplier: 1.5,
+      steps: 20,
+      noise: 'secure',
+      mode: 'full',
+    });
+    expect(whole.text).toContain('(3, 0.00001)-differential privacy');
+    expect(privacyStatementSchema.parse(JSON.parse(JSON.stringify(whole)))).toEqual(whole);
+  });
+
+  test('names the neighbours that a declared number of records gives', () => {
+    expect(statement({ records: 1000 }).neighbours).toBe('add-or-remove-one');
+  });
+
+  test.each([
+    ['the un-noised median as clip norm', { clipping: 'paper-unsound' as const }, /un-noised median/],
+    ['an encoder without noise', { mode: 'decoder-only' as const }, /encoder learns without noise/],
+    ['a seed that can be repeated', { noise: 'seeded' as const }, /for experiments only/],
+  ])('claims nothing under %s, says why, and gives a nominal epsilon', (_, change, why) => {
+    const none = statement(change);
+    expect(none).toMatchObject({ guarantee: 'none', epsilon: 'Infinity', delta: null, nominalEpsilon: 2.5 });
+    expect(none.text).toMatch(why);
+    expect(none.text).toMatch(/^NO guarantee/);
+  });
+
+  test('claims nothing where the ledger holds unbounded training on the same records', () => {
+    const none = statement({}, { epsilon: Infinity, rdp: Infinity, pld: Infinity });
+    expect(none).toMatchObject({ guarantee: 'none', epsilon: 'Infinity', accountant: { rdp: 'Infinity' } });
+    expect(none.text).toMatch(/ledger holds training without a guarantee/);
+  });
 });

@@ -8,7 +8,7 @@ import type { ImageShape } from '../models/image-shape.ts';
 import type { Vae } from '../models/vae.ts';
 import { writeFileAtomic } from '../storage/atomic-file.ts';
 import { loadState } from '../training/state-file.ts';
-import type { NamedArrays } from '../training/trainer.ts';
+import type { NamedArrays } from '../training/parameter-slots.ts';
 import type { RunFolder } from './run-folder.ts';
 import type { StrategyName } from './spec.ts';
 

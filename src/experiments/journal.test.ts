@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { StateError } from '../errors.ts';
+import { NO_PRIVACY } from '../exchange/privacy-statement.ts';
 import { openJournal, type Origin, type RoundRecord, saveJournal, withRound } from './journal.ts';
 
 const NOW = new Date('2026-01-02T03:04:05Z');
@@ -17,8 +18,8 @@ const record = (round: number): RoundRecord => ({
   },
   seconds: { silos: 1, server: 2, evaluation: 3, total: 6 },
   uploads: [
-    { silo: 'north', bytes: 100, sha256: 'ab' },
-    { silo: 'east', bytes: 100, sha256: null },
+    { silo: 'north', bytes: 100, sha256: 'ab', privacy: NO_PRIVACY },
+    { silo: 'east', bytes: 100, sha256: null, privacy: NO_PRIVACY },
   ],
 });
 
@@ -30,7 +31,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 test('a journal begins empty, at the time it is given', async () => {
   expect(await openJournal(join(folder, 'none.json'), ORIGIN, NOW)).toEqual({
-    format: 'align-fl/journal@1',
+    format: 'align-fl/journal@2',
     origin: ORIGIN,
     startedAt: NOW.toISOString(),
     strategies: {},
@@ -55,7 +56,7 @@ test('a damaged journal, or one of another version, is refused by name', async (
   const text = readFileSync(path, 'utf8');
   for (const bad of [
     text.slice(0, -9),
-    text.replace('journal@1', 'journal@2'),
+    text.replace('journal@2', 'journal@3'),
     text.replace('"round": 1', '"round": 0'),
     '[]',
   ]) {

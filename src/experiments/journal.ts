@@ -3,6 +3,7 @@
 import { existsSync } from 'node:fs';
 import { z } from 'zod';
 import { StateError } from '../errors.ts';
+import { privacyStatementSchema } from '../exchange/privacy-statement.ts';
 import { readJson, writeJsonAtomic } from '../storage/atomic-file.ts';
 import { metricsSchema } from './summary.ts';
 
@@ -13,7 +14,14 @@ const roundSchema = z.strictObject({
   metrics: metricsSchema,
   seconds: z.strictObject({ silos: seconds, server: seconds, evaluation: seconds, total: seconds }),
   /** What left each silo. `sha256` is that of a decoder, null for averaged weights. */
-  uploads: z.array(z.strictObject({ silo: z.string(), bytes: z.int().min(0), sha256: z.string().nullable() })),
+  uploads: z.array(
+    z.strictObject({
+      silo: z.string(),
+      bytes: z.int().min(0),
+      sha256: z.string().nullable(),
+      privacy: privacyStatementSchema,
+    }),
+  ),
 });
 
 const originSchema = z.strictObject({
@@ -28,7 +36,7 @@ const originSchema = z.strictObject({
 });
 
 const journalSchema = z.strictObject({
-  format: z.literal('align-fl/journal@1'),
+  format: z.literal('align-fl/journal@2'),
   origin: originSchema,
   startedAt: z.iso.datetime(),
   strategies: z.record(z.string(), z.array(roundSchema)),
@@ -47,7 +55,7 @@ export type Origin = z.infer<typeof originSchema>;
 export async function openJournal(path: string, origin: Origin, now: Date): Promise<Journal> {
   if (!existsSync(path)) {
     const startedAt = now.toISOString();
-    const journal: Journal = { format: 'align-fl/journal@1', origin, startedAt, strategies: {}, controls: null };
+    const journal: Journal = { format: 'align-fl/journal@2', origin, startedAt, strategies: {}, controls: null };
     await saveJournal(path, journal);
     return journal;
   }

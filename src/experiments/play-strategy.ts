@@ -79,9 +79,11 @@ async function playAndJudge(run: StrategyRun, round: number): Promise<RoundRecor
 }
 
 function recordOf(upload: Upload): RoundRecord['uploads'][number] {
+  const { silo, privacy } = upload;
   if (upload.kind === 'decoder') {
-    return { silo: upload.silo, bytes: upload.decoder.sizeBytes, sha256: upload.decoder.sha256 };
+    const { sizeBytes: bytes, sha256 } = upload.decoder;
+    return { silo, bytes, sha256, privacy };
   }
   const bytes = Object.values(upload.weights).reduce((sum, values) => sum + values.byteLength, 0);
-  return { silo: upload.silo, bytes, sha256: null };
+  return { silo, bytes, sha256: null, privacy };
 }

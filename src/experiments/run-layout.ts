@@ -26,6 +26,8 @@ export interface RunLayout {
   global(strategy: StrategyName): string;
   /** Folder of a silo's private state under a strategy. */
   silo(name: string, strategy: StrategyName): string;
+  /** Folder of silo `name`: its states, and its privacy ledger where no other place is named. */
+  siloHome(name: string): string;
   /** A picture; `name` without extension. */
   image(name: string): string;
 }
@@ -41,6 +43,7 @@ export function runLayout(root: string): RunLayout {
     decoder: (round, name) => join(root, 'decoders', `round-${round}`, `${checked(name)}.onnx`),
     global: (strategy) => join(root, 'global', strategy),
     silo: (name, strategy) => join(root, 'silos', checked(name), strategy),
+    siloHome: (name) => join(root, 'silos', checked(name)),
     image: (name) => join(root, 'images', `${checked(name, IMAGE_NAME)}.png`),
   };
 }

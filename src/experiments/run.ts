@@ -11,7 +11,6 @@ import { childKey, type Key, seedKey } from '../engine/keys.ts';
 import { AbortedError, DeviceError } from '../errors.ts';
 import { probeControls } from '../evaluation/controls.ts';
 import { createGlobalEvaluator, type GlobalEvaluator } from '../evaluation/global-evaluator.ts';
-import { privacyStatement } from '../exchange/privacy-statement.ts';
 import { alignStrategy } from '../federation/align.ts';
 import { fedAvgStrategy } from '../federation/fedavg.ts';
 import type { SiloDiary } from '../federation/silo-diary.ts';
@@ -27,6 +26,7 @@ import { type Journal, type Origin, openJournal, saveJournal } from './journal.t
 import { globalStateFile, saveGlobalModel } from './global-model.ts';
 import { type DataAccess, gatherMaterials, type Materials } from './materials.ts';
 import { controlMetrics } from './metrics.ts';
+import { ledgerDirOf, privacyWarnings } from './ledger-places.ts';
 import { savePictures, savePoolPictures } from './pictures.ts';
 import { playStrategy } from './play-strategy.ts';
 import { isKept, type RunEvent } from './run-events.ts';
@@ -119,8 +119,10 @@ async function play(options: Play): Promise<Summary> {
             architecture: modelOfSilo(spec, spec.silos[i] as (typeof spec.silos)[number]),
             loss: spec.loss,
             local: spec.local,
-            privacy: privacyStatement(spec.privacy),
+            privacy: spec.privacy,
+            plannedRounds: spec.rounds * spec.strategies.length,
             stateDir: layout.silo(silo, name),
+            ledgerDir: ledgerDirOf(spec, layout, silo),
             seed: spec.seed,
             images: set,
           },
@@ -173,9 +175,23 @@ function refuseConvolutionsOnWasm(engine: Engine, spec: Spec): void {
 /** A simulation may watch its silos: what they tell goes into the run's events. */
 function diaryOf(strategy: StrategyName, silo: string, emit: Play['emit']): SiloDiary {
   return {
+    onSpent: (round, { epsilon, budgetEpsilon, delta }) =>
+      emit({
+        kind: 'silo-spent',
+        strategy,
+        round,
+        silo,
+        epsilon: asJson(epsilon),
+        budgetEpsilon: asJson(budgetEpsilon),
+        delta,
+      }),
     onProgress: (round, progress) => emit({ kind: 'silo-progress', strategy, round, silo, ...progress }),
     onEpoch: (round, epoch, terms) => emit({ kind: 'silo-epoch', strategy, round, silo, epoch, terms }),
   };
+}
+
+function asJson(epsilon: number): number | 'Infinity' {
+  return Number.isFinite(epsilon) ? epsilon : 'Infinity';
 }
 
 function announce({ folder, emit }: Play, { dataSet, manifest }: Materials, engine: Engine): void {
@@ -200,6 +216,7 @@ function announce({ folder, emit }: Play, { dataSet, manifest }: Materials, engi
   });
   const sizes = manifest.silos.map(({ examples }) => examples);
   emit({ kind: 'run-planned', ...workPlan(spec, sizes) });
+  for (const text of privacyWarnings(spec, sizes)) emit({ kind: 'notice', text });
   if (engine.executor === 'wasm' && spec.engine.executor === 'auto') emit({ kind: 'notice', text: FALLBACK_NOTICE });
 }
 

@@ -3,6 +3,7 @@
 
 import { z } from 'zod';
 import { partitionSchema, sourceSchema } from './data-spec.ts';
+import { privacySchema } from './privacy-spec.ts';
 import { count, MAX_SILOS } from './spec-numbers.ts';
 import { modelSchema, type optimizerSchema, type scheduleSchema, trainingFields } from './training-spec.ts';
 
@@ -94,13 +95,7 @@ export const specSchema = z
       .min(1)
       .default(['align'])
       .describe('The first is the main one, the others are baselines beside it.'),
-    privacy: z
-      .discriminatedUnion('mechanism', [
-        z.strictObject({
-          mechanism: z.literal('none').describe('No formal privacy: the decoders may reveal training images.'),
-        }),
-      ])
-      .describe('Privacy mechanism. It has no default: write out what you want.'),
+    privacy: privacySchema,
     evaluation: z
       .strictObject({
         probeSplits: count(100)

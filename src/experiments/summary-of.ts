@@ -6,7 +6,6 @@ import { availableParallelism } from 'node:os';
 import { relative } from 'node:path';
 import { imageSetHash } from '../data/image-set.ts';
 import type { Engine } from '../engine/engine.ts';
-import { privacyStatement } from '../exchange/privacy-statement.ts';
 import type { Journal, RoundRecord } from './journal.ts';
 import type { Materials } from './materials.ts';
 import type { RunFolder } from './run-folder.ts';
@@ -62,7 +61,6 @@ export async function summaryOf(parts: SummaryParts): Promise<Summary> {
 async function strategySummary(strategy: StrategyName, parts: SummaryParts): Promise<StrategySummary> {
   const records = parts.journal.strategies[strategy] ?? [];
   const last = records[records.length - 1] as RoundRecord;
-  const privacy = privacyStatement(parts.folder.spec.privacy);
   const total = (stage: keyof RoundRecord['seconds']) => records.reduce((sum, { seconds }) => sum + seconds[stage], 0);
   return {
     strategy,
@@ -72,6 +70,8 @@ async function strategySummary(strategy: StrategyName, parts: SummaryParts): Pro
       const uploads = records.flatMap(({ round, uploads: all }) =>
         all.filter(({ silo }) => silo === name).map(({ bytes, sha256: hash }) => ({ round, bytes, sha256: hash })),
       );
+      // What is claimed of the last upload holds for all of them together.
+      const { privacy } = last.uploads.find(({ silo }) => silo === name) as RoundRecord['uploads'][number];
       return {
         name,
         examples,
@@ -80,6 +80,7 @@ async function strategySummary(strategy: StrategyName, parts: SummaryParts): Pro
         epsilon: privacy.epsilon,
         delta: privacy.delta,
         privacyText: privacy.text,
+        privacy,
         uploadBytes: {
           perRound: uploads.map(({ bytes }) => bytes),
           total: uploads.reduce((sum, { bytes }) => sum + bytes, 0),

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { StateError } from '../errors.ts';
+import { NO_PRIVACY } from '../exchange/privacy-statement.ts';
 import { parseSpec } from './parse-spec.ts';
 import { findPreset } from './presets.ts';
 import { type Metrics, paperOfSummary, readSummary, type Summary, summarySchema, writeSummary } from './summary.ts';
@@ -44,7 +45,8 @@ const summary: Summary = {
           mechanism: 'none',
           epsilon: 'Infinity',
           delta: null,
-          privacyText: 'None.',
+          privacyText: NO_PRIVACY.text,
+          privacy: NO_PRIVACY,
           uploadBytes: { perRound: [2_270_000], total: 2_270_000 },
           decoders: [{ round: 1, sha256: HASH, bytes: 2_270_000 }],
         },

@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import { StateError } from '../errors.ts';
+import { privacyStatementSchema } from '../exchange/privacy-statement.ts';
 import { readJson, writeJsonAtomic } from '../storage/atomic-file.ts';
 import { type PaperMethod, paperNumbersFor } from './paper-numbers.ts';
 import type { Spec } from './spec.ts';
@@ -58,6 +59,7 @@ const siloSchema = z.strictObject({
     .describe('Privacy spent in all rounds; "Infinity" for none at all, null where no claim can be made.'),
   delta: fraction.nullable().describe('Delta that belongs to epsilon; null where epsilon is no number.'),
   privacyText: z.string().min(1).describe('What is claimed about privacy, for people.'),
+  privacy: privacyStatementSchema.describe('The statement of the last release in full, which covers all of them.'),
   uploadBytes: z
     .strictObject({
       perRound: z.array(amount).describe('What left the silo in each round.'),

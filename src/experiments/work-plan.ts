@@ -13,7 +13,10 @@ export interface WorkPlan {
 /** The plan of a spec whose silos have `sizes` images. */
 export function workPlan(spec: Spec, sizes: readonly number[]): WorkPlan {
   const { local, server } = spec;
-  const siloSteps = sizes.reduce((sum, size) => sum + local.epochs * stepsPerEpoch(size, local.batchSize), 0);
+  // Private training draws its batches from as many records as were declared.
+  const declared = spec.privacy.mechanism === 'none' ? null : spec.privacy.records;
+  const stepsOf = (size: number) => local.epochs * stepsPerEpoch(declared ?? size, local.batchSize);
+  const siloSteps = sizes.reduce((sum, size) => sum + stepsOf(size), 0);
   const images = syntheticImageCount(server, spec.silos.length);
   const align = server.epochs * stepsPerEpoch(images, server.batchSize);
   const serverSteps = Object.fromEntries(spec.strategies.map((name) => [name, name === 'align' ? align : 0]));

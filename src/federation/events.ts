@@ -16,10 +16,18 @@ interface Steps {
   readonly loss: number;
 }
 
+/** What a silo's ledger says, the round under way included. Text where it is infinite, as JSON knows no infinity. */
+interface Privacy {
+  readonly epsilon: number | 'Infinity';
+  readonly budgetEpsilon: number | 'Infinity';
+  readonly delta: number;
+}
+
 /** Events of a round. Progress events may come with every step and are not kept. */
 export type RoundEvent =
   | ({ readonly kind: 'silo-started' | 'silo-finished'; readonly silo: string } & Place)
   | ({ readonly kind: 'silo-progress'; readonly silo: string } & Place & Steps)
+  | ({ readonly kind: 'silo-spent'; readonly silo: string } & Place & Privacy)
   | ({ readonly kind: 'silo-epoch'; readonly silo: string; readonly epoch: number; readonly terms: Terms } & Place)
   | ({ readonly kind: 'server-started' | 'server-finished' } & Place)
   | ({ readonly kind: 'server-progress' } & Place & Steps)

@@ -4,13 +4,14 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { smallSilo, SMALL_MODEL, temporaryFolder } from '../../test/small-silos.ts';
 import { type Engine, openEngine } from '../engine/engine.ts';
 import { seedKey } from '../engine/keys.ts';
+import { NO_PRIVACY } from '../exchange/privacy-statement.ts';
 import type { WeightsUpdate } from '../exchange/weights-update.ts';
 import { initialParameters } from '../models/initialise.ts';
 import { vaeOf } from '../models/vae.ts';
 import { averageWeights } from '../server/average.ts';
 import { createSiloRunner, type SiloRunner } from '../silo/silo.ts';
 import { loadState } from '../training/state-file.ts';
-import type { NamedArrays } from '../training/trainer.ts';
+import type { NamedArrays } from '../training/parameter-slots.ts';
 import { fedAvgStrategy } from './fedavg.ts';
 import { localPort } from './local-port.ts';
 import { playRound } from './round.ts';
@@ -48,6 +49,7 @@ const update = (silo: string, examples: number, w: number): WeightsUpdate => ({
   round: 1,
   examples,
   weights: { w: Float32Array.of(w) },
+  privacy: NO_PRIVACY,
 });
 
 describe('FedAvg', () => {

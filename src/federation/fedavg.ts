@@ -4,7 +4,7 @@ import type { WeightsUpdate } from '../exchange/weights-update.ts';
 import { averageWeights } from '../server/average.ts';
 import { requireRoundBefore } from '../training/round-training.ts';
 import { loadState, saveState } from '../training/state-file.ts';
-import type { NamedArrays } from '../training/trainer.ts';
+import type { NamedArrays } from '../training/parameter-slots.ts';
 import type { Strategy } from './strategy.ts';
 
 export interface FedAvgOptions {

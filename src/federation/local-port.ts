@@ -1,6 +1,7 @@
 // A silo in this very thread: for tests, for debugging, and for machines with one core.
 
-import type { SiloConfig, SiloRunner } from '../silo/silo.ts';
+import type { SiloRunner } from '../silo/silo.ts';
+import type { SiloConfig } from '../silo/silo-config.ts';
 import type { SiloDiary } from './silo-diary.ts';
 import type { SiloPort } from './silo-port.ts';
 
@@ -11,6 +12,7 @@ export function localPort(runner: SiloRunner, config: SiloConfig, diary: SiloDia
     play: (task, hooks = {}) =>
       runner.play(config, task, {
         signal: hooks.signal,
+        onSpent: (spent) => diary.onSpent?.(task.round, spent),
         onStep: (progress) => diary.onProgress?.(task.round, progress),
         onEpoch: (epoch, terms) => diary.onEpoch?.(task.round, epoch, terms),
       }),

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { NO_PRIVACY } from '../exchange/privacy-statement.ts';
 import type { Task } from '../exchange/task.ts';
 import type { Upload } from '../exchange/upload.ts';
 import type { RoundEvent } from './events.ts';
@@ -7,7 +8,14 @@ import type { SiloPort } from './silo-port.ts';
 import type { Strategy } from './strategy.ts';
 
 const TASK: Task = { kind: 'train-own', run: 'round', round: 3 };
-const upload = (silo: string): Upload => ({ kind: 'weights', silo, round: 3, weights: {}, examples: 1 });
+const upload = (silo: string): Upload => ({
+  kind: 'weights',
+  silo,
+  round: 3,
+  weights: {},
+  examples: 1,
+  privacy: NO_PRIVACY,
+});
 
 /** A silo that ends after so many turns, or fails. */
 function silo(name: string, { turns = 0, error = null as Error | null, tasks = [] as Task[] } = {}): SiloPort {

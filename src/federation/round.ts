@@ -4,7 +4,7 @@
 // to reach a silo (local-port.ts, thread-port.ts). Neither knows the other, and this page is all that joins them.
 
 import type { Upload } from '../exchange/upload.ts';
-import type { NamedArrays } from '../training/trainer.ts';
+import type { NamedArrays } from '../training/parameter-slots.ts';
 import type { Emit } from './events.ts';
 import { inOrder } from './in-order.ts';
 import type { SiloPort } from './silo-port.ts';

@@ -10,7 +10,8 @@ import { AbortedError, NumericalError, SpecError, StateError } from '../errors.t
 import type { Task } from '../exchange/task.ts';
 import { initialParameters } from '../models/initialise.ts';
 import { vaeOf } from '../models/vae.ts';
-import { createSiloRunner, type SiloConfig } from '../silo/silo.ts';
+import { createSiloRunner } from '../silo/silo.ts';
+import type { SiloConfig } from '../silo/silo-config.ts';
 import { localPort } from './local-port.ts';
 import type { SiloDiary, SiloProgress } from './silo-diary.ts';
 import type { SiloPort } from './silo-port.ts';

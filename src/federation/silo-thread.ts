@@ -43,6 +43,7 @@ async function play({ config, task }: Extract<ToThread, { kind: 'play' }>): Prom
         saidAt = now;
         say({ kind: 'progress', progress });
       },
+      onSpent: (spent) => say({ kind: 'spent', spent }),
       onEpoch: (epoch, terms) => say({ kind: 'epoch', epoch, terms }),
     });
     say({ kind: 'done', upload });

@@ -3,7 +3,7 @@
 import type { Task } from '../exchange/task.ts';
 import type { Upload } from '../exchange/upload.ts';
 import type { RoundHooks } from '../training/round-training.ts';
-import type { NamedArrays } from '../training/trainer.ts';
+import type { NamedArrays } from '../training/parameter-slots.ts';
 
 export interface Strategy {
   readonly name: 'align' | 'fedavg';

@@ -4,7 +4,8 @@ import type { EngineOptions } from '../engine/engine.ts';
 import * as errors from '../errors.ts';
 import type { Task } from '../exchange/task.ts';
 import type { Upload } from '../exchange/upload.ts';
-import type { SiloConfig } from '../silo/silo.ts';
+import type { SiloConfig } from '../silo/silo-config.ts';
+import type { Spent } from '../silo/silo-account.ts';
 import type { SiloProgress } from './silo-diary.ts';
 
 /** Given to a thread when it starts. */
@@ -18,6 +19,7 @@ export type ToThread =
   | { readonly kind: 'close' };
 
 export type FromThread =
+  | { readonly kind: 'spent'; readonly spent: Spent }
   | { readonly kind: 'progress'; readonly progress: SiloProgress }
   | { readonly kind: 'epoch'; readonly epoch: number; readonly terms: Readonly<Record<string, number>> }
   | { readonly kind: 'done'; readonly upload: Upload }

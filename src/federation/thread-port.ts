@@ -6,7 +6,7 @@ import type { ImageSet } from '../data/image-set.ts';
 import { AbortedError, LostPeerError } from '../errors.ts';
 import type { Task } from '../exchange/task.ts';
 import type { Upload } from '../exchange/upload.ts';
-import type { SiloConfig } from '../silo/silo.ts';
+import type { SiloConfig } from '../silo/silo-config.ts';
 import type { SiloDiary } from './silo-diary.ts';
 import type { SiloPort } from './silo-port.ts';
 import { type FromThread, revivedError, type ThreadSetup, type ToThread } from './thread-messages.ts';
@@ -103,9 +103,10 @@ async function playOn(worker: Worker, config: SiloConfig, task: Task, hooks: Wat
   let stopListening = () => {};
   try {
     return await new Promise<Upload>((resolve, reject) => {
-      const { onProgress, onEpoch } = hooks.diary;
+      const { onSpent, onProgress, onEpoch } = hooks.diary;
       const onMessage = (message: FromThread) => {
         try {
+          if (message.kind === 'spent') onSpent?.(task.round, message.spent);
           if (message.kind === 'progress') onProgress?.(task.round, message.progress);
           if (message.kind === 'epoch') onEpoch?.(task.round, message.epoch, message.terms);
         } catch (error) {

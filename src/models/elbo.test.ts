@@ -41,7 +41,8 @@ async function elbo(vae: Vae, parameters: Named, batch: { x: Float32Array; bits:
   type Inputs = { parameters: Record<string, np.Array>; x: np.Array; bits: np.Array };
   const f = ({ parameters: p, x, bits }: Inputs) => {
     const lossOf = (q: Record<string, np.Array>) => {
-      const { loss, ...others } = negativeElbo(vae, q, { x, bits }, options);
+      const terms = Object.entries(negativeElbo(vae, q, { x, bits }, options));
+      const { loss, ...others } = Object.fromEntries(terms.map(([name, term]) => [name, (term as np.Array).mean()]));
       return [loss, others] as [np.Array, Record<string, np.Array>];
     };
     const [[loss, others], gradients] = valueAndGrad(lossOf, { hasAux: true })(p);

@@ -1,19 +1,20 @@
-// The evidence lower bound as a loss: reconstruction summed over pixels plus a weighted KL term, averaged over latent dimensions.
+// The evidence lower bound as a loss of each image: reconstruction summed over pixels plus a weighted KL term, averaged
+// over latent dimensions.
 
 import { numpy as np } from '@jax-js/jax';
 import { gaussianFromBits } from '../engine/gaussian.ts';
-import type { Parameters } from './layers.ts';
+import type { Observe, Parameters } from './layers.ts';
 import { sigmoid } from './layers.ts';
 import type { Vae } from './vae.ts';
 
 export interface ElboOptions {
   /** `mse`: squared error, as the paper; `bernoulli`: cross-entropy of pixels in [0, 1]. Both summed over pixels. */
   readonly reconstruction: 'mse' | 'bernoulli';
-  /** lambda_KL. The KL term is averaged over batch *and* latent dimensions, as in the authors' setting. */
+  /** lambda_KL. The KL term is averaged over latent dimensions, as in the authors' setting. */
   readonly klWeight: number;
 }
 
-/** Terms of the loss, each a scalar averaged over the batch. */
+/** Terms of the loss, each [B]: one number for an image. */
 export interface ElboTerms {
   readonly loss: np.Array;
   readonly reconstruction: np.Array;
@@ -30,11 +31,12 @@ export function negativeElbo(
   parameters: Parameters,
   batch: { readonly x: np.Array; readonly bits: np.Array },
   options: ElboOptions,
+  observe?: Observe,
 ): ElboTerms {
   const { x, bits } = batch;
-  const { mean, logVariance } = vae.encode(parameters, x.ref);
+  const { mean, logVariance } = vae.encode(parameters, x.ref, observe);
   const spread = np.exp(logVariance.ref.mul(0.5)).mul(gaussianFromBits(bits)); // [B, L]
-  const logits = vae.decode(parameters, mean.ref.add(spread)); // [B, D]
+  const logits = vae.decode(parameters, mean.ref.add(spread), observe); // [B, D]
   const reconstruction = options.reconstruction === 'mse' ? squaredError(logits, x) : crossEntropy(logits, x);
   const kl = klToStandardNormal(mean, logVariance);
   return { loss: reconstruction.ref.add(kl.ref.mul(options.klWeight)), reconstruction, kl };
@@ -42,20 +44,20 @@ export function negativeElbo(
 
 // --- internal ---
 
-/** Mean over the batch of the sum over pixels of (x - sigmoid(logits))^2. */
+/** Sum over pixels of (x - sigmoid(logits))^2. */
 function squaredError(logits: np.Array, x: np.Array): np.Array {
-  return np.square(sigmoid(logits).sub(x)).sum(1).mean();
+  return np.square(sigmoid(logits).sub(x)).sum(1); // [B]
 }
 
-/** Mean over the batch of the sum over pixels of the binary cross-entropy, in the form that cannot overflow. */
+/** Sum over pixels of the binary cross-entropy, in the form that cannot overflow. */
 function crossEntropy(logits: np.Array, x: np.Array): np.Array {
   const size = np.abs(logits.ref);
   const tail = np.log(np.exp(np.negative(size)).add(1)); // log(1 + exp(-|l|))
-  return np.maximum(logits.ref, 0).sub(logits.mul(x)).add(tail).sum(1).mean();
+  return np.maximum(logits.ref, 0).sub(logits.mul(x)).add(tail).sum(1); // [B]
 }
 
-/** KL(q(z | x) || N(0, I)) = -1/2 mean over batch and latent of (1 + logVar - mean^2 - exp(logVar)). */
+/** KL(q(z | x) || N(0, I)) = -1/2 mean over latent of (1 + logVar - mean^2 - exp(logVar)). */
 function klToStandardNormal(mean: np.Array, logVariance: np.Array): np.Array {
   const inner = logVariance.ref.add(1).sub(np.square(mean)).sub(np.exp(logVariance));
-  return inner.mean().mul(-0.5);
+  return inner.mean(1).mul(-0.5); // [B]
 }

@@ -6,6 +6,22 @@ import type { ArraySpec } from '../engine/array-spec.ts';
 /** Parameters by name, as traced arrays. A layer owns two: `<layer>.weight` and `<layer>.bias`. */
 export type Parameters = Readonly<Record<string, np.Array>>;
 
+/** How a layer maps its input, as far as the gradient of one example depends on it. */
+export type LayerKind = 'dense' | 'convolution' | 'transposedConvolution';
+
+/** A layer at work. `input` is a reference of its own: whoever listens disposes of it or returns it. */
+export interface LayerCall {
+  readonly layer: string;
+  readonly kind: LayerKind;
+  /** [B, ...] */
+  readonly input: np.Array;
+  /** Without B. */
+  readonly outputShape: readonly number[];
+}
+
+/** Hears of every layer that a model uses, while it is traced. */
+export type Observe = (call: LayerCall) => void;
+
 /** A parameter before it exists: shape, and the number of inputs each output sums over, which sets its first values. */
 export interface ParameterSpec extends ArraySpec {
   readonly dtype: 'float32';
@@ -20,24 +36,32 @@ export function denseSpecs(layer: string, inputs: number, outputs: number): Para
 }
 
 /** `x [B, inputs] -> [B, outputs]` */
-export function dense(parameters: Parameters, layer: string, x: np.Array): np.Array {
-  return np.matmul(x, read(parameters, `${layer}.weight`)).add(read(parameters, `${layer}.bias`));
+export function dense(parameters: Parameters, layer: string, x: np.Array, observe?: Observe): np.Array {
+  const weight = read(parameters, `${layer}.weight`);
+  observe?.({ layer, kind: 'dense', input: x.ref, outputShape: [weight.shape[1] as number] });
+  return np.matmul(x, weight).add(read(parameters, `${layer}.bias`));
 }
 
-/** Specs of a 4 x 4 convolution: weight [outputs, inputs, 4, 4], bias [outputs, 1, 1]. */
+/** Specs of a 4 x 4 convolution, stride 2, padding 1: weight [outputs, inputs, 4, 4], bias [outputs, 1, 1]. */
 export function convolutionSpecs(layer: string, inputs: number, outputs: number): ParameterSpecs {
   return specs(layer, [outputs, inputs, KERNEL, KERNEL], [outputs, 1, 1], inputs * KERNEL * KERNEL);
 }
 
 /** Halves height and width: `x [B, inputs, H, W] -> [B, outputs, H/2, W/2]`. */
-export function convolution(parameters: Parameters, layer: string, x: np.Array): np.Array {
+export function convolution(parameters: Parameters, layer: string, x: np.Array, observe?: Observe): np.Array {
   const weight = read(parameters, `${layer}.weight`);
+  const [, , height, width] = x.shape as [number, number, number, number];
+  const outputShape = [weight.shape[0] as number, height / 2, width / 2];
+  observe?.({ layer, kind: 'convolution', input: x.ref, outputShape });
   return lax.convGeneralDilated(x, weight, [2, 2], PADDING).add(read(parameters, `${layer}.bias`));
 }
 
 /** Doubles height and width: `x [B, inputs, H, W] -> [B, outputs, 2H, 2W]`, the transpose of `convolution`. */
-export function transposedConvolution(parameters: Parameters, layer: string, x: np.Array): np.Array {
+export function transposedConvolution(parameters: Parameters, layer: string, x: np.Array, observe?: Observe): np.Array {
   const weight = read(parameters, `${layer}.weight`);
+  const [, , height, width] = x.shape as [number, number, number, number];
+  const outputShape = [weight.shape[0] as number, 2 * height, 2 * width];
+  observe?.({ layer, kind: 'transposedConvolution', input: x.ref, outputShape });
   const spread = lax.convGeneralDilated(x, weight, [1, 1], TRANSPOSED_PADDING, { lhsDilation: [2, 2] });
   return spread.add(read(parameters, `${layer}.bias`));
 }

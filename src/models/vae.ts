@@ -11,6 +11,7 @@ import {
   convolutionSpecs,
   dense,
   denseSpecs,
+  type Observe,
   type Parameters,
   type ParameterSpecs,
   relu,
@@ -25,9 +26,13 @@ export interface Vae {
   readonly pixels: number;
   readonly parameters: ParameterSpecs;
   /** `x [B, D] -> mean [B, L], logVariance [B, L]` of q(z | x). Keeps `parameters` alive. */
-  encode(parameters: Parameters, x: np.Array): { readonly mean: np.Array; readonly logVariance: np.Array };
+  encode(
+    parameters: Parameters,
+    x: np.Array,
+    observe?: Observe,
+  ): { readonly mean: np.Array; readonly logVariance: np.Array };
   /** `z [B, L] -> logits [B, D]`; pixels are their sigmoid. Keeps `parameters` alive. */
-  decode(parameters: Parameters, z: np.Array): np.Array;
+  decode(parameters: Parameters, z: np.Array, observe?: Observe): np.Array;
 }
 
 /** The autoencoder of an architecture for images of the given size. Throws SpecError where they do not fit. */
@@ -60,11 +65,8 @@ function mlpVae(architecture: MlpArchitecture, shape: ImageShape): Vae {
   const code = inward[inward.length - 1] as number;
   const stack = (part: string, widths: readonly number[]) =>
     widths.slice(1).map((width, i) => denseSpecs(`${part}.${i}`, widths[i] as number, width));
-  const run = (parameters: Parameters, part: string, count: number, x: np.Array) => {
-    let h = x;
-    for (let i = 0; i < count; i++) h = relu(dense(parameters, `${part}.${i}`, h)); // [B, width i]
-    return h;
-  };
+  const run = (parameters: Parameters, part: string, x: np.Array, observe?: Observe) =>
+    hidden.reduce((h, _, i) => relu(dense(parameters, `${part}.${i}`, h, observe)), x); // [B, width i]
   return {
     architecture,
     latent,
@@ -76,10 +78,10 @@ function mlpVae(architecture: MlpArchitecture, shape: ImageShape): Vae {
       denseSpecs('encoder.logVariance', code, latent),
       ...stack('decoder', outward),
     ),
-    encode: (parameters, x) => heads(parameters, run(parameters, 'encoder', hidden.length, x)),
-    decode: (parameters, z) => {
-      const h = run(parameters, 'decoder', hidden.length, z); // [B, first hidden width]
-      return dense(parameters, `decoder.${hidden.length}`, h); // [B, D]
+    encode: (parameters, x, observe) => heads(parameters, run(parameters, 'encoder', x, observe), observe),
+    decode: (parameters, z, observe) => {
+      const h = run(parameters, 'decoder', z, observe); // [B, first hidden width]
+      return dense(parameters, `decoder.${hidden.length}`, h, observe); // [B, D]
     },
   };
 }
@@ -112,17 +114,17 @@ function convVae(architecture: ConvArchitecture, shape: ImageShape): Vae {
         convolutionSpecs(`decoder.${i + 1}`, inward[depth - i] as number, inward[depth - i - 1] as number),
       ),
     ),
-    encode: (parameters, x) => {
+    encode: (parameters, x, observe) => {
       const batch = x.shape[0] as number;
       let a = x.reshape([batch, shape.channels, shape.height, shape.width]);
-      for (let i = 0; i < depth; i++) a = relu(convolution(parameters, `encoder.${i}`, a)); // [B, C_i, H / 2^i, ..]
-      return heads(parameters, a.reshape([batch, c * h * w]));
+      for (let i = 0; i < depth; i++) a = relu(convolution(parameters, `encoder.${i}`, a, observe)); // [B, C_i, ..]
+      return heads(parameters, a.reshape([batch, c * h * w]), observe);
     },
-    decode: (parameters, z) => {
+    decode: (parameters, z, observe) => {
       const batch = z.shape[0] as number;
-      let a = relu(dense(parameters, 'decoder.0', z)).reshape([batch, c, h, w]);
+      let a = relu(dense(parameters, 'decoder.0', z, observe)).reshape([batch, c, h, w]);
       for (let i = 1; i <= depth; i++) {
-        a = transposedConvolution(parameters, `decoder.${i}`, a);
+        a = transposedConvolution(parameters, `decoder.${i}`, a, observe);
         if (i < depth) a = relu(a);
       }
       return a.reshape([batch, pixels]); // [B, D]
@@ -130,8 +132,8 @@ function convVae(architecture: ConvArchitecture, shape: ImageShape): Vae {
   };
 }
 
-function heads(parameters: Parameters, h: np.Array) {
-  const mean = dense(parameters, 'encoder.mean', h.ref); // [B, L]
-  const logVariance = dense(parameters, 'encoder.logVariance', h); // [B, L]
+function heads(parameters: Parameters, h: np.Array, observe?: Observe) {
+  const mean = dense(parameters, 'encoder.mean', h.ref, observe); // [B, L]
+  const logVariance = dense(parameters, 'encoder.logVariance', h, observe); // [B, L]
   return { mean, logVariance };
 }

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { ShapeError } from '../errors.ts';
+import { NO_PRIVACY } from '../exchange/privacy-statement.ts';
 import type { WeightsUpdate } from '../exchange/weights-update.ts';
 import { averageWeights } from './average.ts';
 
@@ -12,6 +13,7 @@ const update = (
   kind: 'weights',
   silo,
   round: 1,
+  privacy: NO_PRIVACY,
   examples,
   weights: Object.fromEntries(Object.entries(weights).map(([name, values]) => [name, Float32Array.from(values)])),
 });

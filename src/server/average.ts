@@ -2,7 +2,7 @@
 
 import { ShapeError } from '../errors.ts';
 import type { WeightsUpdate } from '../exchange/weights-update.ts';
-import type { NamedArrays } from '../training/trainer.ts';
+import type { NamedArrays } from '../training/parameter-slots.ts';
 
 /** Mean of the updates' parameters, each weighted by its number of examples; summed in float64. */
 export function averageWeights(updates: readonly WeightsUpdate[]): NamedArrays {

@@ -7,7 +7,8 @@ import { initialParameters } from '../models/initialise.ts';
 import type { Vae } from '../models/vae.ts';
 import { floatExamples } from '../training/examples.ts';
 import { type RoundHooks, trainRound } from '../training/round-training.ts';
-import { createTrainer, type NamedArrays, type TrainingOptions } from '../training/trainer.ts';
+import type { NamedArrays } from '../training/parameter-slots.ts';
+import { createTrainer, type TrainingOptions } from '../training/trainer.ts';
 import { vaeObjective } from '../training/vae-objective.ts';
 
 export interface GlobalVae {

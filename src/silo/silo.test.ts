@@ -12,7 +12,8 @@ import { exportDecoder } from '../models/decoder-export.ts';
 import { initialParameters } from '../models/initialise.ts';
 import { vaeOf } from '../models/vae.ts';
 import { loadState } from '../training/state-file.ts';
-import { createSiloRunner, type SiloConfig, type SiloRunner } from './silo.ts';
+import { createSiloRunner, type SiloRunner } from './silo.ts';
+import type { SiloConfig } from './silo-config.ts';
 
 const ROOT = temporaryFolder();
 const GREY = { channels: 1, height: 28, width: 28 };

@@ -1,65 +1,89 @@
 // A participant: trains its own model on its own images, keeps its own state, and gives away what a task asks for.
 
-import { join } from 'node:path';
+import { createHash } from 'node:crypto';
 import { imageExamples } from '../data/batches.ts';
-import type { ImageSet } from '../data/image-set.ts';
 import type { Engine } from '../engine/engine.ts';
-import { childKey, seedKey } from '../engine/keys.ts';
+import { childKey, secretKey, seedKey } from '../engine/keys.ts';
 import { seal } from '../exchange/gate.ts';
-import type { PrivacyStatement } from '../exchange/privacy-statement.ts';
 import type { Task } from '../exchange/task.ts';
 import type { Upload } from '../exchange/upload.ts';
-import type { Architecture } from '../models/architecture.ts';
-import type { ElboOptions } from '../models/elbo.ts';
 import { initialParameters } from '../models/initialise.ts';
 import { type Vae, vaeOf } from '../models/vae.ts';
+import { type DpSgdPlan, planDpSgd } from '../privacy/dp-plan.ts';
+import { createDpTrainers, type DpTrainers } from '../privacy/dp-trainer.ts';
 import { type RoundHooks, trainRound } from '../training/round-training.ts';
-import { createTrainer, type Trainer, type TrainingOptions } from '../training/trainer.ts';
+import { createTrainer, type Trainer } from '../training/trainer.ts';
+import type { NamedArrays } from '../training/parameter-slots.ts';
+import { scaledObjective } from '../training/objective.ts';
 import { vaeObjective } from '../training/vae-objective.ts';
+import type { SiloConfig } from './silo-config.ts';
+import { openAccount, type Spent, stateFileOf } from './silo-account.ts';
 
-/** All that decides what a silo does, as plain data: it can be sent to a thread. */
-export interface SiloConfig {
-  readonly name: string;
-  readonly architecture: Architecture;
-  readonly loss: ElboOptions;
-  readonly local: TrainingOptions;
-  readonly privacy: PrivacyStatement;
-  /** Folder of the silo's private state; nothing in it is ever sent. */
-  readonly stateDir: string;
-  /** Root of the experiment's randomness. */
-  readonly seed: number;
-  readonly images: ImageSet;
+export interface SiloHooks extends RoundHooks {
+  /** When a round is paid for, before its training. */
+  readonly onSpent?: ((spent: Spent) => void) | undefined;
 }
 
 /** Plays tasks for silos. Models compiled once serve every silo of the same architecture. */
 export interface SiloRunner {
   /**
    * Does what `task` asks and returns what may leave. Done twice it returns the same: a completed round is read back
-   * from the silo's disk. Throws PrivacyError where the gate refuses, AbortedError on abort (the last saved epoch stays).
+   * from the silo's disk. Throws PrivacyError where the silo's budget or the gate refuses, AbortedError on abort (the last
+   * saved epoch stays).
    */
-  play(config: SiloConfig, task: Task, hooks?: RoundHooks): Promise<Upload>;
+  play(config: SiloConfig, task: Task, hooks?: SiloHooks): Promise<Upload>;
 }
 
 /** A runner on `engine`. It plays one task after another, in the order of the calls. */
 export function createSiloRunner(engine: Engine): SiloRunner {
-  const trainers = new Map<string, Promise<Trainer>>();
-  const trainerFor = (config: SiloConfig, vae: Vae): Promise<Trainer> => {
-    const identity = JSON.stringify([config.architecture, config.images.shape, config.loss, config.local]);
-    const known = trainers.get(identity);
+  const compiled = new Map<string, Promise<Trainer | DpTrainers>>();
+  const remembered = <T extends Trainer | DpTrainers>(identity: unknown, compile: () => Promise<T>): Promise<T> => {
+    const name = JSON.stringify(identity);
+    const known = compiled.get(name) as Promise<T> | undefined;
     if (known) return known;
-    const fresh = createTrainer(engine, vaeObjective('silo VAE', vae, config.loss), config.local);
-    trainers.set(identity, fresh);
-    fresh.catch(() => trainers.delete(identity)); // a failure must not be remembered
+    const fresh = compile();
+    compiled.set(name, fresh);
+    fresh.catch(() => compiled.delete(name)); // a failure must not be remembered
     return fresh;
+  };
+  const trainerFor = async (config: SiloConfig, vae: Vae, plan: DpSgdPlan | null): Promise<Trainer> => {
+    const { architecture, loss, local, privacy, images } = config;
+    const objective = vaeObjective('silo VAE', vae, loss);
+    if (privacy.mechanism === 'none' || plan === null) {
+      const identity = [architecture, images.shape, loss, local];
+      return remembered(identity, () => createTrainer(engine, objective, local));
+    }
+    const { clipping, clipNorm, quantile, mode, averaging, physicalBatch, normaliseLoss } = privacy;
+    const step = { clipping, clipNorm, quantile, mode, averaging, physicalBatch };
+    const scaled = normaliseLoss ? scaledObjective(objective, 1 / vae.pixels) : objective;
+    const identity = [architecture, images.shape, loss, local, step, normaliseLoss];
+    return (await remembered(identity, () => createDpTrainers(engine, scaled, local, step)))(plan);
+  };
+  const plans = new Map<string, DpSgdPlan>();
+  const planFor = (config: SiloConfig): DpSgdPlan | null => {
+    const { privacy, local, plannedRounds: rounds } = config;
+    if (privacy.mechanism === 'none') return null;
+    const { batchSize, epochs } = local;
+    const work = { records: config.images.labels.length, batchSize, epochs, rounds };
+    const name = JSON.stringify([privacy, work]);
+    const plan = plans.get(name) ?? planDpSgd(privacy, work);
+    plans.set(name, plan);
+    return plan;
   };
 
   const play: SiloRunner['play'] = async (config, task, hooks) => {
+    const { name: silo, privacy } = config;
     const vae = vaeOf(config.architecture, config.images.shape);
-    const root = childKey(seedKey(config.seed), config.name, task.kind);
+    const plan = planFor(config);
+    const root = childKey(seedKey(config.seed), silo, task.kind);
+    const roundKey = childKey(root, `round-${task.round}`);
+    const account = await openAccount(config, task, plan);
+    const spent = await account.reserve();
+    if (spent) hooks?.onSpent?.(spent);
     const parameters = await trainRound(
-      await trainerFor(config, vae),
+      await trainerFor(config, vae, plan),
       {
-        file: join(config.stateDir, 'state.safetensors'),
+        file: stateFileOf(config),
         round: task.round,
         // ALIGN-FL goes on from the silo's own last state; averaging starts from what the server gives.
         start:
@@ -67,15 +91,26 @@ export function createSiloRunner(engine: Engine): SiloRunner {
             ? { kind: 'given', parameters: task.weights }
             : { kind: 'own', initial: () => initialParameters(vae.parameters, childKey(root, 'init')) },
         examples: () => imageExamples(config.images),
-        key: childKey(root, `round-${task.round}`),
+        key: privacy.mechanism === 'dp-sgd' && privacy.noise === 'secure' ? secretKey(roundKey.path) : roundKey,
       },
       hooks,
     );
-    const { name: silo, privacy } = config;
     if (task.kind === 'train-given') {
-      return { kind: 'weights', silo, round: task.round, weights: parameters, examples: config.images.labels.length };
+      await account.seal(hashOf(parameters));
+      const examples =
+        privacy.mechanism === 'dp-sgd' ? (privacy.records ?? config.images.labels.length) : config.images.labels.length;
+      return { kind: 'weights', silo, round: task.round, weights: parameters, examples, privacy: account.statement() };
     }
-    return seal({ silo, round: task.round, vae, parameters, shape: config.images.shape, privacy });
+    const release = seal({
+      silo,
+      round: task.round,
+      vae,
+      parameters,
+      shape: config.images.shape,
+      privacy: account.statement(),
+    });
+    await account.seal(release.decoder.sha256);
+    return release;
   };
 
   let last: Promise<unknown> = Promise.resolve();
@@ -86,4 +121,16 @@ export function createSiloRunner(engine: Engine): SiloRunner {
       return turn;
     },
   };
+}
+
+// --- internal ---
+
+function hashOf(parameters: NamedArrays): string {
+  const hash = createHash('sha256');
+  for (const [name, values] of Object.entries(parameters)) {
+    hash
+      .update(`${name}:${values.length}:`)
+      .update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+  }
+  return hash.digest('hex');
 }

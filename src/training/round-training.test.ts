@@ -12,7 +12,8 @@ import { initialParameters } from '../models/initialise.ts';
 import { vaeOf } from '../models/vae.ts';
 import { type RoundTraining, trainRound } from './round-training.ts';
 import { loadState } from './state-file.ts';
-import { createTrainer, type NamedArrays, type Trainer } from './trainer.ts';
+import type { NamedArrays } from './parameter-slots.ts';
+import { createTrainer, type Trainer } from './trainer.ts';
 import { vaeObjective } from './vae-objective.ts';
 
 const KEY = seedKey('round-training');

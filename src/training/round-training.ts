@@ -5,7 +5,8 @@ import type { Key } from '../engine/keys.ts';
 import { StateError } from '../errors.ts';
 import type { Examples } from './examples.ts';
 import { loadState, saveState, type StoredState } from './state-file.ts';
-import { freshState, type EpochTerms, type NamedArrays, type Trainer, type TrainingHooks } from './trainer.ts';
+import { freshState, type NamedArrays } from './parameter-slots.ts';
+import type { EpochTerms, Trainer, TrainingHooks } from './trainer.ts';
 
 export interface RoundTraining {
   /** Where the model's state is kept. */

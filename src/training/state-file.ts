@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { StateError } from '../errors.ts';
 import { readFileBounded, writeFileAtomic } from '../storage/atomic-file.ts';
 import { decodeSafetensors, encodeSafetensors, type Tensor, type TensorFile } from '../storage/safetensors.ts';
-import type { NamedArrays, TrainingState } from './trainer.ts';
+import type { NamedArrays, TrainingState } from './parameter-slots.ts';
 
 /** A state with its place in the federation: within round `round`, or at its end. */
 export interface StoredState extends TrainingState {

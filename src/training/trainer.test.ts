@@ -10,7 +10,9 @@ import { initialParameters } from '../models/initialise.ts';
 import { vaeOf } from '../models/vae.ts';
 import { type Examples, floatExamples } from './examples.ts';
 import type { OptimizerOptions } from './optimizer.ts';
-import { createTrainer, freshState, type NamedArrays, type Objective, type TrainingState } from './trainer.ts';
+import type { Objective } from './objective.ts';
+import { freshState, type NamedArrays, type TrainingState } from './parameter-slots.ts';
+import { createTrainer } from './trainer.ts';
 import { vaeObjective } from './vae-objective.ts';
 
 const KEY = seedKey('trainer');
@@ -19,7 +21,7 @@ const SGD = { kind: 'sgd', learningRate: 0.25, momentum: 0 } as const;
 const ADAM = { kind: 'adam', learningRate: 1e-2, beta1: 0.9, beta2: 0.999, eps: 1e-8 } as const;
 const CONSTANT = { kind: 'constant' } as const;
 
-/** Mean over the batch of |x W + b - x|^2: no noise, so the bits are drawn in vain. */
+/** |x W + b - x|^2: no noise, so the bits are drawn in vain. */
 const LINEAR: Objective = {
   label: 'linear map',
   parameters: { weight: float32(D, D), bias: float32(D) },
@@ -28,7 +30,7 @@ const LINEAR: Objective = {
   terms: ({ weight, bias }, { x, bits }) => {
     bits.dispose();
     const wanted = np.matmul(x.ref, (weight as np.Array).ref).add((bias as np.Array).ref);
-    return { loss: np.square(wanted.sub(x)).sum(1).mean() };
+    return { loss: np.square(wanted.sub(x)).sum(1) };
   },
 };
 

@@ -1,8 +1,8 @@
 // The one training loop, for silos and for the server: gradients from the engine, one sweep of the optimizer, repeat.
 
 import { type numpy as np, valueAndGrad } from '@jax-js/jax';
-import { alignedLength, type Arena, createArena } from '../engine/arena.ts';
-import { allocate, type ArraySpec, float32, sizeOf } from '../engine/array-spec.ts';
+import { createArena } from '../engine/arena.ts';
+import { allocate, float32 } from '../engine/array-spec.ts';
 import type { Engine } from '../engine/engine.ts';
 import { childKey, fillBits, type Key } from '../engine/keys.ts';
 import type { BoundRun } from '../engine/program.ts';
@@ -10,41 +10,25 @@ import { compileSweep } from '../engine/sweep.ts';
 import { AbortedError, NumericalError, ShapeError } from '../errors.ts';
 import { epochBatches, stepsPerEpoch } from './epoch-order.ts';
 import type { Examples } from './examples.ts';
+import type { Objective } from './objective.ts';
 import { optimizerOf, type OptimizerOptions } from './optimizer.ts';
+import {
+  layoutOf,
+  memorySlots,
+  type NamedArrays,
+  prefixed,
+  restore,
+  type Slots,
+  snapshot,
+  type TrainingState,
+} from './parameter-slots.ts';
 import { rateFactor, type ScheduleOptions } from './schedule.ts';
-
-/** What is minimised: a traced function of parameters, a batch of examples and random bits. */
-export interface Objective {
-  /** For messages. */
-  readonly label: string;
-  readonly parameters: Readonly<Record<string, ArraySpec>>;
-  /** D of the examples it takes. */
-  readonly exampleSize: number;
-  /** Random bits one batch needs. */
-  bits(batchSize: number): ArraySpec;
-  /** Scalars averaged over the batch; `loss` is minimised, the others are reported. */
-  terms(
-    parameters: Readonly<Record<string, np.Array>>,
-    batch: { readonly x: np.Array; readonly bits: np.Array },
-  ): { readonly loss: np.Array } & Readonly<Record<string, np.Array>>;
-}
 
 export interface TrainingOptions {
   readonly epochs: number;
   readonly batchSize: number;
   readonly optimizer: OptimizerOptions;
   readonly schedule: ScheduleOptions;
-}
-
-/** Named arrays: parameters, and the optimizer's memory under `<memory>/<parameter>`. */
-export type NamedArrays = Readonly<Record<string, Float32Array>>;
-
-/** Where training stands between two epochs; enough to go on as if nothing had happened. */
-export interface TrainingState {
-  readonly parameters: NamedArrays;
-  /** Empty before the first step: all zeros. */
-  readonly memory: NamedArrays;
-  readonly epochsDone: number;
 }
 
 /** Terms of the objective, averaged over the steps of an epoch. */
@@ -66,6 +50,63 @@ export interface Trainer {
    * finite, AbortedError when the signal fires (between two steps).
    */
   train(job: { examples: Examples; start: TrainingState; key: Key }, hooks?: TrainingHooks): Promise<TrainingState>;
+}
+
+/** One way of making steps. Trainers own the loop around it: epochs, rates, sums, checkpoints, stopping. */
+export interface Learner {
+  /** For messages. */
+  readonly label: string;
+  /** What is restored from a state and copied into one. */
+  readonly slots: Slots;
+  stepsPerEpoch(examples: Examples): number;
+  /** Called after a state was restored; `isFresh` where it is from before the first step. */
+  begin?(isFresh: boolean): void;
+  /**
+   * Makes the steps of an epoch, in order: counted within it from 0, with the optimizer's `step` from 1 and its rate.
+   * A step without examples gives no terms.
+   */
+  openEpoch(examples: Examples, key: Key): (i: number, at: { step: number; rate: number }) => Promise<EpochTerms>;
+  /** The parameters to keep at the end, where they are not the last ones. */
+  result?(): NamedArrays;
+}
+
+/** The training loop around a learner. */
+export function trainerOf(learner: Learner, objective: Objective, options: TrainingOptions): Trainer {
+  const { label, slots } = learner;
+  return {
+    async train({ examples, start, key }, hooks = {}) {
+      checkExamples(examples, objective);
+      restore(slots, start);
+      learner.begin?.(Object.keys(start.memory).length === 0);
+      const steps = learner.stepsPerEpoch(examples);
+      let last: TrainingState = start;
+      let loss = Number.NaN; // until a step has a term: a private one may have drawn nobody
+      for (let epoch = start.epochsDone; epoch < options.epochs; epoch++) {
+        const makeStep = learner.openEpoch(examples, childKey(key, `epoch-${epoch + 1}`));
+        const sums = new Map<string, { total: number; count: number }>();
+        for (let i = 0; i < steps; i++) {
+          if (hooks.signal?.aborted) throw new AbortedError(`${label}: stopped in epoch ${epoch + 1}.`);
+          const step = epoch * steps + i + 1;
+          const rate = options.optimizer.learningRate * rateFactor(options.schedule, step, steps * options.epochs);
+          const terms = await makeStep(i, { step, rate });
+          for (const [name, value] of Object.entries(terms)) {
+            const { total, count } = sums.get(name) ?? { total: 0, count: 0 };
+            sums.set(name, { total: total + value, count: count + 1 });
+          }
+          loss = terms['loss'] ?? loss;
+          hooks.onStep?.({ step, steps: steps * options.epochs, epoch: epoch + 1, loss });
+        }
+        const terms = Object.fromEntries([...sums].map(([name, { total, count }]) => [name, total / count]));
+        const state = () => snapshot(slots, epoch + 1);
+        if (epoch + 1 === options.epochs) {
+          const parameters = learner.result?.();
+          last = parameters ? snapshot({ ...slots, parameters }, epoch + 1) : state();
+        }
+        await hooks.onEpoch?.(epoch + 1, terms, state);
+      }
+      return last;
+    },
+  };
 }
 
 /** Compiles the step of `objective` under `options`. */
@@ -99,114 +140,42 @@ export async function createTrainer(engine: Engine, objective: Objective, option
     { ...prefixed('parameters.', layout.named(arena, 'parameter')), x, bits },
     { ...prefixed('gradients.', layout.named(arena, 'gradient')), ...scalars },
   );
-  const slots = { parameters: layout.named(arena, 'parameter'), memory: memoryOf(layout, arena, optimizer.memory) };
-
-  return {
-    async train({ examples, start, key }, hooks = {}) {
-      checkExamples(examples, objective);
-      restore(slots, start);
-      const steps = stepsPerEpoch(examples.count, batchSize);
-      let last: TrainingState = start;
-      for (let epoch = start.epochsDone; epoch < options.epochs; epoch++) {
-        const epochKey = childKey(key, `epoch-${epoch + 1}`);
-        const sums = Object.fromEntries(Object.keys(scalars).map((name) => [name, 0]));
-        for (const [i, rows] of epochBatches(epochKey, examples.count, batchSize).entries()) {
-          if (hooks.signal?.aborted) throw new AbortedError(`${objective.label}: stopped in epoch ${epoch + 1}.`);
-          const step = epoch * steps + i + 1;
-          examples.read(rows, x);
-          fillBits(childKey(epochKey, 'noise', i), bits);
-          await run();
-          const loss = scalars['loss']?.[0] as number;
-          if (!Number.isFinite(loss)) throw notFinite(objective, { loss, step, key: epochKey.path });
-          const rate = options.optimizer.learningRate * rateFactor(options.schedule, step, steps * options.epochs);
-          sweep(optimizer.scalarsAt(step, rate));
-          for (const name of Object.keys(sums)) sums[name] = (sums[name] as number) + (scalars[name]?.[0] as number);
-          hooks.onStep?.({ step, steps: steps * options.epochs, epoch: epoch + 1, loss });
-        }
-        const terms = Object.fromEntries(Object.entries(sums).map(([name, sum]) => [name, sum / steps]));
-        const state = () => snapshot(slots, epoch + 1);
-        if (epoch + 1 === options.epochs) last = state();
-        await hooks.onEpoch?.(epoch + 1, terms, state);
-      }
-      return last;
+  const learner: Learner = {
+    label: objective.label,
+    slots: {
+      parameters: layout.named(arena, 'parameter'),
+      memory: memorySlots(layout, arena, optimizer.memory),
+    },
+    stepsPerEpoch: ({ count }) => stepsPerEpoch(count, batchSize),
+    openEpoch(examples, key) {
+      const batches = epochBatches(key, examples.count, batchSize);
+      return async (i, { step, rate }) => {
+        examples.read(batches[i] as Uint32Array, x);
+        fillBits(childKey(key, 'noise', i), bits);
+        await run();
+        const loss = scalars['loss']?.[0] as number;
+        if (!Number.isFinite(loss)) throw notFinite(objective, { loss, step, key: key.path });
+        sweep(optimizer.scalarsAt(step, rate));
+        return Object.fromEntries(Object.entries(scalars).map(([name, value]) => [name, value[0] as number]));
+      };
     },
   };
-}
-
-/** A state before any training. */
-export function freshState(parameters: NamedArrays): TrainingState {
-  return { parameters, memory: {}, epochsDone: 0 };
+  return trainerOf(learner, objective, options);
 }
 
 // --- internal ---
-
-interface Slots {
-  readonly parameters: NamedArrays;
-  readonly memory: NamedArrays;
-}
-
-/** Where each parameter lies in one flat vector, each on a 64-byte border. */
-interface Layout {
-  readonly length: number;
-  named(arena: Arena, vector: string): NamedArrays;
-}
 
 function stepOf(objective: Objective) {
   type Inputs = { parameters: Record<string, np.Array>; x: np.Array; bits: np.Array };
   return ({ parameters, x, bits }: Inputs) => {
     const lossOf = (p: Record<string, np.Array>) => {
-      const { loss, ...others } = objective.terms(p, { x, bits });
+      const terms = objective.terms(p, { x, bits });
+      const { loss, ...others } = Object.fromEntries(Object.entries(terms).map(([name, term]) => [name, term.mean()]));
       return [loss, others] as [np.Array, Record<string, np.Array>];
     };
     const [[loss, others], gradients] = valueAndGrad(lossOf, { hasAux: true })(parameters);
     return { loss, ...others, gradients };
   };
-}
-
-function layoutOf(specs: Readonly<Record<string, ArraySpec>>): Layout {
-  let length = 0;
-  const places = Object.entries(specs).map(([name, spec]) => {
-    const place = { name, offset: length, size: sizeOf(spec) };
-    length += alignedLength(place.size);
-    return place;
-  });
-  return {
-    length,
-    named(arena, vector) {
-      const whole = arena.vector(vector);
-      return Object.fromEntries(places.map(({ name, offset, size }) => [name, whole.subarray(offset, offset + size)]));
-    },
-  };
-}
-
-function prefixed(prefix: string, arrays: NamedArrays): NamedArrays {
-  return Object.fromEntries(Object.entries(arrays).map(([name, array]) => [prefix + name, array]));
-}
-
-function memoryOf(layout: Layout, arena: Arena, names: readonly string[]): NamedArrays {
-  return Object.assign({}, ...names.map((memory) => prefixed(`${memory}/`, layout.named(arena, memory))));
-}
-
-function restore(slots: Slots, state: TrainingState): void {
-  for (const [name, slot] of Object.entries(slots.parameters))
-    fill(slot, `Parameter '${name}'`, state.parameters[name]);
-  for (const [name, slot] of Object.entries(slots.memory)) {
-    fill(slot, `Optimizer memory '${name}'`, state.memory[name] ?? new Float32Array(slot.length));
-  }
-}
-
-function fill(slot: Float32Array, what: string, value: Float32Array | undefined): void {
-  if (value?.length !== slot.length) {
-    const found = value?.length ?? 'none';
-    throw new ShapeError(`${what} should have ${slot.length} values, but the given state has ${found}.`, { what });
-  }
-  slot.set(value);
-}
-
-function snapshot(slots: Slots, epochsDone: number): TrainingState {
-  const copy = (arrays: NamedArrays) =>
-    Object.fromEntries(Object.entries(arrays).map(([name, array]) => [name, array.slice()]));
-  return { parameters: copy(slots.parameters), memory: copy(slots.memory), epochsDone };
 }
 
 function checkExamples(examples: Examples, objective: Objective): void {

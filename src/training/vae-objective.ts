@@ -3,7 +3,7 @@
 import { gaussianBits } from '../engine/gaussian.ts';
 import { type ElboOptions, negativeElbo } from '../models/elbo.ts';
 import type { Vae } from '../models/vae.ts';
-import type { Objective } from './trainer.ts';
+import type { Objective } from './objective.ts';
 
 /** The negative ELBO of `vae` under `options`. Terms: `loss`, `reconstruction`, `kl`. */
 export function vaeObjective(label: string, vae: Vae, options: ElboOptions): Objective {
@@ -12,6 +12,6 @@ export function vaeObjective(label: string, vae: Vae, options: ElboOptions): Obj
     parameters: vae.parameters,
     exampleSize: vae.pixels,
     bits: (batchSize) => gaussianBits(batchSize, vae.latent),
-    terms: (parameters, batch) => ({ ...negativeElbo(vae, parameters, batch, options) }),
+    terms: (parameters, batch, observe) => ({ ...negativeElbo(vae, parameters, batch, options, observe) }),
   };
 }

@@ -1,0 +1,83 @@
+// What an audit of a spec attacks: one silo's private step, over as few steps as let a broken one show.
+
+import { childKey, seedKey } from '../engine/keys.ts';
+import { SpecError } from '../errors.ts';
+import { epsilonOf } from '../privacy/accountant.ts';
+import { type AuditPlan, planAudit } from '../privacy/audit-plan.ts';
+import { dpSgdEvent } from '../privacy/dp-event.ts';
+import { type DpSgdOptions, type DpSgdPlan, nominalEvent, planDpSgd, whyNoGuarantee } from '../privacy/dp-plan.ts';
+import { type DataAccess, gatherMaterials } from './materials.ts';
+import { didYouMean } from './nearest.ts';
+import type { Spec } from './spec.ts';
+
+export interface AuditSubject {
+  readonly silo: string;
+  readonly privacy: DpSgdOptions;
+  /** All the work that the spec plans for this silo, as it would be planned for a run. */
+  readonly plan: DpSgdPlan;
+  /** Proved for the whole plan at `privacy.delta`; nominal where the spec's noise is seeded. */
+  readonly specEpsilon: number;
+  /** The shorter training that is audited. */
+  readonly audit: AuditPlan;
+}
+
+/**
+ * The subject in `spec`: its first silo, or the one that is named. Images are looked for only where their number is needed,
+ * which is where `privacy.records` is not declared. Throws SpecError where nothing is claimed or no silo has that name, and
+ * what `gatherMaterials` throws.
+ */
+export async function auditSubject(
+  spec: Spec,
+  options: { readonly silo?: string | undefined; readonly data: DataAccess },
+): Promise<AuditSubject> {
+  const privacy = claimingPrivacy(spec);
+  const at = indexOfSilo(spec, options.silo);
+  const { batchSize, epochs } = spec.local;
+  const records = privacy.records ?? (await recordsOf(spec, at, options.data));
+  const plan = planDpSgd(privacy, { records, batchSize, epochs, rounds: spec.rounds * spec.strategies.length });
+  const { delta } = privacy;
+  return {
+    silo: (spec.silos[at] as (typeof spec.silos)[number]).name,
+    privacy,
+    plan,
+    specEpsilon: epsilonOf(nominalEvent(plan, plan.steps), delta).epsilon,
+    audit: planAudit(plan, (training) => epsilonOf(dpSgdEvent(training), delta).epsilon),
+  };
+}
+
+// --- internal ---
+
+function claimingPrivacy({ privacy }: Spec): DpSgdOptions {
+  if (privacy.mechanism === 'none') {
+    throw new SpecError(
+      'privacy.mechanism is none: nothing is claimed, so there is nothing to refute. Set privacy.mechanism=dp-sgd with an ' +
+        'epsilon and a delta: --set privacy.mechanism=dp-sgd --set privacy.epsilon=8 --set privacy.delta=1e-5',
+      { path: 'privacy.mechanism' },
+    );
+  }
+  const reason = whyNoGuarantee({ ...privacy, noise: 'secure' }); // seeded noise has the same step to audit
+  if (reason === null) return privacy;
+  const [path, instead] =
+    privacy.clipping === 'paper-unsound'
+      ? ['privacy.clipping', 'auto-s, fixed or adaptive']
+      : ['privacy.mode', 'full or fixed-encoder'];
+  throw new SpecError(
+    `${path}: this training claims no epsilon, so there is nothing to refute. ${reason} Set ${path} to ${instead}.`,
+    { path },
+  );
+}
+
+function indexOfSilo({ silos }: Spec, wanted: string | undefined): number {
+  const names = silos.map(({ name }) => name);
+  const at = wanted === undefined ? 0 : names.indexOf(wanted);
+  if (at !== -1) return at;
+  throw new SpecError(
+    `--silo: the spec has no silo '${wanted}'${didYouMean(wanted as string, names) || '.'} Its silos are ${names.join(', ')}.`,
+    { path: '--silo', silos: names },
+  );
+}
+
+async function recordsOf(spec: Spec, at: number, data: DataAccess): Promise<number> {
+  const { silos } = await gatherMaterials(spec, data, childKey(seedKey(spec.seed), 'data')); // dealt as a run deals
+  return (silos[at] as (typeof silos)[number]).set.labels.length;
+}

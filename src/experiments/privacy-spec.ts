@@ -1,0 +1,87 @@
+// Privacy in a spec: a mechanism, written out, with all that a guarantee depends on.
+
+import { z } from 'zod';
+import { count, positive } from './spec-numbers.ts';
+
+/** Privacy mechanism. It has no default, and neither have epsilon and delta. */
+export const privacySchema = z
+  .discriminatedUnion('mechanism', [
+    z.strictObject({
+      mechanism: z.literal('none').describe('No formal privacy: the decoders may reveal training images.'),
+    }),
+    z.strictObject({
+      mechanism: z
+        .literal('dp-sgd')
+        .describe('Differentially private training: each gradient clipped, their sum noised (Abadi et al. 2016).'),
+      epsilon: positive(10_000).describe(
+        'What all rounds of all strategies together may cost each silo; the noise is calibrated to it.',
+      ),
+      delta: z
+        .number()
+        .gt(0)
+        .lt(0.1)
+        .describe('Probability beyond epsilon; far below one over the records of a silo. The paper: 1e-5.'),
+      mode: z
+        .enum(['full', 'decoder-only', 'fixed-encoder'])
+        .default('full')
+        .describe(
+          "`full`: the whole autoencoder is trained privately; `decoder-only`: the paper's ablation, no guarantee; " +
+            '`fixed-encoder`: the decoder alone, beside an encoder that is never trained.',
+        ),
+      clipping: z
+        .enum(['auto-s', 'fixed', 'adaptive', 'paper-unsound'])
+        .default('auto-s')
+        .describe(
+          '`auto-s`: gradients normalised, nothing to tune; `fixed`: clipped to clipNorm; `adaptive`: to a quantile that is ' +
+            "estimated privately; `paper-unsound`: the authors' un-noised median, NO guarantee, for comparison.",
+        ),
+      clipNorm: positive(1e6)
+        .default(1)
+        .describe('L2 norm to which `fixed` clips, and where `adaptive` and `paper-unsound` start.'),
+      quantile: z
+        .number()
+        .gt(0)
+        .lt(1)
+        .default(0.5)
+        .describe('Share of gradients that `adaptive` aims to leave unclipped; the paper: the median.'),
+      records: count(1_000_000_000)
+        .nullable()
+        .default(null)
+        .describe(
+          'Number of records of each silo, declared without looking, for add-or-remove neighbours; null: the actual number ' +
+            'is public and neighbours differ in one record that is emptied.',
+        ),
+      noise: z
+        .enum(['secure', 'seeded'])
+        .default('secure')
+        .describe('`secure`: keys from the operating system; `seeded`: repeatable, for experiments, NO guarantee.'),
+      averaging: z
+        .number()
+        .gt(0)
+        .lt(1)
+        .nullable()
+        .default(null)
+        .describe(
+          'Decay of the running average of weights that is released, such as 0.999; null for the last weights.',
+        ),
+      normaliseLoss: z
+        .boolean()
+        .default(false)
+        .describe('Divides the loss by the number of pixels, so that clip norms mean the same for images of any size.'),
+      physicalBatch: count(65_536)
+        .nullable()
+        .default(null)
+        .describe('Rows computed at once; what a batch has beyond is accumulated. null: chosen from local.batchSize.'),
+      ledgerDir: z
+        .string()
+        .min(1)
+        .max(4096)
+        .nullable()
+        .default(null)
+        .describe(
+          "Folder of the silos' privacy ledgers, which add up over runs; null: beside the images for an own folder of " +
+            'images, and within the run folder for public and drawn ones.',
+        ),
+    }),
+  ])
+  .describe('Privacy mechanism. It has no default: write out what you want.');

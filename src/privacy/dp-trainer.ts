@@ -1,0 +1,202 @@
+// DP-SGD (Abadi et al. 2016) as a way of making training steps: sample, clip, sum, add noise, divide, update.
+//
+// The plan that the accountant charges for is the one that samples and draws noise here. Nothing but the noisy sum goes
+// into the parameters; losses and norms are private and reach the silo's own diary at most.
+
+import { numpy as np } from '@jax-js/jax';
+import { createArena } from '../engine/arena.ts';
+import { sizeOf } from '../engine/array-spec.ts';
+import type { Engine } from '../engine/engine.ts';
+import { gaussianNoise, NOISE_GRID } from '../engine/gaussian-noise.ts';
+import { childKey } from '../engine/keys.ts';
+import { compileSweep } from '../engine/sweep.ts';
+import { PrivacyError } from '../errors.ts';
+import type { Objective } from '../training/objective.ts';
+import { type Optimizer, optimizerOf, type Vectors } from '../training/optimizer.ts';
+import { layoutOf, memorySlots } from '../training/parameter-slots.ts';
+import { type Learner, type Trainer, trainerOf, type TrainingOptions } from '../training/trainer.ts';
+import { type BatchGraph, compileBatchGraph, type PassOutcome } from './batch-graph.ts';
+import { clipperOf } from './clipping.ts';
+import type { DpSgdOptions, DpSgdPlan } from './dp-plan.ts';
+import { poissonSample } from './poisson-sample.ts';
+
+/** Options that decide the compiled step. */
+export type DpStepOptions = Pick<
+  DpSgdOptions,
+  'clipping' | 'clipNorm' | 'quantile' | 'mode' | 'averaging' | 'physicalBatch'
+>;
+
+/** Gives a trainer that follows a plan. All of them share one memory: one training at a time. */
+export type DpTrainers = (plan: DpSgdPlan) => Trainer;
+
+/**
+ * Compiles the private step of `objective`. In the training options `batchSize` stands for the expected batch, and an
+ * epoch has as many steps as the plan says.
+ */
+export async function createDpTrainers(
+  engine: Engine,
+  objective: Objective,
+  training: TrainingOptions,
+  options: DpStepOptions,
+): Promise<DpTrainers> {
+  const sizes = physicalBatches(options.physicalBatch, training.batchSize);
+  const mostRows = sizes[sizes.length - 1] as number;
+  const optimizer = optimizerOf(training.optimizer);
+  const layout = layoutOf(objective.parameters);
+  const averages = options.averaging === null ? [] : ['average'];
+  const vectors = ['parameter', 'gradient', 'noise', ...optimizer.memory, ...averages];
+  const arena = createArena({
+    ...Object.fromEntries([...vectors, 'carried'].map((name) => [name, layout.length])),
+    x: mostRows * objective.exampleSize,
+  });
+  const update = compileSweep('private update', privateUpdate(optimizer, averages.length > 0) as never, {
+    vectors,
+    scalars: [...optimizer.scalars, 'inverseGrid', 'gridOverBatch', ...(averages.length > 0 ? ['keep'] : [])],
+  }).bind(arena, {}, {});
+  const accumulate = compileSweep('accumulation', sum as never, {
+    vectors: ['gradient', 'carried'],
+    scalars: [],
+  }).bind(arena, {}, {});
+  const drawNoise = gaussianNoise(arena, 'noise');
+
+  const isProtected = (name: string) => options.mode === 'full' || name.startsWith('decoder.');
+  const noiseParts = Object.entries(layout.named(arena, 'noise'));
+  const silent = noiseParts.flatMap(([name, part]) => (isProtected(name) ? [] : [part]));
+  const protectedSize = Object.entries(objective.parameters).reduce(
+    (total, [name, spec]) => total + (isProtected(name) ? sizeOf(spec) : 0),
+    0,
+  );
+  const { factors, needsTensorNorms } = clipperOf(options, { noiseMultiplier: 1, expectedBatch: training.batchSize });
+  const others: 'plain' | 'none' = options.mode === 'decoder-only' ? 'plain' : 'none';
+  const parts = {
+    engine,
+    objective,
+    layout,
+    arena,
+    rule: { isProtected, others },
+    factors,
+    perTensor: needsTensorNorms,
+  };
+  const graphs = new Map<number, Promise<BatchGraph>>();
+  /** The smallest graph that takes `count` rows, else the largest; compiled when first needed. */
+  const graphFor = (count: number): Promise<BatchGraph> => {
+    const rows = sizes.find((size) => size >= count) ?? mostRows;
+    const graph = graphs.get(rows) ?? compileBatchGraph(parts, rows);
+    graphs.set(rows, graph);
+    return graph;
+  };
+  await graphFor(1); // a model that cannot be trained privately shows here
+
+  const gradient = arena.vector('gradient');
+  const carried = arena.vector('carried');
+  const clipNorm = new Float32Array(1);
+
+  return (plan) => {
+    const clipper = clipperOf(options, plan);
+    const slack = FLOAT_SLACK + Math.sqrt(protectedSize) * clipper.gradientNoise * NOISE_GRID;
+    if (!(slack < 0.5)) throw tooMuchNoise(objective, clipper.gradientNoise);
+    const learner: Learner = {
+      label: objective.label,
+      slots: {
+        parameters: layout.named(arena, 'parameter'),
+        memory: { ...memorySlots(layout, arena, [...optimizer.memory, ...averages]), 'clipping/norm': clipNorm },
+      },
+      stepsPerEpoch: () => plan.stepsPerEpoch,
+      begin(isFresh) {
+        gradient.fill(0); // what no graph writes stays zero
+        if (!isFresh) return;
+        clipNorm[0] = clipper.first;
+        if (averages.length > 0) arena.vector('average').set(arena.vector('parameter'));
+      },
+      openEpoch: (examples, epochKey) => async (i, at) => {
+        const key = childKey(epochKey, `step-${i}`);
+        drawNoise(childKey(key, 'noise')); // before anything of the sum is known
+        for (const part of silent) part.fill(0);
+        const norm = clipNorm[0] as number;
+        const picked = poissonSample(childKey(key, 'sample'), examples.count, plan.samplingRate);
+        const passes: PassOutcome[] = [];
+        if (picked.length === 0) gradient.fill(0); // a step like any other: leaving it out would tell
+        for (let from = 0; from < picked.length; from += mostRows) {
+          const part = picked.subarray(from, from + mostRows);
+          if (from > 0) carried.set(gradient);
+          const graph = await graphFor(part.length);
+          const pass = { examples, picked: part, bound: norm * (1 - slack), key: childKey(key, `pass-${from}`) };
+          passes.push(await graph.run(pass));
+          if (from > 0) accumulate({});
+        }
+        const grid = clipper.gradientNoise * norm * NOISE_GRID;
+        update({
+          ...optimizer.scalarsAt(at.step, at.rate),
+          inverseGrid: 1 / grid,
+          gridOverBatch: grid / plan.expectedBatch,
+          keep: Math.min(options.averaging ?? 0, at.step / (at.step + 9)),
+        });
+        const seen = {
+          squaredNorms: passes.flatMap(({ squaredNorms }) => squaredNorms),
+          tensorSquaredNorms: passes.flatMap(({ tensorSquaredNorms }) => tensorSquaredNorms),
+        };
+        clipNorm[0] = clipper.next(norm, seen, childKey(key, 'quantile'));
+        return meanTerms(passes);
+      },
+      ...(averages.length > 0 && { result: () => layout.named(arena, 'average') }),
+    };
+    return trainerOf(learner, objective, training);
+  };
+}
+
+// --- internal ---
+
+/** Norms and sums in float32 may come out too small by this share, so gradients are clipped as much below the bound. */
+const FLOAT_SLACK = 1e-4;
+
+/** Rows of one graph at most. */
+const MOST_ROWS = 2048;
+
+/**
+ * Sizes for which graphs are compiled. Half of all Poisson batches fit into the expected size, nearly all into the largest;
+ * beyond that a batch takes several passes.
+ */
+function physicalBatches(asked: number | null, expectedBatch: number): readonly number[] {
+  if (asked !== null) return [asked];
+  const step = Math.ceil(Math.sqrt(expectedBatch) / 16) * 16;
+  const first = Math.ceil(expectedBatch / 16) * 16;
+  return first + 2 * step <= MOST_ROWS ? [first, first + step, first + 2 * step] : [MOST_ROWS];
+}
+
+function sum({ gradient, carried }: Vectors): Vectors {
+  return { gradient: gradient!.add(carried!) };
+}
+
+/**
+ * Sum and noise meet as whole numbers of grid steps, noiseStd * 2^-20 each, so that no low-order bit of the result tells
+ * one from the other (Mironov 2012; Haney et al. 2022); what rounding adds is part of the slack. Then the optimizer, and
+ * the running average keep * average + (1 - keep) * parameter.
+ */
+function privateUpdate(optimizer: Optimizer, averaging: boolean) {
+  return ({ inverseGrid, gridOverBatch, keep, noise, average, ...inputs }: Vectors): Vectors => {
+    const steps = np.floor(inputs['gradient']!.mul(inverseGrid!).add(0.5));
+    const gradient = steps.add(noise!.mul(1 / NOISE_GRID)).mul(gridOverBatch!);
+    const next = optimizer.update({ ...inputs, gradient });
+    if (!averaging) return next;
+    const parameter = next['parameter'] as np.Array;
+    return { ...next, parameter: parameter.ref, average: average!.sub(parameter.ref).mul(keep!).add(parameter) };
+  };
+}
+
+/** Means over the examples of all passes; nothing where there were none. */
+function meanTerms(passes: readonly PassOutcome[]): Readonly<Record<string, number>> {
+  const count = passes.reduce((total, { squaredNorms }) => total + squaredNorms.length, 0);
+  if (count === 0) return {};
+  const names = Object.keys(passes[0]?.terms ?? {});
+  return Object.fromEntries(
+    names.map((name) => [name, passes.reduce((total, { terms }) => total + (terms[name] as number), 0) / count]),
+  );
+}
+
+function tooMuchNoise(objective: Objective, noiseMultiplier: number): PrivacyError {
+  return new PrivacyError(
+    `${objective.label}: noise of ${noiseMultiplier.toPrecision(4)} times the clip norm on so many parameters is coarser than ` +
+      'float32 sums can be protected with. Allow a larger epsilon, fewer steps, or a smaller model.',
+    { noiseMultiplier },
+  );
+}

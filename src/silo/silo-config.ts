@@ -1,0 +1,25 @@
+// All that decides what a silo does.
+
+import type { ImageSet } from '../data/image-set.ts';
+import type { Architecture } from '../models/architecture.ts';
+import type { ElboOptions } from '../models/elbo.ts';
+import type { DpSgdOptions } from '../privacy/dp-plan.ts';
+import type { TrainingOptions } from '../training/trainer.ts';
+
+/** A silo as plain data: it can be sent to a thread. */
+export interface SiloConfig {
+  readonly name: string;
+  readonly architecture: Architecture;
+  readonly loss: ElboOptions;
+  readonly local: TrainingOptions;
+  readonly privacy: { readonly mechanism: 'none' } | DpSgdOptions;
+  /** Rounds of all strategies together in which the silo is going to train: what the noise is calibrated to. */
+  readonly plannedRounds: number;
+  /** Folder of the silo's privacy ledger, which outlives runs. */
+  readonly ledgerDir: string;
+  /** Folder of the silo's private state; nothing in it is ever sent. */
+  readonly stateDir: string;
+  /** Root of the experiment's randomness. */
+  readonly seed: number;
+  readonly images: ImageSet;
+}
