@@ -7,10 +7,12 @@ import { presets } from '../experiments/presets.ts';
 import { specJsonSchema } from '../experiments/spec-schema.ts';
 import { packageVersion } from '../experiments/version.ts';
 import { textTable } from '../report/text-table.ts';
+import { addAuditCommand } from './audit.ts';
 import { type Console, processConsole } from './console.ts';
 import { dataCommand } from './data.ts';
 import { addLedgerCommand } from './ledger.ts';
 import { addPrivacyCommands } from './privacy.ts';
+import { repeatable } from './repeatable.ts';
 import { type RunFlags, runCommand } from './run.ts';
 
 /** Runs one command line and returns the exit code: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C. */
@@ -43,7 +45,7 @@ function commands(console: Console, setExitCode: (code: number) => void): Comman
     .command('run')
     .argument('[preset or spec file]', 'a preset (align-fl presets) or a .yaml or .json file')
     .description('run an experiment, or go on with it: the same command continues an interrupted run')
-    .option('--set <path=value>', 'change one value of the spec; may be repeated', collect, [])
+    .option('--set <path=value>', 'change one value of the spec; may be repeated', repeatable, [])
     .option('--seed <n>', 'root of all randomness; short for --set seed=n')
     .option('--out <dir>', 'run folder (default: runs/<name>-seed<seed>)')
     .option('--data <dir>', 'where MNIST and Fashion-MNIST lie (else ALIGN_FL_DATA, the cache, a download)')
@@ -70,6 +72,7 @@ function commands(console: Console, setExitCode: (code: number) => void): Comman
 
   addPrivacyCommands(program, console);
   addLedgerCommand(program, console, () => new Date());
+  addAuditCommand(program, console, setExitCode);
 
   program
     .command('schema')
@@ -87,10 +90,6 @@ Examples:
   align-fl run my-spec.yaml --out runs/mine
   align-fl run --resume runs/mine                  after Ctrl-C or a crash
   align-fl privacy epsilon --sampling-rate 0.01 --noise-multiplier 1.1 --steps 1000 --delta 1e-5`;
-
-function collect(value: string, values: readonly string[]): readonly string[] {
-  return [...values, value];
-}
 
 function report(error: unknown, console: Console, asJson: boolean): number {
   if (error instanceof AbortedError) {

@@ -20,6 +20,7 @@ import {
   type TrainingFlags,
 } from './privacy-arguments.ts';
 import { type CurveFlags, curvePoints } from './privacy-curve.ts';
+import { repeatable } from './repeatable.ts';
 
 /** Adds `privacy` and its commands to `program`. They throw SpecError for what cannot be computed. */
 export function addPrivacyCommands(program: Command, console: Console): void {
@@ -34,7 +35,7 @@ export function addPrivacyCommands(program: Command, console: Console): void {
     .option(
       '--phase <q,s,T>',
       'a phase of sampling rate q, noise multiplier s and T steps; may be repeated',
-      collect,
+      repeatable,
       [],
     )
     .option('--delta <d>', 'delta of the (epsilon, delta) guarantee')
@@ -198,8 +199,4 @@ function right(...headers: readonly string[]) {
 /** JSON knows no infinity: it becomes the string "Infinity". */
 function asJson(value: unknown): string {
   return JSON.stringify(value, (_, one: unknown) => (one === Number.POSITIVE_INFINITY ? 'Infinity' : one), 2);
-}
-
-function collect(value: string, values: readonly string[]): readonly string[] {
-  return [...values, value];
 }

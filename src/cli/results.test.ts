@@ -87,7 +87,7 @@ test('privacy is what the summary says of the silos: once where all are alike, e
       .split('\n')
       .slice(-2),
   ).toEqual([
-    `Privacy of a: none (epsilon Infinity). ${NO_PRIVACY.text}`,
+    `Privacy of a: none (epsilon infinite). ${NO_PRIVACY.text}`,
     'Privacy of b: noise (epsilon 8, delta 0.00001). Some noise.',
   ]);
 });

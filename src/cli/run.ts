@@ -3,16 +3,14 @@
 import { AbortedError, SpecError } from '../errors.ts';
 import { defaultRunFolder } from '../experiments/run-layout.ts';
 import { openRunFolder, resumeRunFolder, type RunFolder } from '../experiments/run-folder.ts';
-import { loadSpec } from '../experiments/load-spec.ts';
 import { runExperiment } from '../experiments/run.ts';
 import type { Console } from './console.ts';
 import { onInterrupt } from './interrupt.ts';
 import { resultsText } from './results.ts';
 import { createRunView } from './run-view.ts';
+import { type SpecFlags, specArgument } from './spec-argument.ts';
 
-export interface RunFlags {
-  readonly set: readonly string[];
-  readonly seed?: string;
+export interface RunFlags extends SpecFlags {
   readonly out?: string;
   readonly data?: string;
   readonly resume?: string;
@@ -80,16 +78,7 @@ async function folderFor(target: string | undefined, flags: RunFlags): Promise<R
     }
     return resumeRunFolder(flags.resume);
   }
-  if (target === undefined) {
-    throw new SpecError('What is to be run? Name a preset (see: align-fl presets) or a spec file.', {
-      path: 'argument',
-    });
-  }
-  if (flags.seed !== undefined && !/^\d{1,15}$/.test(flags.seed)) {
-    throw new SpecError(`--seed: expected a whole number from 0, got '${flags.seed}'.`, { path: '--seed' });
-  }
-  const seed = flags.seed === undefined ? [] : [`seed=${flags.seed}`];
-  const spec = await loadSpec(target, [...flags.set, ...seed]);
+  const spec = await specArgument(target, flags);
   return openRunFolder({ path: flags.out ?? defaultRunFolder(spec), spec });
 }
 
