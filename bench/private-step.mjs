@@ -1,9 +1,13 @@
-// `npm run bench:privacy`: one step of DP-SGD beside our own plain step, taking turns in one process, on one thread.
+// `npm run bench:privacy`: one step of DP-SGD beside our own plain step, taking turns in one process, on one thread; and
+// beside both, in the same turns, PyTorch with every example's gradient in memory and its own plain step.
 //
 // The private step draws its noise from secret keys, as `noise: secure` does. `--json` prints
-// { "rows": [{ "name", "batch", "plainMs", "privateMs", "ratio" }] }, medians over the turns.
+// { "rows": [{ "name", "batch", "plainMs", "privateMs", "ratio" }], "skipped": [{ "name", "batch", "why" }] }: medians over
+// the turns, and the ratio of these medians.
 
+import { spawnSync } from 'node:child_process';
 import { performance } from 'node:perf_hooks';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { openEngine } from '../dist/engine/engine.js';
@@ -17,6 +21,7 @@ import { freshState } from '../dist/training/parameter-slots.js';
 import { createTrainer } from '../dist/training/trainer.js';
 import { vaeObjective } from '../dist/training/vae-objective.js';
 import { median } from './median.mjs';
+import { startTimer } from './timer-process.mjs';
 
 setFlagsFromString('--no-concurrent-marking'); // as bin/align-fl.mjs does
 
@@ -26,6 +31,7 @@ const { values: flags } = parseArgs({
     turns: { type: 'string', default: '7' },
     batches: { type: 'string', default: '128,1024' },
     clippings: { type: 'string', default: 'auto-s,adaptive' },
+    python: { type: 'string' },
   },
 });
 
@@ -39,32 +45,71 @@ const start = freshState(initialParameters(vae.parameters, seedKey('bench')));
 const pixels = Float32Array.from(uniforms(seedKey('pixels'), RECORDS * vae.pixels));
 const images = floatExamples(pixels, vae.pixels);
 
+const TORCH = 'PyTorch, materialised';
+
+/** @typedef {{ name: string, batch: number, plainMs: number, privateMs: number, ratio: number }} Row */
+/** @typedef {{ plainMs: number[], privateMs: number[] }} Times */
+/** @typedef {{ name: string, turn: (i: number) => Promise<{ plainMs: number, privateMs: number }> }} Contender */
+
+/** @type {Row[]} */
 const rows = [];
-for (const batch of flags.batches.split(',').map(Number)) {
-  for (const clipping of flags.clippings.split(',')) {
-    rows.push(await compare(batch, /** @type {'auto-s'} */ (clipping)));
-  }
-}
-if (flags.json) console.log(JSON.stringify({ rows }, null, 2));
-else {
-  const cells = rows.map(({ name, batch, plainMs, privateMs, ratio }) => [
-    name,
-    String(batch),
-    plainMs.toFixed(1),
-    privateMs.toFixed(1),
-    ratio.toFixed(2),
-  ]);
-  console.log(textTable(['clipping', 'batch', 'plain, ms', 'private, ms', 'private / plain'], cells));
-}
+/** @type {{ name: string, batch: number, why: string }[]} */
+const skipped = [];
+const python = findTorch();
+for (const batch of flags.batches.split(',').map(Number)) await race(batch);
+if (flags.json) console.log(JSON.stringify({ rows, skipped }, null, 2));
+else print();
 
 // --- internal ---
 
 /**
+ * All contenders in turn, so that a busy moment meets each of them.
+ * @param {number} batch
+ */
+async function race(batch) {
+  const engine = await openEngine({ executor: 'onnxruntime', threads: 1 });
+  const torch = python
+    ? startTimer(python, [fileURLToPath(new URL('reference/private_step_torch.py', import.meta.url))])
+    : null;
+  try {
+    /** @type {Contender[]} */
+    const contenders = [];
+    for (const clipping of flags.clippings.split(',')) {
+      contenders.push(await ours(engine, batch, /** @type {'auto-s'} */ (clipping)));
+    }
+    if (torch) {
+      const first = await torch.ask({ kind: 'private', batch, threads: 1, steps: 1 });
+      if (first.skipped) skipped.push({ name: TORCH, batch, why: first.skipped });
+      else contenders.push(torchs(torch, batch));
+    } else skipped.push({ name: TORCH, batch, why: 'no Python with torch was found (Debian: python3-torch)' });
+    /** @type {Times[]} */
+    const times = contenders.map(() => ({ plainMs: [], privateMs: [] }));
+    for (let turn = 0; turn < Number(flags.turns); turn++) {
+      process.stderr.write(`batch ${batch}, turn ${turn + 1} of ${flags.turns}\n`);
+      for (const [i, contender] of contenders.entries()) {
+        const { plainMs, privateMs } = await contender.turn(turn);
+        times[i]?.plainMs.push(plainMs);
+        times[i]?.privateMs.push(privateMs);
+      }
+    }
+    for (const [i, { name }] of contenders.entries()) {
+      const plainMs = median(times[i]?.plainMs ?? []);
+      const privateMs = median(times[i]?.privateMs ?? []);
+      rows.push({ name, batch, plainMs, privateMs, ratio: privateMs / plainMs });
+    }
+  } finally {
+    torch?.close();
+    await engine.close();
+  }
+}
+
+/**
+ * @param {import('../dist/engine/engine.js').Engine} engine
  * @param {number} batch
  * @param {'auto-s' | 'adaptive' | 'fixed'} clipping
+ * @returns {Promise<Contender>}
  */
-async function compare(batch, clipping) {
-  const engine = await openEngine({ executor: 'onnxruntime', threads: 1 });
+async function ours(engine, batch, clipping) {
   const steps = Math.max(12, Math.round(8000 / batch));
   const training = {
     epochs: 1,
@@ -88,29 +133,40 @@ async function compare(batch, clipping) {
     noiseMultiplier: 0.8,
     steps,
   };
-  const plainMs = [];
-  const privateMs = [];
-  const ratios = [];
-  for (let turn = 0; turn < Number(flags.turns); turn++) {
-    // The plain trainer's epoch is one pass: so many images that it has as many steps.
-    const count = (WARM_UP_STEPS + steps) * batch;
-    const many = {
-      ...images,
-      count,
-      read: (/** @type {ArrayLike<number>} */ picked, /** @type {Float32Array} */ out) =>
-        images.read(
-          Array.from(picked, (row) => row % RECORDS),
-          out,
-        ),
-    };
-    const a = await timed(plain, many, childKey(seedKey('turn'), turn));
-    const b = await timed(trainers(plan), images, secretKey(`turn-${turn}`));
-    plainMs.push(a);
-    privateMs.push(b);
-    ratios.push(b / a);
-  }
-  await engine.close();
-  return { name: clipping, batch, plainMs: median(plainMs), privateMs: median(privateMs), ratio: median(ratios) };
+  // The plain trainer's epoch is one pass: so many images that it has as many steps.
+  const many = {
+    ...images,
+    count: (WARM_UP_STEPS + steps) * batch,
+    read: (/** @type {ArrayLike<number>} */ picked, /** @type {Float32Array} */ out) =>
+      images.read(
+        Array.from(picked, (row) => row % RECORDS),
+        out,
+      ),
+  };
+  return {
+    name: `ours, ${clipping}`,
+    turn: async (i) => ({
+      plainMs: await timed(plain, many, childKey(seedKey('turn'), i)),
+      privateMs: await timed(trainers(plan), images, secretKey(`turn-${i}`)),
+    }),
+  };
+}
+
+/**
+ * @param {ReturnType<typeof startTimer>} timer
+ * @param {number} batch
+ * @returns {Contender}
+ */
+function torchs(timer, batch) {
+  const ask = async (/** @type {'plain' | 'private'} */ kind, /** @type {number} */ steps) =>
+    (await timer.ask({ kind, batch, threads: 1, steps })).ms_per_step;
+  return {
+    name: TORCH,
+    turn: async () => ({
+      plainMs: await ask('plain', Math.max(12, Math.round(4000 / batch))),
+      privateMs: await ask('private', Math.max(2, Math.round(512 / batch))),
+    }),
+  };
 }
 
 /**
@@ -125,4 +181,24 @@ async function timed(trainer, examples, key) {
   await trainer.train({ examples, start, key }, { onStep: () => ends.push(performance.now()) });
   const steps = ends.slice(1).map((end, i) => end - Number(ends[i]));
   return median(steps.slice(WARM_UP_STEPS - 1));
+}
+
+/** The first Python that has torch, or null. @returns {string | null} */
+function findTorch() {
+  const candidates = flags.python ? [flags.python] : ['python3', '/usr/bin/python3'];
+  return candidates.find((name) => spawnSync(name, ['-c', 'import torch'], { stdio: 'ignore' }).status === 0) ?? null;
+}
+
+function print() {
+  const cells = rows.map(({ name, batch, plainMs, privateMs, ratio }) => [
+    name,
+    String(batch),
+    plainMs.toFixed(1),
+    privateMs.toFixed(1),
+    ratio.toFixed(2),
+  ]);
+  console.log(
+    textTable([{ header: 'step', align: 'left' }, 'batch', 'plain, ms', 'private, ms', 'private / plain'], cells),
+  );
+  for (const { name, batch, why } of skipped) console.log(`Skipped: ${name}, batch ${batch}: ${why}.`);
 }

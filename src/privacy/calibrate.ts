@@ -69,9 +69,10 @@ export function mostSteps(target: {
     guess = Math.ceil(guess * 1.0005 * Math.exp(Math.min(1, Math.max(0, -beyond.excess)))); // epsilon grows no faster
   }
   let [low, high] = [within.excess, beyond.excess];
+  const shareOf = fairShares();
   while (beyond.steps - within.steps > 1) {
-    const share = low / (low - high);
-    const between = within.steps + Math.round((share > 0 ? share : 0.5) * (beyond.steps - within.steps));
+    const width = beyond.steps - within.steps;
+    const between = within.steps + Math.round(shareOf(low / (low - high), width) * width);
     const trial = measure(Math.min(beyond.steps - 1, Math.max(within.steps + 1, between)));
     if (trial.excess <= 0) {
       [within, low] = [trial, trial.excess];
@@ -174,10 +175,10 @@ function bracketNoise(
 function close(measure: (logNoise: number) => Trial, enough: Trial, tooLittle: Trial, closeness: number): Trial {
   let [high, low] = [enough, tooLittle];
   let [atHigh, atLow] = [high.excess + closeness / 2, low.excess + closeness / 2];
+  const shareOf = fairShares();
   for (let i = 0; i < 100 && high.excess < -closeness && high.at - low.at > 1e-5 * closeness; i++) {
-    const share = atLow / (atLow - atHigh);
-    const fair = share > 0.001 && share < 0.999 && i % 8 !== 7 ? share : 0.5; // 0.5 now and then: it may be a jump
-    const trial = measure(low.at + fair * (high.at - low.at));
+    const width = high.at - low.at;
+    const trial = measure(low.at + shareOf(atLow / (atLow - atHigh), width) * width);
     const value = trial.excess + closeness / 2;
     if (trial.excess <= 0) {
       [high, atHigh] = [trial, value];
@@ -188,4 +189,16 @@ function close(measure: (logNoise: number) => Trial, enough: Trial, tooLittle: T
     }
   }
   return high;
+}
+
+/** Shares of brackets to go by: those of false position, and halves where the last two did not halve: it may be a jump. */
+function fairShares(): (share: number, width: number) => number {
+  let [last, slow] = [Infinity, 0];
+  return (share, width) => {
+    slow = width > last / 2 ? slow + 1 : 0;
+    last = width;
+    if (slow < 2 && share > 0.001 && share < 0.999) return share;
+    slow = 0;
+    return 0.5;
+  };
 }

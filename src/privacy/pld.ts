@@ -21,40 +21,54 @@ import { LEAST_INTEGRATED_NOISE } from './rdp.ts';
 import { gaussianShift, type SampledPhase, sampledPhases } from './sampled-phases.ts';
 
 /**
- * An upper bound on epsilon at `delta` in (0, 1): exact where nothing is sampled, else within about 1e-4 of itself.
- * Infinity where the noise multiplier of a phase is below 0.05, or where steps are more than 1e7.
+ * An upper bound on epsilon at `delta` in (0, 1): exact where nothing is sampled, else within about 1e-4 of itself; plus
+ * what round-off may hide (`roundOffOf`), which is all there is to bounds below about 1e-9. Infinity where the noise
+ * multiplier of a phase is below 0.05, where steps are more than 1e7, or where delta is below about 1e-282.
  */
 export function pldEpsilon(phases: readonly SampledPhase[], delta: number): number {
   const merged = merge(phases);
-  if (merged.every((phase) => phase.samplingRate === 1)) return gaussianEpsilon(gaussianShift(merged), delta);
+  if (merged.every((phase) => phase.samplingRate === 1)) return unsampledEpsilon(gaussianShift(merged), delta);
   if (!supported(merged)) return Infinity;
+  const roundOff = roundOffOf(merged);
   const removing = directedEpsilon(merged, 'remove', delta);
   // mostly adding costs less, and that is quickly shown
   const bound = addedEpsilonBound(merged, Math.log(delta), removing.tilt);
-  if (bound <= removing.epsilon) return removing.epsilon;
-  return Math.max(removing.epsilon, Math.min(bound, directedEpsilon(merged, 'add', delta).epsilon));
+  if (bound <= removing.epsilon) return removing.epsilon + roundOff;
+  return Math.max(removing.epsilon, Math.min(bound, directedEpsilon(merged, 'add', delta).epsilon)) + roundOff;
 }
 
 /** An upper bound on delta at `epsilon` >= 0; as `pldEpsilon`. */
 export function pldDelta(phases: readonly SampledPhase[], epsilon: number): number {
   const merged = merge(phases);
+  const roundOff = roundOffOf(merged);
+  const surely = Math.max(0, epsilon - roundOff); // delta falls by at most what epsilon grows
+  const rest = Math.max(0, roundOff - epsilon);
   if (merged.every((phase) => phase.samplingRate === 1)) {
-    return Math.min(1, Math.exp(gaussianLogDelta(gaussianShift(merged), epsilon)) * (1 + CLOSED_FORM_MARGIN));
+    const shift = gaussianShift(merged);
+    return Math.min(
+      1,
+      shift * MOST_DENSITY,
+      Math.exp(gaussianLogDelta(shift, surely)) * (1 + CLOSED_FORM_MARGIN) + rest,
+    );
   }
   if (!supported(merged)) return 1;
-  const removing = directedDelta(merged, 'remove', epsilon);
-  const bound = addedDeltaBound(merged, epsilon);
-  return bound <= removing ? removing : Math.max(removing, Math.min(bound, directedDelta(merged, 'add', epsilon)));
+  const removing = directedDelta(merged, 'remove', surely);
+  const bound = addedDeltaBound(merged, surely);
+  const delta =
+    bound <= removing ? removing : Math.max(removing, Math.min(bound, directedDelta(merged, 'add', surely)));
+  return Math.min(1, delta + rest);
 }
 
 /**
  * A lower estimate of epsilon at `delta` in (0, 1) to the same sharpness: of removing a record, by grids on the low side.
- * Undefined where the grid is too coarse for that.
+ * Undefined where the grid is too coarse for that, or numbers are too extreme.
  */
 export function pldLowerEpsilon(phases: readonly SampledPhase[], delta: number): number | undefined {
+  if (phases.some(isExtreme)) return undefined;
   const merged = merge(phases);
+  const roundOff = roundOffOf(merged);
   if (merged.every((phase) => phase.samplingRate === 1)) {
-    return gaussianEpsilon(gaussianShift(merged), delta) * (1 - CLOSED_FORM_MARGIN);
+    return Math.max(0, gaussianEpsilon(gaussianShift(merged), delta) * (1 - CLOSED_FORM_MARGIN) - roundOff);
   }
   if (!supported(merged)) return undefined;
   const logDelta = Math.log(delta) + Math.log1p(MARGIN);
@@ -69,7 +83,7 @@ export function pldLowerEpsilon(phases: readonly SampledPhase[], delta: number):
   for (let round = 0; round < MOST_ROUNDS; round++) {
     epsilon = composeTail(laws, aimAt(cgf, point, logDelta), 'leftOut').epsilon(logDelta);
     const off = (epsilon - point.mean) / Math.sqrt(point.variance);
-    if (Math.abs(off) <= 1 || epsilon === 0 || (point.tilt === 0 && off < 0)) return epsilon;
+    if (Math.abs(off) <= 1 || epsilon === 0 || (point.tilt === 0 && off < 0)) return Math.max(0, epsilon - roundOff);
     point = saddlePointOfEpsilon(cgf, epsilon, point.tilt);
   }
   return undefined;
@@ -160,11 +174,37 @@ const MOST_COMPOSED = 1e7;
 const MOST_STEP_POINTS = 2 ** 17;
 const MOST_SUM_POINTS = 2 ** 19;
 
+/** Rarer sampling, and more noise, count as this: what is left of their squares is a number, and the bound holds. */
+const LEAST_RATE = 1e-60;
+const MOST_NOISE = 1e60;
+/** Of the standard normal distribution. */
+const MOST_DENSITY = 1 / Math.sqrt(2 * Math.PI);
+
 /** Steps without sampling are one step. */
 function merge(phases: readonly SampledPhase[]): readonly SampledPhase[] {
   const shift = gaussianShift(phases);
   const sampled = phases.filter((phase) => phase.samplingRate < 1);
-  return shift === 0 ? sampled : [...sampled, { samplingRate: 1, noiseMultiplier: 1 / shift, count: 1 }];
+  const merged = shift === 0 ? sampled : [...sampled, { samplingRate: 1, noiseMultiplier: 1 / shift, count: 1 }];
+  return merged.map(({ samplingRate, noiseMultiplier, count }) => ({
+    samplingRate: Math.max(LEAST_RATE, samplingRate),
+    noiseMultiplier: Math.min(MOST_NOISE, noiseMultiplier),
+    count,
+  }));
+}
+
+function isExtreme({ samplingRate, noiseMultiplier }: SampledPhase): boolean {
+  return samplingRate < LEAST_RATE || noiseMultiplier > MOST_NOISE;
+}
+
+/** Nats that epsilon may be off by: losses come as differences of numbers near 1, good to 2e-16 each. */
+function roundOffOf(merged: readonly SampledPhase[]): number {
+  return 1e-12 + 4e-16 * stepsOf(merged);
+}
+
+/** The closed form; 0 only where that is certain: no delta is above the shift times the largest density. */
+function unsampledEpsilon(shift: number, delta: number): number {
+  if (shift * MOST_DENSITY <= delta) return 0;
+  return gaussianEpsilon(shift, delta) + roundOffOf([]);
 }
 
 function supported(phases: readonly SampledPhase[]): boolean {
