@@ -123,6 +123,7 @@ async function ours(engine, batch, clipping) {
     clipNorm: 1,
     quantile: 0.5,
     mode: 'full',
+    noise: 'secure',
     averaging: null,
     physicalBatch: null,
   });
@@ -131,7 +132,7 @@ async function ours(engine, batch, clipping) {
     expectedBatch: batch,
     stepsPerEpoch: WARM_UP_STEPS + steps,
     noiseMultiplier: 0.8,
-    steps,
+    steps: WARM_UP_STEPS + steps,
   };
   // The plain trainer's epoch is one pass: so many images that it has as many steps.
   const many = {
@@ -164,7 +165,7 @@ function torchs(timer, batch) {
     name: TORCH,
     turn: async () => ({
       plainMs: await ask('plain', Math.max(12, Math.round(4000 / batch))),
-      privateMs: await ask('private', Math.max(2, Math.round(512 / batch))),
+      privateMs: await ask('private', Math.max(1, Math.round(512 / batch))),
     }),
   };
 }

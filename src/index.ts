@@ -4,14 +4,14 @@ export { type DataSet, FOREIGN_LABEL, type ImageSet } from './data/image-set.ts'
 export { type ArraySpec, type DType, float32, type HostArray, type Tree, uint32 } from './engine/array-spec.ts';
 export { type Engine, type EngineOptions, openEngine, type Ports } from './engine/engine.ts';
 export type { Device } from './engine/onnx-executor.ts';
-export { childKey, fillBits, type Key, normals, permutation, seedKey, uniforms } from './engine/keys.ts';
+export { childKey, fillBits, type Key, normals, permutation, secretKey, seedKey, uniforms } from './engine/keys.ts';
 export type { BoundRun, Buffers, ModelProgram, Program } from './engine/program.ts';
 export type { ArrayFunction } from './engine/trace.ts';
 export * from './errors.ts';
 export { type DecoderContract, inspectDecoder } from './exchange/inspect.ts';
 export { probeDecoder } from './exchange/probe.ts';
 export { type SealRequest, seal } from './exchange/gate.ts';
-export { type NoPrivacy, NO_PRIVACY, type PrivacyStatement } from './exchange/privacy-statement.ts';
+export { type DpSgdPrivacy, type NoPrivacy, NO_PRIVACY, type PrivacyStatement } from './exchange/privacy-statement.ts';
 export type { Release } from './exchange/release.ts';
 export type { Task } from './exchange/task.ts';
 export type { Upload } from './exchange/upload.ts';
@@ -40,7 +40,32 @@ export type { Architecture } from './models/architecture.ts';
 export { exportDecoder } from './models/decoder-export.ts';
 export type { ImageShape } from './models/image-shape.ts';
 export { type Vae, vaeOf } from './models/vae.ts';
+export { type DeltaBounds, deltaOf, type EpsilonBounds, epsilonOf, optimisticEpsilon } from './privacy/accountant.ts';
+export {
+  type AuditOptions,
+  auditEpsilon,
+  auditProfile,
+  type EpsilonAudit,
+  type ProfileAudit,
+} from './privacy/audit-bounds.ts';
+export type { AuditScores, ErrorRates } from './privacy/audit-scores.ts';
+export { calibrateNoise, mostSteps } from './privacy/calibrate.ts';
+export { type DpEvent, dpSgdEvent } from './privacy/dp-event.ts';
+export { type DpMode, type DpSgdOptions, type DpSgdPlan, type PlannedWork, planDpSgd } from './privacy/dp-plan.ts';
+export { createDpTrainers, type DpStepOptions, type DpTrainers } from './privacy/dp-trainer.ts';
+export {
+  type Ledger,
+  type LedgerHandle,
+  type LedgerOptions,
+  openLedger,
+  readLedger,
+  setBudget,
+} from './privacy/ledger.ts';
+export type { Charge, ChargeRequest } from './privacy/ledger-charges.ts';
+export type { Budget, Neighbours } from './privacy/ledger-entry.ts';
 export { createGlobalVae, type GlobalVae, type GlobalVaeOptions } from './server/global-vae.ts';
 export { drawPool, type Pool, type PoolOptions } from './server/pool.ts';
 export { createSiloRunner, type SiloRunner } from './silo/silo.ts';
 export type { SiloConfig } from './silo/silo-config.ts';
+export type { Objective } from './training/objective.ts';
+export type { Trainer, TrainingOptions } from './training/trainer.ts';

@@ -31,7 +31,10 @@ async function said(...argv: readonly string[]) {
   }
 }
 
-async function aLedger(epsilon = 8) {
+const EVENT = dpSgdEvent({ samplingRate: 1, noiseMultiplier: 8.1, steps: 10 });
+
+/** A ledger that is open, and not begun where nothing was charged. */
+async function opened(epsilon = 8) {
   return openLedger({
     folder,
     silo: 'hospital-a',
@@ -42,13 +45,18 @@ async function aLedger(epsilon = 8) {
   });
 }
 
+/** A ledger with one charge. */
+async function aLedger(epsilon = 8) {
+  const ledger = await opened(epsilon);
+  await ledger.charge({ run: 'mine', purpose: 'align', round: 1, event: EVENT });
+  return ledger;
+}
+
 /** A ledger with a round that left and one that did not. */
 async function aLedgerWithCharges() {
   const ledger = await aLedger();
-  const event = dpSgdEvent({ samplingRate: 1, noiseMultiplier: 8.1, steps: 10 });
-  const { id } = await ledger.charge({ run: 'mine', purpose: 'align', round: 1, event });
-  await ledger.seal(id, HASH);
-  await ledger.charge({ run: 'mine', purpose: 'align', round: 2, event });
+  await ledger.seal('c1', HASH);
+  await ledger.charge({ run: 'mine', purpose: 'align', round: 2, event: EVENT });
   return ledger;
 }
 
@@ -70,9 +78,10 @@ describe('align-fl ledger', () => {
     expect(stdout).not.toContain(HASH);
   });
 
-  test('says so where nothing was charged', async () => {
-    await aLedger();
-    expect((await said(folder)).stdout).toContain('Nothing was charged so far.');
+  test('says of a charge whose training failed that nothing left for it', async () => {
+    const ledger = await aLedger();
+    await ledger.fail('c1');
+    expect((await said(folder)).stdout).toMatch(/c1 .*nothing: failed/);
   });
 
   test('prints all of it as JSON', async () => {
@@ -96,7 +105,7 @@ describe('align-fl ledger', () => {
   });
 
   test('writes infinity as text', async () => {
-    const ledger = await aLedger(Number.POSITIVE_INFINITY);
+    const ledger = await opened(Number.POSITIVE_INFINITY);
     await ledger.charge({
       run: 'r',
       purpose: 'align',
@@ -132,15 +141,15 @@ describe('align-fl ledger --budget-epsilon', () => {
     const { code, stdout } = await said(folder, '--budget-epsilon', '4', '--budget-delta', '1e-6');
     expect(code).toBe(0);
     expect(stdout).toContain('The budget was epsilon 8 at delta 0.00001, and is now epsilon 4 at delta 0.000001.');
-    expect((await aLedger(100)).ledger.budget).toEqual({ epsilon: 4, delta: 1e-6 });
+    expect((await opened(100)).ledger.budget).toEqual({ epsilon: 4, delta: 1e-6 });
   });
 
   test('leaves alone what is not named, and takes Infinity for no limit', async () => {
     await aLedger();
     await said(folder, '--budget-delta', '1e-7');
-    expect((await aLedger()).ledger.budget).toEqual({ epsilon: 8, delta: 1e-7 });
+    expect((await opened()).ledger.budget).toEqual({ epsilon: 8, delta: 1e-7 });
     await said(folder, '--budget-epsilon', 'Infinity');
-    expect((await aLedger()).ledger.budget).toEqual({ epsilon: Number.POSITIVE_INFINITY, delta: 1e-7 });
+    expect((await opened()).ledger.budget).toEqual({ epsilon: Number.POSITIVE_INFINITY, delta: 1e-7 });
   });
 
   test.each([
@@ -154,11 +163,35 @@ describe('align-fl ledger --budget-epsilon', () => {
     const { code, stderr } = await said(folder, flag, value);
     expect(code).toBe(2);
     expect(stderr).toContain(`${flag}: expected`);
-    expect((await aLedger()).ledger.budget).toEqual({ epsilon: 8, delta: 1e-5 });
+    expect((await opened()).ledger.budget).toEqual({ epsilon: 8, delta: 1e-5 });
   });
 });
 
 describe('a folder without a ledger', () => {
+  test('takes a budget, which is shown, can be changed, and holds for the first run', async () => {
+    const { code, stdout } = await said(folder, '--budget-epsilon', '0.5', '--budget-delta', '1e-5');
+    expect(code).toBe(0);
+    expect(stdout).toContain(`There is no ledger in ${folder} yet.`);
+    expect(stdout).toContain('epsilon 0.5 at delta 0.00001');
+    await said(folder, '--budget-epsilon', '0.25');
+    expect((await said(folder)).stdout).toContain('epsilon 0.25 at delta 0.00001');
+    expect(JSON.parse((await said(folder, '--json')).stdout)).toMatchObject({
+      silo: null,
+      budget: { epsilon: 0.25, delta: 1e-5 },
+      spent: { epsilon: 0 },
+      remaining: 0.25,
+      entries: [],
+    });
+    await expect(aLedger(1000)).rejects.toThrow(/would exceed the privacy budget/);
+  });
+
+  test.each(['--budget-epsilon', '--budget-delta'])('takes no half of a budget: only %s', async (flag) => {
+    const { code, stderr } = await said(folder, flag, '0.01');
+    expect(code).toBe(2);
+    expect(stderr).toContain('The first budget of a ledger needs both');
+    expect((await opened()).ledger.budget.epsilon).toBe(8);
+  });
+
   test('is answered with what a silo folder looks like', async () => {
     const { code, stdout, stderr } = await said(root);
     expect([code, stdout]).toEqual([1, '']);

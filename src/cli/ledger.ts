@@ -1,11 +1,12 @@
 // `align-fl ledger`: what a silo's own ledger says was spent, and the one way to set its budget: on the silo's machine.
 
 import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { StateError } from '../errors.ts';
+import { SpecError, StateError } from '../errors.ts';
 import type { EpsilonBounds } from '../privacy/accountant.ts';
 import { epsilonWords, eventWords } from '../privacy/event-words.ts';
+import { firstBudget } from '../privacy/first-budget.ts';
 import { type Ledger, readLedger, setBudget } from '../privacy/ledger.ts';
 import { type Charge, spentOf } from '../privacy/ledger-charges.ts';
 import type { Budget } from '../privacy/ledger-entry.ts';
@@ -18,7 +19,7 @@ import { DELTA, type NumberKind, numberArgument } from './number-argument.ts';
 export function addLedgerCommand(program: Command, console: Console, now: () => Date): void {
   program
     .command('ledger')
-    .argument('<silo folder>', 'folder of one silo: runs/<name>/silos/<silo>')
+    .argument('<silo folder>', 'folder of one silo: runs/<name>/silos/<silo>, or <images>/.align-fl/<silo>')
     .description("show a silo's privacy ledger: its budget, what was spent on what, and what remains")
     .option('--json', 'print as JSON')
     .option('--budget-epsilon <e>', 'set the budget: an epsilon that must not be exceeded, or Infinity for no limit')
@@ -37,11 +38,12 @@ interface LedgerFlags {
 
 const HELP = `
 Only the owner of the records sets the budget, here, on the machine that holds them; no server and no run can raise it.
+Set it before the first run: the ledger then begins with it. Otherwise it begins with the epsilon and delta of that run.
 A charge counts from the moment it is made, before training looks at any record, and is never taken back.
 
 Examples:
-  align-fl ledger runs/mine/silos/hospital-a
-  align-fl ledger runs/mine/silos/hospital-a --budget-epsilon 4 --budget-delta 1e-5`;
+  align-fl ledger images/.align-fl/hospital-a --budget-epsilon 4 --budget-delta 1e-5
+  align-fl ledger runs/mine/silos/hospital-a`;
 
 const BUDGET_EPSILON: NumberKind = {
   expected: 'an epsilon from 0 up, or Infinity for no limit',
@@ -50,10 +52,10 @@ const BUDGET_EPSILON: NumberKind = {
 };
 
 async function ledgerCommand(folder: string, flags: LedgerFlags, console: Console, now: () => Date): Promise<void> {
-  requireLedger(folder);
+  if (!hasLedger(folder)) return beforeLedger(folder, flags, console, now);
   const before = await readLedger(folder);
   const wanted = wantedBudget(flags, before.budget);
-  const ledger = wanted === null ? before : await setBudget(folder, wanted, now);
+  const ledger = wanted === null ? before : await changedBudget(folder, wanted, now);
   const spent = spentOf(ledger.entries, ledger.budget.delta);
   if (flags.json) return console.print(JSON.stringify(asData(ledger, spent), null, 2));
   if (wanted !== null) {
@@ -62,15 +64,41 @@ async function ledgerCommand(folder: string, flags: LedgerFlags, console: Consol
   console.print(asText(ledger, spent));
 }
 
+/** Where nothing was charged yet: shows or sets the budget that the ledger is going to begin with. */
+async function beforeLedger(folder: string, flags: LedgerFlags, console: Console, now: () => Date): Promise<void> {
+  refuseFolderOfSilos(folder);
+  const before = await firstBudget(folder);
+  const wanted = wantedBudget(flags, before);
+  if (wanted !== null) await setBudget(folder, wanted, now);
+  const budget = wanted ?? before ?? (await readLedger(folder)).budget; // which says what a silo folder looks like
+  if (flags.json) {
+    const nothing = { header: { silo: null, dataFingerprint: null, neighbours: null, unit: 'record' }, entries: [] };
+    const spent = spentOf([], budget.delta);
+    return console.print(JSON.stringify(asData({ ...nothing, budget }, spent), null, 2));
+  }
+  console.print(
+    `There is no ledger in ${resolve(folder)} yet. The first charge begins one, with the budget that you set: ` +
+      `${budgetWords(budget)}. No run there can exceed it.`,
+  );
+}
+
+async function changedBudget(folder: string, budget: Budget, now: () => Date): Promise<Ledger> {
+  return (await setBudget(folder, budget, now)) ?? readLedger(folder); // which throws: it was taken away meanwhile
+}
+
 /** The budget that is asked for, with what is not named as it was; null where none is. */
-function wantedBudget({ budgetEpsilon, budgetDelta }: LedgerFlags, before: Budget): Budget | null {
+function wantedBudget({ budgetEpsilon, budgetDelta }: LedgerFlags, before: Budget | null): Budget | null {
   if (budgetEpsilon === undefined && budgetDelta === undefined) return null;
-  const epsilon = (text: string) =>
-    text === 'Infinity' ? Number.POSITIVE_INFINITY : numberArgument('--budget-epsilon', text, BUDGET_EPSILON);
-  return {
-    epsilon: budgetEpsilon === undefined ? before.epsilon : epsilon(budgetEpsilon),
-    delta: budgetDelta === undefined ? before.delta : numberArgument('--budget-delta', budgetDelta, DELTA),
-  };
+  const epsilon =
+    budgetEpsilon === undefined
+      ? before?.epsilon
+      : budgetEpsilon === 'Infinity'
+        ? Number.POSITIVE_INFINITY
+        : numberArgument('--budget-epsilon', budgetEpsilon, BUDGET_EPSILON);
+  const delta = budgetDelta === undefined ? before?.delta : numberArgument('--budget-delta', budgetDelta, DELTA);
+  if (epsilon !== undefined && delta !== undefined) return { epsilon, delta };
+  const path = epsilon === undefined ? '--budget-epsilon' : '--budget-delta';
+  throw new SpecError(`${path}: missing. The first budget of a ledger needs both an epsilon and a delta.`, { path });
 }
 
 function asText(ledger: Ledger, spent: EpsilonBounds): string {
@@ -110,7 +138,7 @@ function asText(ledger: Ledger, spent: EpsilonBounds): string {
   ].join('\n');
 }
 
-function asData(ledger: Ledger, spent: EpsilonBounds) {
+function asData(ledger: Shown, spent: EpsilonBounds) {
   const { header, budget, entries } = ledger;
   const { epsilon, rdp, pld } = spent;
   return {
@@ -123,6 +151,11 @@ function asData(ledger: Ledger, spent: EpsilonBounds) {
     remaining: jsonNumber(remaining(budget, spent)),
     entries,
   };
+}
+
+/** A ledger, or what stands for one that is yet to begin. */
+interface Shown extends Pick<Ledger, 'budget' | 'entries'> {
+  readonly header: { readonly [Name in 'silo' | 'dataFingerprint' | 'neighbours' | 'unit']: string | null };
 }
 
 /** Of epsilon. Without a limit nothing is ever used up. */
@@ -143,9 +176,9 @@ const NEIGHBOURS = {
   'add-or-remove-one': 'one record is there, or not',
 } as const;
 
-function sealWords({ sealed }: Charge): string {
-  if (sealed === null) return 'nothing so far';
-  return sealed.sha256 === null ? 'weights' : `${sealed.sha256.slice(0, SHORT_HASH)}…`;
+function sealWords({ sealed, isFailed }: Charge): string {
+  if (sealed !== null) return `${sealed.sha256.slice(0, SHORT_HASH)}…`;
+  return isFailed ? 'nothing: failed' : 'nothing so far';
 }
 
 function budgetWords({ epsilon, delta }: Budget): string {
@@ -153,10 +186,9 @@ function budgetWords({ epsilon, delta }: Budget): string {
 }
 
 /** Says which folder was meant where this one is a run's, not a silo's. */
-function requireLedger(folder: string): void {
-  if (hasLedger(folder)) return;
+function refuseFolderOfSilos(folder: string): void {
   const silos = silosBelow(folder);
-  if (silos.length === 0) return; // reading it says what a silo folder looks like
+  if (silos.length === 0) return;
   throw new StateError(`${folder} has no ledger itself, but its silos have. Name one of them: ${silos.join(', ')}.`, {
     folder,
     silos,

@@ -55,7 +55,7 @@ describe('a run that cannot be', () => {
   test('because nothing is named', async () => {
     const { code, stderr } = await said('run');
     expect(code).toBe(2);
-    expect(stderr).toContain('What is to be run?');
+    expect(stderr).toContain('Which experiment?');
   });
 
   test('because the folder to go on in is none, or holds something else', async () => {

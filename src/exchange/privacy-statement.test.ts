@@ -51,6 +51,22 @@ describe('a statement of DP-SGD', () => {
     expect(privacyStatementSchema.parse(JSON.parse(JSON.stringify(whole)))).toEqual(whole);
   });
 
+  test('is refused where its epsilon contradicts its guarantee', () => {
+    const bounded = statement();
+    const none = statement({ noise: 'seeded' });
+    for (const wrong of [
+      { ...bounded, epsilon: 'Infinity', delta: null },
+      { ...bounded, delta: null },
+      { ...bounded, nominalEpsilon: 2.5 },
+      { ...none, epsilon: 3, delta: 1e-5 },
+      { ...none, nominalEpsilon: null },
+      { ...none, guarantee: 'epsilon-delta' },
+    ]) {
+      expect(privacyStatementSchema.safeParse(wrong).success, JSON.stringify(wrong)).toBe(false);
+    }
+    expect(privacyStatementSchema.parse(JSON.parse(JSON.stringify(none)))).toEqual(none);
+  });
+
   test('names the neighbours that a declared number of records gives', () => {
     expect(statement({ records: 1000 }).neighbours).toBe('add-or-remove-one');
   });

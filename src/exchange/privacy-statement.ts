@@ -15,20 +15,8 @@ const noPrivacySchema = z.strictObject({
   text: z.string().min(1).describe('For people: shown wherever the release is.'),
 });
 
-const dpSgdSchema = z.strictObject({
+const dpSgdFields = {
   mechanism: z.literal('dp-sgd').describe('Clipped and noised gradients (Abadi et al. 2016).'),
-  guarantee: z.enum(['epsilon-delta', 'none']).describe('`none` where the text says why.'),
-  epsilon: epsilon.describe(
-    "Spent in all of the silo's life on these records, by its ledger; `Infinity` for no guarantee.",
-  ),
-  delta: z.number().gt(0).lt(1).nullable().describe('Belongs to epsilon; null where that is no number.'),
-  nominalEpsilon: z
-    .number()
-    .min(0)
-    .nullable()
-    .describe(
-      "What this run's steps would cost if they were sound and secret, for comparison; null where epsilon counts.",
-    ),
   neighbours: z
     .enum(['zero-out-one', 'add-or-remove-one'])
     .describe('Which data sets are hard to tell apart. `zero-out-one`: the number of records is public.'),
@@ -47,11 +35,31 @@ const dpSgdSchema = z.strictObject({
     })
     .describe('How the influence of a record is bounded.'),
   noiseMultiplier: z.number().min(0).describe('Noise standard deviation over that bound, as accounted.'),
-  steps: z.int().min(0).describe('Of this run so far.'),
+  steps: z.int().min(0).describe('Behind this release: of its run and strategy so far.'),
   noise: z.enum(['secure', 'seeded']).describe('Where the randomness is from.'),
   mode: z.enum(['full', 'decoder-only', 'fixed-encoder']).describe('What was trained privately.'),
   text: z.string().min(1).describe('For people: shown wherever the release is.'),
-});
+} as const;
+
+const NOMINAL =
+  'What the steps behind this release would cost if they were sound and secret, for comparison; null where epsilon counts.';
+
+const dpSgdSchema = z.discriminatedUnion('guarantee', [
+  z.strictObject({
+    ...dpSgdFields,
+    guarantee: z.literal('epsilon-delta').describe('For each record, over all of the life of the silo.'),
+    epsilon: z.number().min(0).describe("Spent in all of the silo's life on these records, by its ledger."),
+    delta: z.number().gt(0).lt(1).describe('Belongs to epsilon.'),
+    nominalEpsilon: z.null().describe(NOMINAL),
+  }),
+  z.strictObject({
+    ...dpSgdFields,
+    guarantee: z.literal('none').describe('None: the text says why.'),
+    epsilon: z.literal('Infinity').describe('Privacy spent. Text, as JSON knows no infinity.'),
+    delta: z.null().describe('There is none to an epsilon that is no number.'),
+    nominalEpsilon: z.number().min(0).describe(NOMINAL),
+  }),
+]);
 
 /** A statement on its way in or out. */
 export const privacyStatementSchema = z.discriminatedUnion('mechanism', [noPrivacySchema, dpSgdSchema]);
@@ -75,24 +83,19 @@ export const NO_PRIVACY: NoPrivacy = {
 export interface DpSgdFacts {
   readonly options: DpSgdOptions;
   readonly plan: DpSgdPlan;
-  /** Of this run so far. */
+  /** Of this run under its strategy so far. */
   readonly steps: number;
   /** By the silo's ledger, at `options.delta`. */
   readonly spent: EpsilonBounds;
-  /** Of this run's steps alone, as if sound and secret. */
+  /** Of these steps alone, as if sound and secret. */
   readonly nominalEpsilon: number;
 }
 
 /** What may be claimed of DP-SGD. */
 export function dpSgdStatement({ options, plan, steps, spent, nominalEpsilon }: DpSgdFacts): DpSgdPrivacy {
   const reason = whyNoGuarantee(options);
-  const isBounded = reason === null && Number.isFinite(spent.epsilon);
-  return {
+  const common = {
     mechanism: 'dp-sgd',
-    guarantee: isBounded ? 'epsilon-delta' : 'none',
-    epsilon: isBounded ? spent.epsilon : 'Infinity',
-    delta: isBounded ? options.delta : null,
-    nominalEpsilon: isBounded ? null : nominalEpsilon,
     neighbours: neighboursOf(options),
     unit: 'record',
     accountant: { method: 'min(rdp, pld)', rdp: asJson(spent.rdp), pld: asJson(spent.pld) },
@@ -106,8 +109,15 @@ export function dpSgdStatement({ options, plan, steps, spent, nominalEpsilon }: 
     steps,
     noise: options.noise,
     mode: options.mode,
-    text: isBounded ? guaranteeText(options, spent.epsilon) : noGuaranteeText(reason, options, nominalEpsilon),
-  };
+  } as const;
+  const { delta } = options;
+  const { epsilon: total } = spent;
+  if (reason === null && Number.isFinite(total)) {
+    const text = guaranteeText(options, total);
+    return { ...common, guarantee: 'epsilon-delta', epsilon: total, delta, nominalEpsilon: null, text };
+  }
+  const text = noGuaranteeText(reason, options, nominalEpsilon);
+  return { ...common, guarantee: 'none', epsilon: 'Infinity', delta: null, nominalEpsilon, text };
 }
 
 /** The neighbouring relation that options lead to: without a declared number of records, the actual one is public. */

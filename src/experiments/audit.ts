@@ -102,14 +102,14 @@ interface AuditedStep {
 }
 
 function honestStep({ privacy, audit }: AuditSubject): AuditedStep {
-  const { clipping, clipNorm, quantile, mode, physicalBatch } = privacy;
+  const { clipping, clipNorm, quantile, mode, noise, physicalBatch } = privacy;
   const { samplingRate, noiseMultiplier } = audit.training;
   const { canariesPerRun } = audit;
   const expectedBatch = Math.max(1, Math.round((samplingRate * canariesPerRun) / 2));
   const { first, gradientNoise } = clipperOf(privacy, { noiseMultiplier, expectedBatch });
   return {
     options: {
-      ...{ clipping, clipNorm, quantile, mode },
+      ...{ clipping, clipNorm, quantile, mode, noise },
       averaging: null, // every step is read: averages would tell nothing more
       // Several passes a step, as in the spec, but not hundreds where the audited batch is larger.
       physicalBatch: physicalBatch && Math.min(canariesPerRun, Math.max(physicalBatch, Math.ceil(expectedBatch / 4))),

@@ -119,12 +119,12 @@ function paper(name: string, { source = 'mnist', latent = 2, imagesPer = 'silo' 
  * cost no privacy.
  */
 function paperPrivate(name: string, variant: PaperVariant): SpecInput {
-  const { local, server, ...rest } = paper(name, variant);
+  const spec = paper(name, variant);
   return {
-    ...rest,
+    ...spec,
     rounds: 2,
     local: { epochs: 20, batchSize: 256, optimizer: { ...ADAM, learningRate: 3e-3 } },
-    server: { ...server, epochs: 40 },
+    server: { ...spec.server, epochs: 40 },
     strategies: ['align'],
     privacy: { mechanism: 'dp-sgd', epsilon: 10, delta: 1e-5, averaging: 0.995 },
   };

@@ -8,6 +8,12 @@ export const privacySchema = z
   .discriminatedUnion('mechanism', [
     z.strictObject({
       mechanism: z.literal('none').describe('No formal privacy: the decoders may reveal training images.'),
+      ledgerDir: ledgerDir()
+        .exactOptional()
+        .describe(
+          "Folder of the silos' privacy ledgers: where one there has a limited budget, training without privacy is refused. " +
+            'As under dp-sgd where it is null or left out.',
+        ),
     }),
     z.strictObject({
       mechanism: z
@@ -72,11 +78,7 @@ export const privacySchema = z
         .nullable()
         .default(null)
         .describe('Rows computed at once; what a batch has beyond is accumulated. null: chosen from local.batchSize.'),
-      ledgerDir: z
-        .string()
-        .min(1)
-        .max(4096)
-        .nullable()
+      ledgerDir: ledgerDir()
         .default(null)
         .describe(
           "Folder of the silos' privacy ledgers, which add up over runs; null: beside the images for an own folder of " +
@@ -85,3 +87,9 @@ export const privacySchema = z
     }),
   ])
   .describe('Privacy mechanism. It has no default: write out what you want.');
+
+// --- internal ---
+
+function ledgerDir() {
+  return z.string().min(1).max(4096).nullable();
+}

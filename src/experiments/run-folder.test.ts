@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SpecError, StateError } from '../errors.ts';
 import { parseSpec } from './parse-spec.ts';
@@ -88,6 +88,18 @@ describe('openRunFolder', () => {
     await writeFile(join(path, PART), 'half');
     expect(await visit()).toBe('new');
     expect(await readdir(path)).toEqual(['spec.json']);
+  });
+
+  it('fixes where the ledgers lie, so that the run finds them from any working directory', async () => {
+    const privacy = { mechanism: 'dp-sgd', epsilon: 8, delta: 1e-5 };
+    const at = (ledgerDir: string) => parseSpec({ ...spec, privacy: { ...privacy, ledgerDir } });
+    expect(await visit(at('ledgers'))).toBe('new');
+    expect(await visit(at('ledgers'))).toBe('begun'); // the same command again
+    const resumed = await resumeRunFolder(path);
+    expect(resumed.spec.privacy.ledgerDir).toBe(resolve('ledgers'));
+    await closeRunFolder(resumed);
+    const elsewhere = visit(at(join('elsewhere', 'ledgers'))); // as 'ledgers' is from another working directory
+    await expect(elsewhere).rejects.toThrow('privacy.ledgerDir: asked for');
   });
 
   it('removes half-written files of a killed run at any depth', async () => {

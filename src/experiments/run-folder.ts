@@ -4,6 +4,7 @@ import { mkdir, readdir, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { AlignError, SpecError, StateError } from '../errors.ts';
 import { isUnfinishedWrite, readJson, removeUnfinishedWrites, writeJsonAtomic } from '../storage/atomic-file.ts';
+import { withFixedLedgers } from './ledger-places.ts';
 import { parseSpec } from './parse-spec.ts';
 import { type RunLayout, runLayout } from './run-layout.ts';
 import { isLockFile, type RunLock, releaseLock, takeLock } from './run-lock.ts';
@@ -30,14 +31,15 @@ export interface RunFolder {
  */
 export async function openRunFolder(options: { readonly path: string; readonly spec: Spec }): Promise<RunFolder> {
   const root = resolve(options.path);
+  const spec = withFixedLedgers(options.spec);
   await refuseOtherContent(root);
   await make(root);
   return locked(root, async (lock) => {
     const layout = runLayout(root);
     const isNew = !(await exists(layout.spec));
-    if (isNew) await writeJsonAtomic(layout.spec, options.spec);
-    else refuseOtherSpec(root, options.spec, await specOf(layout));
-    return opened(layout, options.spec, lock, isNew);
+    if (isNew) await writeJsonAtomic(layout.spec, spec);
+    else refuseOtherSpec(root, spec, await specOf(layout));
+    return opened(layout, spec, lock, isNew);
   });
 }
 

@@ -26,9 +26,10 @@ import { type Journal, type Origin, openJournal, saveJournal } from './journal.t
 import { globalStateFile, saveGlobalModel } from './global-model.ts';
 import { type DataAccess, gatherMaterials, type Materials } from './materials.ts';
 import { controlMetrics } from './metrics.ts';
-import { ledgerDirOf, privacyWarnings } from './ledger-places.ts';
+import { ledgerDirOf } from './ledger-places.ts';
 import { savePictures, savePoolPictures } from './pictures.ts';
 import { playStrategy } from './play-strategy.ts';
+import { privacyWarnings } from './privacy-warnings.ts';
 import { isKept, type RunEvent } from './run-events.ts';
 import { closeRunFolder, type RunFolder } from './run-folder.ts';
 import { modelOfServer, modelOfSilo, type Spec, type StrategyName } from './spec.ts';
@@ -49,7 +50,8 @@ export interface RunOptions {
 
 /**
  * Runs the folder's spec to its end, or goes on from the last completed step, and returns the summary. The same spec
- * gives the same decoders and the same global model, however often it was interrupted. Throws AbortedError on abort.
+ * gives the same decoders and the same global model, however often it was interrupted; not so under `privacy.noise: secure`,
+ * whose samples and noise nobody can repeat. Throws AbortedError on abort, PrivacyError over a silo's budget.
  */
 export async function runExperiment(options: RunOptions): Promise<Summary> {
   const { folder, data = { env: process.env }, emit = () => {}, signal = new AbortController().signal } = options;

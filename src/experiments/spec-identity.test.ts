@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseSpec } from './parse-spec.ts';
 import { findPreset } from './presets.ts';
-import { canonicalJson, differencesBetween, specHash } from './spec-identity.ts';
+import { canonicalJson, differencesBetween, identityOf, specHash } from './spec-identity.ts';
 
 const spec = parseSpec(findPreset('quickstart')?.spec);
 
@@ -24,6 +24,20 @@ describe('specHash', () => {
     expect(specHash({ ...spec, seed: spec.seed + 1 })).not.toBe(specHash(spec));
     expect(specHash({ ...spec, engine: { ...spec.engine, serverThreads: 9 } })).not.toBe(specHash(spec));
     expect(specHash({ ...spec, engine: { ...spec.engine, silosAtOnce: 9 } })).toBe(specHash(spec));
+  });
+});
+
+describe('where the ledgers lie', () => {
+  const privacy = { mechanism: 'dp-sgd', epsilon: 8, delta: 1e-5 };
+  const at = (ledgerDir: string | null) =>
+    parseSpec({ ...(findPreset('quickstart')?.spec as object), privacy: { ...privacy, ledgerDir } });
+
+  it('is no part of the hash, as two machines may have the same experiment, but of what a run folder compares', () => {
+    expect(specHash(at('/here'))).toBe(specHash(at('/there')));
+    expect(specHash(at('/here'))).toBe(specHash(at(null)));
+    expect(differencesBetween(identityOf(at('/here')), identityOf(at('/there'))).map(({ path }) => path)).toEqual([
+      ['privacy', 'ledgerDir'],
+    ]);
   });
 });
 

@@ -10,10 +10,15 @@ export function identityOf(spec: Spec): unknown {
   return { ...spec, engine };
 }
 
-/** SHA-256 (hex) of the identity of a resolved spec, whatever the order of its keys. */
+/**
+ * SHA-256 (hex) of the identity of a resolved spec, whatever the order of its keys and wherever its ledgers lie: that is a
+ * place on one machine, and decides no number.
+ */
 export function specHash(spec: Spec): string {
+  const { privacy } = spec;
+  const anywhere = privacy?.ledgerDir ? { ...spec, privacy: { ...privacy, ledgerDir: null } } : spec;
   return createHash('sha256')
-    .update(canonicalJson(identityOf(spec)))
+    .update(canonicalJson(identityOf(anywhere)))
     .digest('hex');
 }
 

@@ -20,7 +20,14 @@ export const specSchema = z
       .string()
       .regex(EXPERIMENT_NAME)
       .describe('Short name of the experiment: letters, digits, dot, hyphen, underscore; part of the run folder.'),
-    seed: z.int().min(0).default(0).describe('Root of all randomness: the same seed gives the same numbers.'),
+    seed: z
+      .int()
+      .min(0)
+      .default(0)
+      .describe(
+        'Root of all randomness: the same seed gives the same numbers. Not under `privacy.noise: secure`, whose randomness ' +
+          'in training comes from the operating system and is never stored.',
+      ),
     rounds: count(10_000).default(10).describe('Federated rounds.'),
     data: z
       .strictObject({

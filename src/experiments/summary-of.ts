@@ -6,6 +6,7 @@ import { availableParallelism } from 'node:os';
 import { relative } from 'node:path';
 import { imageSetHash } from '../data/image-set.ts';
 import type { Engine } from '../engine/engine.ts';
+import type { PrivacyStatement } from '../exchange/privacy-statement.ts';
 import type { Journal, RoundRecord } from './journal.ts';
 import type { Materials } from './materials.ts';
 import type { RunFolder } from './run-folder.ts';
@@ -70,8 +71,7 @@ async function strategySummary(strategy: StrategyName, parts: SummaryParts): Pro
       const uploads = records.flatMap(({ round, uploads: all }) =>
         all.filter(({ silo }) => silo === name).map(({ bytes, sha256: hash }) => ({ round, bytes, sha256: hash })),
       );
-      // What is claimed of the last upload holds for all of them together.
-      const { privacy } = last.uploads.find(({ silo }) => silo === name) as RoundRecord['uploads'][number];
+      const privacy = lastStatement(name, parts);
       return {
         name,
         examples,
@@ -98,6 +98,13 @@ async function strategySummary(strategy: StrategyName, parts: SummaryParts): Pro
       total: total('total'),
     },
   };
+}
+
+/** What is claimed of a silo's last upload, under whichever strategy, holds for all of them together. */
+function lastStatement(name: string, { journal, folder }: SummaryParts): PrivacyStatement {
+  const records = folder.spec.strategies.flatMap((strategy) => journal.strategies[strategy] ?? []); // in the order of play
+  const uploads = records.flatMap((record) => record.uploads.filter(({ silo }) => silo === name));
+  return (uploads[uploads.length - 1] as RoundRecord['uploads'][number]).privacy;
 }
 
 function sha256(content: string | Uint8Array): string {

@@ -56,10 +56,14 @@ const siloSchema = z.strictObject({
   epsilon: z
     .union([z.number().min(0), z.literal('Infinity')])
     .nullable()
-    .describe('Privacy spent in all rounds; "Infinity" for none at all, null where no claim can be made.'),
+    .describe(
+      'Privacy spent in all rounds of all strategies; "Infinity" for none at all, null where no claim can be made.',
+    ),
   delta: fraction.nullable().describe('Delta that belongs to epsilon; null where epsilon is no number.'),
   privacyText: z.string().min(1).describe('What is claimed about privacy, for people.'),
-  privacy: privacyStatementSchema.describe('The statement of the last release in full, which covers all of them.'),
+  privacy: privacyStatementSchema.describe(
+    "The statement of the silo's last upload under any strategy, which covers all of them.",
+  ),
   uploadBytes: z
     .strictObject({
       perRound: z.array(amount).describe('What left the silo in each round.'),

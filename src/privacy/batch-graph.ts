@@ -88,7 +88,7 @@ export async function compileBatchGraph(parts: BatchGraphParts, rows: number): P
       limit[0] = bound;
       fillBits(childKey(key, 'latent'), bits);
       await run();
-      if (!squaredNorms.subarray(0, count).every(Number.isFinite)) {
+      if (!squaredNorms.every(Number.isFinite)) {
         for (let row = 0; row < count; row++) {
           if (Number.isFinite(squaredNorms[row])) continue;
           mask[row] = 0; // would not be enough: zero times infinity is not zero

@@ -8,7 +8,8 @@ import { sampledPhases } from './sampled-phases.ts';
 
 /**
  * The least noise multiplier whose event stays within `epsilon` at `delta`, with epsilon within 2e-5 of the target (1e-11
- * where nothing is sampled), and the bounds that `epsilonOf` gives there: never above the target, whatever `eventOf` does.
+ * where nothing is sampled) or itself within 1e-7 of the least, where epsilon jumps; and the bounds that `epsilonOf` gives
+ * there: never above the target, whatever `eventOf` does.
  * Looks between 0.01 and 1e6; 0.01 where less would do too. Throws SpecError, with the least epsilon there is, where no
  * noise is enough.
  */
@@ -69,10 +70,9 @@ export function mostSteps(target: {
     guess = Math.ceil(guess * 1.0005 * Math.exp(Math.min(1, Math.max(0, -beyond.excess)))); // epsilon grows no faster
   }
   let [low, high] = [within.excess, beyond.excess];
-  const shareOf = fairShares();
   while (beyond.steps - within.steps > 1) {
-    const width = beyond.steps - within.steps;
-    const between = within.steps + Math.round(shareOf(low / (low - high), width) * width);
+    const share = low / (low - high);
+    const between = within.steps + Math.round((share > 0 ? share : 0.5) * (beyond.steps - within.steps));
     const trial = measure(Math.min(beyond.steps - 1, Math.max(within.steps + 1, between)));
     if (trial.excess <= 0) {
       [within, low] = [trial, trial.excess];
@@ -157,7 +157,8 @@ function bracketNoise(
 ): { readonly enough: Trial | undefined; readonly tooLittle: Trial | undefined } {
   const [least, most] = LOG_RANGE;
   let last = first;
-  let step = Math.max(1e-5, 1.2 * Math.abs(first.excess)); // epsilon falls at least as fast as the noise grows, nearly
+  const stepFor = (excess: number): number => (Math.abs(excess) > 3 ? 0.2 : 1.2 * Math.abs(excess)); // far off: a jump
+  let step = Math.max(1e-5, stepFor(first.excess)); // epsilon falls at least as fast as the noise grows, nearly
   for (;;) {
     const within = last.excess <= 0;
     const limit = within ? least : most;
@@ -167,18 +168,21 @@ function bracketNoise(
     if (next.excess <= 0 !== within)
       return within ? { enough: last, tooLittle: next } : { enough: next, tooLittle: last };
     last = next;
-    step = Math.max(3 * step, Math.abs(next.excess));
+    step = Math.max(3 * step, stepFor(next.excess));
   }
 }
+
+/** Of the closeness of epsilon: where epsilon jumps, or is that steep, noise that is as close will do. */
+const CLOSE_NOISE = 5e-3;
 
 /** Narrows the bracket by false position (Illinois), aiming a little inside, until `enough` is close. */
 function close(measure: (logNoise: number) => Trial, enough: Trial, tooLittle: Trial, closeness: number): Trial {
   let [high, low] = [enough, tooLittle];
   let [atHigh, atLow] = [high.excess + closeness / 2, low.excess + closeness / 2];
-  const shareOf = fairShares();
-  for (let i = 0; i < 100 && high.excess < -closeness && high.at - low.at > 1e-5 * closeness; i++) {
-    const width = high.at - low.at;
-    const trial = measure(low.at + shareOf(atLow / (atLow - atHigh), width) * width);
+  for (let i = 0; i < 100 && high.excess < -closeness && high.at - low.at > CLOSE_NOISE * closeness; i++) {
+    const share = atLow / (atLow - atHigh);
+    const fair = share > 0.001 && share < 0.999 && i % 8 !== 7 ? share : 0.5; // 0.5 now and then: it may be a jump
+    const trial = measure(low.at + fair * (high.at - low.at));
     const value = trial.excess + closeness / 2;
     if (trial.excess <= 0) {
       [high, atHigh] = [trial, value];
@@ -189,16 +193,4 @@ function close(measure: (logNoise: number) => Trial, enough: Trial, tooLittle: T
     }
   }
   return high;
-}
-
-/** Shares of brackets to go by: those of false position, and halves where the last two did not halve: it may be a jump. */
-function fairShares(): (share: number, width: number) => number {
-  let [last, slow] = [Infinity, 0];
-  return (share, width) => {
-    slow = width > last / 2 ? slow + 1 : 0;
-    last = width;
-    if (slow < 2 && share > 0.001 && share < 0.999) return share;
-    slow = 0;
-    return 0.5;
-  };
 }

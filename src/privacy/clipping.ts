@@ -1,7 +1,7 @@
 // How the influence of one example is bounded: four rules, one interface.
 
 import { numpy as np } from '@jax-js/jax';
-import { type Key, normals } from '../engine/keys.ts';
+import { type Key, uniforms } from '../engine/keys.ts';
 import { splitNoise } from './adaptive-noise-split.ts';
 
 export interface ClippingOptions {
@@ -58,7 +58,7 @@ export function clipperOf(
       const gradientNoise = splitNoise({ noiseMultiplier, countNoiseStd: countNoise });
       const next: Clipper['next'] = (bound, { squaredNorms }, key) => {
         const below = squaredNorms.reduce((sum, square) => sum + (square <= bound * bound ? 0.5 : -0.5), 0);
-        const noise = Math.round((normals(key, 1)[0] as number) * countNoise * 2 ** 20) / 2 ** 20;
+        const noise = Math.round(normalOf(key) * countNoise * 2 ** 20) / 2 ** 20;
         const share = Math.min(1, Math.max(0, (below + noise) / expectedBatch + 0.5));
         const moved = bound * Math.exp(-QUANTILE_RATE * (share - options.quantile));
         return Math.fround(Math.min(LARGEST_BOUND, Math.max(SMALLEST_BOUND, moved)));
@@ -81,6 +81,12 @@ const LEAST_COUNT_NOISE = 1.64;
 
 const SMALLEST_BOUND = 1e-6;
 const LARGEST_BOUND = 1e6;
+
+/** A standard normal number in float64 (Box and Muller 1958). */
+function normalOf(key: Key): number {
+  const [radius, angle] = uniforms(key, 2) as unknown as [number, number];
+  return Math.sqrt(-2 * Math.log1p(-radius)) * Math.cos(2 * Math.PI * angle);
+}
 
 /** min(1, C / |g|) */
 function shortened(squaredNorms: np.Array, bound: np.Array): np.Array {

@@ -1,100 +1,29 @@
-import { numpy as np } from '@jax-js/jax';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { float32, uint32 } from '../engine/array-spec.ts';
-import { type Engine, openEngine } from '../engine/engine.ts';
-import { childKey, type Key, seedKey, uniforms } from '../engine/keys.ts';
-import { PrivacyError } from '../errors.ts';
-import { initialParameters } from '../models/initialise.ts';
-import { dense } from '../models/layers.ts';
-import { vaeOf } from '../models/vae.ts';
-import { type Examples, floatExamples } from '../training/examples.ts';
-import type { Objective } from '../training/objective.ts';
-import { freshState, type TrainingState } from '../training/parameter-slots.ts';
-import { createTrainer, type TrainingOptions } from '../training/trainer.ts';
-import { vaeObjective } from '../training/vae-objective.ts';
-import type { DpSgdPlan } from './dp-plan.ts';
-import { createDpTrainers, type DpStepOptions } from './dp-trainer.ts';
+import { expect, describe, test } from 'vitest';
+import { childKey, type Key, uniforms } from '../engine/keys.ts';
+import {
+  examples,
+  KEY,
+  LINEAR,
+  plan,
+  sharedEngine,
+  slope,
+  START,
+  std,
+  trained,
+  training,
+  values,
+  zeros,
+} from '../../test/private-steps.ts';
+import { floatExamples } from '../training/examples.ts';
+import { createTrainer } from '../training/trainer.ts';
+import { poissonSample } from './poisson-sample.ts';
 
-const KEY = seedKey('private trainer');
-const D = 3;
+const engine = sharedEngine();
 
-/** |x W + b - x|^2, without noise of its own. */
-const LINEAR: Objective = {
-  label: 'linear map',
-  parameters: { 'decoder.weight': float32(D, D), 'decoder.bias': float32(D) },
-  exampleSize: D,
-  bits: (rows) => uint32(rows),
-  terms: (parameters, { x, bits }, observe) => {
-    bits.dispose();
-    return { loss: np.square(dense(parameters, 'decoder', x.ref, observe).sub(x)).sum(1) };
-  },
-};
-const START = freshState({ 'decoder.weight': new Float32Array(D * D).fill(0.1), 'decoder.bias': new Float32Array(D) });
-
-/** The sum of outputs times a factor: for x = e the gradient of every weight is that factor, whatever the weights. */
-function slope(factor: number, outputs: number): Objective {
-  return {
-    label: 'slope',
-    parameters: { 'decoder.weight': float32(1, outputs), 'decoder.bias': float32(outputs) },
-    exampleSize: 1,
-    bits: (rows) => uint32(rows),
-    terms: (parameters, { x, bits }, observe) => {
-      bits.dispose();
-      return { loss: dense(parameters, 'decoder', x, observe).sum(1).mul(factor) };
-    },
-  };
+/** Records in the sample of step `i` of the first epoch, of one record at q = 1/2. */
+function sampleOf(key: Key, i: number): number {
+  return poissonSample(childKey(key, 'epoch-1', `step-${i}`, 'sample'), 1, 0.5).length;
 }
-
-const STEP: DpStepOptions = {
-  clipping: 'fixed',
-  clipNorm: 1,
-  quantile: 0.5,
-  mode: 'full',
-  averaging: null,
-  physicalBatch: null,
-};
-
-function training(batchSize: number, more: Partial<TrainingOptions> = {}): TrainingOptions {
-  return {
-    epochs: 1,
-    batchSize,
-    optimizer: { kind: 'sgd', learningRate: 1, momentum: 0 },
-    schedule: { kind: 'constant' },
-    ...more,
-  };
-}
-
-function plan(samplingRate: number, expectedBatch: number, more: Partial<DpSgdPlan> = {}): DpSgdPlan {
-  return { samplingRate, expectedBatch, stepsPerEpoch: 1, noiseMultiplier: 1, steps: 1, ...more };
-}
-
-function examples(count: number, size = D): Examples {
-  return floatExamples(Float32Array.from(uniforms(childKey(KEY, 'x'), count * size)), size);
-}
-
-let engine: Engine;
-beforeAll(async () => {
-  engine = await openEngine({ executor: 'onnxruntime' });
-});
-afterAll(() => engine.close());
-
-async function trained(
-  objective: Objective,
-  setup: { plan: DpSgdPlan; options?: Partial<DpStepOptions>; training?: TrainingOptions; start?: TrainingState },
-  data: Examples,
-  key: Key = KEY,
-) {
-  const options = setup.training ?? training(setup.plan.expectedBatch);
-  const trainers = await createDpTrainers(engine, objective, options, { ...STEP, ...setup.options });
-  return trainers(setup.plan).train({ examples: data, start: setup.start ?? START, key });
-}
-
-function zeros(outputs: number): TrainingState {
-  return freshState({ 'decoder.weight': new Float32Array(outputs), 'decoder.bias': new Float32Array(outputs) });
-}
-
-const values = (state: TrainingState) => Object.values(state.parameters).flatMap((array) => [...array]);
-const std = (numbers: readonly number[]) => Math.sqrt(numbers.reduce((sum, v) => sum + v * v, 0) / numbers.length);
 
 describe('a private step', () => {
   test('with all records, next to no noise and no clipping is the plain full-batch step', async () => {
@@ -102,11 +31,12 @@ describe('a private step', () => {
     const quiet = plan(1, 20, { noiseMultiplier: 1e-7, stepsPerEpoch: 5 });
     const options = training(20, { epochs: 5, optimizer: { kind: 'sgd', learningRate: 0.1, momentum: 0 } });
     const end = await trained(
+      engine(),
       LINEAR,
       { plan: { ...quiet, stepsPerEpoch: 1 }, options: { clipNorm: 50 }, training: options },
       data,
     );
-    const plain = await createTrainer(engine, LINEAR, options);
+    const plain = await createTrainer(engine(), LINEAR, options);
     const wanted = await plain.train({ examples: data, start: START, key: KEY });
     for (const [i, value] of values(end).entries()) expect(value).toBeCloseTo(values(wanted)[i] as number, 5);
   });
@@ -121,6 +51,7 @@ describe('a private step', () => {
       const outputs = 50_000;
       const flat = plan(0.5, batch, { noiseMultiplier });
       const end = await trained(
+        engine(),
         slope(0, outputs),
         { plan: flat, options: { clipNorm }, start: zeros(outputs) },
         examples(9, 1),
@@ -135,29 +66,68 @@ describe('a private step', () => {
     },
   );
 
-  test('never draws the same noise twice', async () => {
-    const outputs = 1000;
-    const still = slope(0, outputs);
-    const steps = plan(0.5, 1, { stepsPerEpoch: 2 });
-    const one = await trained(still, { plan: { ...steps, stepsPerEpoch: 1 }, start: zeros(outputs) }, examples(2, 1));
-    const two = await trained(still, { plan: steps, start: zeros(outputs) }, examples(2, 1));
-    const first = values(one);
-    const second = values(two).map((v, i) => v - (first[i] as number));
-    const product = first.reduce((sum, v, i) => sum + v * (second[i] as number), 0) / first.length;
-    expect(Math.abs(product / (std(first) * std(second)))).toBeLessThan(4 / Math.sqrt(2 * outputs));
+  test('never draws the same noise twice: not in another step, not in another epoch', async () => {
+    const outputs = 2000;
+    const moved = async (epochs: number, stepsPerEpoch: number) => {
+      const setup = { plan: plan(0.5, 1, { stepsPerEpoch }), training: training(1, { epochs }), start: zeros(outputs) };
+      return values(await trained(engine(), slope(0, outputs), setup, examples(2, 1)));
+    };
+    const first = await moved(1, 1);
+    const nextStep = (await moved(1, 2)).map((v, i) => v - (first[i] as number));
+    const nextEpoch = (await moved(2, 1)).map((v, i) => v - (first[i] as number));
+    for (const [one, two] of [
+      [first, nextStep],
+      [first, nextEpoch],
+      [nextStep, nextEpoch],
+    ] as const) {
+      const product = one.reduce((sum, v, i) => sum + v * (two[i] as number), 0) / one.length;
+      expect(Math.abs(product / (std(one) * std(two)))).toBeLessThan(4 / Math.sqrt(2 * outputs));
+    }
   });
 
-  test('happens with noise alone where the sample is empty', async () => {
-    const outputs = 1000;
-    const empty = plan(1e-12, 4);
-    const end = await trained(slope(1, outputs), { plan: empty, start: zeros(outputs) }, examples(50, 1));
-    expect(std(values(end)) / 0.25).toBeCloseTo(1, 0);
+  test('happens with noise alone where the sample is empty, also after one that was not', async () => {
+    const onlyFirst = Array.from({ length: 50 }, (_, i) => childKey(KEY, 'empty', i)).find((key) =>
+      [0, 1].every((i) => sampleOf(key, i) === 1 - i),
+    ) as Key;
+    const data = floatExamples(Float32Array.of(1), 1);
+    const moved = async (stepsPerEpoch: number, noiseMultiplier: number, outputs: number) => {
+      const setup = { plan: plan(0.5, 1, { stepsPerEpoch, noiseMultiplier }), start: zeros(outputs) };
+      return values(await trained(engine(), slope(-1, outputs), setup, data, onlyFirst));
+    };
+    const one = await moved(1, 1e-7, 1);
+    expect(Math.hypot(...one)).toBeCloseTo(1, 3);
+    for (const [i, v] of (await moved(2, 1e-7, 1)).entries()) expect(v).toBeCloseTo(one[i] as number, 5);
+    const outputs = 20_000;
+    const [before, after] = [await moved(1, 1, outputs), await moved(2, 1, outputs)];
+    const noise = std(after.map((v, i) => v - (before[i] as number)));
+    expect(Math.abs(noise - 1)).toBeLessThan(4 / Math.sqrt(4 * outputs));
+  });
+
+  test('samples anew at every step of an epoch', async () => {
+    const data = floatExamples(Float32Array.of(0), 1);
+    const quiet = plan(0.5, 1, { stepsPerEpoch: 64, noiseMultiplier: 1e-7 });
+    const end = await trained(engine(), slope(-1, 1), { plan: quiet, start: zeros(1) }, data);
+    const steps = end.parameters['decoder.bias']?.[0] as number; // in which the only record was
+    expect(steps).toBeGreaterThan(32 - 4 * 4); // four standard deviations of 64 coins
+    expect(steps).toBeLessThan(32 + 4 * 4);
+  });
+
+  test('moves parameters by whole steps of the noise grid', async () => {
+    const outputs = 100;
+    const setup = { plan: plan(1, 4, { noiseMultiplier: 1 }), start: zeros(outputs) };
+    const end = await trained(engine(), slope(0.3, outputs), setup, examples(3, 1));
+    for (const v of values(end)) expect(Number.isInteger(v * 4 * 2 ** 20)).toBe(true);
   });
 
   test('divides by the expected batch, never by the actual one', async () => {
     const data = floatExamples(new Float32Array(8).fill(1), 1);
     const quiet = plan(1, 100, { noiseMultiplier: 1e-7 });
-    const end = await trained(slope(-0.5, 1), { plan: quiet, options: { clipNorm: 50 }, start: zeros(1) }, data);
+    const end = await trained(
+      engine(),
+      slope(-0.5, 1),
+      { plan: quiet, options: { clipNorm: 50 }, start: zeros(1) },
+      data,
+    );
     expect(end.parameters['decoder.bias']?.[0]).toBeCloseTo((8 * 0.5) / 100, 5);
   });
 
@@ -165,7 +135,12 @@ describe('a private step', () => {
     const quiet = plan(1, 1, { noiseMultiplier: 1e-7 });
     const moved = async (x: readonly number[]) => {
       const data = floatExamples(Float32Array.from(x), 1);
-      const end = await trained(slope(-1, 1), { plan: quiet, options: { clipNorm: 0.5 }, start: zeros(1) }, data);
+      const end = await trained(
+        engine(),
+        slope(-1, 1),
+        { plan: quiet, options: { clipNorm: 0.5 }, start: zeros(1) },
+        data,
+      );
       return values(end);
     };
     const [alone, both] = [await moved([0]), await moved([0, 1e6])];
@@ -174,11 +149,39 @@ describe('a private step', () => {
     expect(distance).toBeLessThanOrEqual(0.5);
   });
 
+  test('bounds one record among thousands, though float32 sums with and without it round differently', async () => {
+    const count = 8192;
+    const moved = async (records: number) => {
+      const setup = {
+        plan: plan(1, count, { noiseMultiplier: 1e-7 }),
+        training: training(count, { optimizer: { kind: 'sgd', learningRate: count, momentum: 0 } }), // undoes the division
+        start: zeros(1),
+      };
+      const data = floatExamples(
+        Float32Array.from(uniforms(childKey(KEY, 'many'), records)).map((v) => 2 + v),
+        1,
+      );
+      return values(await trained(engine(), slope(-1, 1), setup, data));
+    };
+    const [all, fewer] = [await moved(count), await moved(count - 1)];
+    const distance = Math.hypot(...all.map((v, i) => v - (fewer[i] as number)));
+    expect(distance).toBeGreaterThan(0.98);
+    expect(distance).toBeLessThanOrEqual(1);
+  });
+
+  test('bounds an example whose input is so large that the square of its signal vanishes', async () => {
+    const outputs = 50_000;
+    const setup = { plan: plan(1, 1, { noiseMultiplier: 1e-7 }), options: { clipping: 'auto-s' } as const };
+    const data = floatExamples(Float32Array.of(1e19), 1);
+    const end = await trained(engine(), slope(-2e-23, outputs), { ...setup, start: zeros(outputs) }, data);
+    expect(Math.hypot(...values(end))).toBeLessThanOrEqual(1);
+  });
+
   test('counts an example whose gradient is not finite as zero', async () => {
     const quiet = plan(1, 1, { noiseMultiplier: 1e-7 });
     const moved = async (x: readonly number[]) => {
       const data = floatExamples(Float32Array.from(x), 1);
-      return values(await trained(slope(-1, 1), { plan: quiet, start: zeros(1) }, data));
+      return values(await trained(engine(), slope(-1, 1), { plan: quiet, start: zeros(1) }, data));
     };
     const wanted = await moved([1]);
     for (const odd of [Number.NaN, Infinity, -Infinity, 1e30]) {
@@ -193,135 +196,8 @@ describe('a private step', () => {
     const ends = [];
     for (const physicalBatch of [1, 3, 64]) {
       const setup = { plan: plan(0.5, 20, { stepsPerEpoch: 3 }), options: { physicalBatch } };
-      ends.push(values(await trained(LINEAR, setup, data)));
+      ends.push(values(await trained(engine(), LINEAR, setup, data)));
     }
     for (const end of ends) for (const [i, v] of end.entries()) expect(v).toBeCloseTo(ends[0]?.[i] as number, 4);
-  });
-});
-
-describe('clipping', () => {
-  test('adaptive: the bound comes to the median of the norms, and the gradient noise is what the count leaves', async () => {
-    const options = { clipping: 'adaptive', clipNorm: 0.1 } as const;
-    const epochs = training(200, { epochs: 1 });
-    const trainers = await createDpTrainers(engine, slope(1, 1), epochs, { ...STEP, ...options });
-    // |gradient| = |(x, 1)|: 100 records of each norm 1, 2 and 3 have the median 2
-    const data = floatExamples(
-      Float32Array.from({ length: 300 }, (_, i) => Math.sqrt((1 + (i % 3)) ** 2 - 1)),
-      1,
-    );
-    const trainer = trainers(plan(2 / 3, 200, { stepsPerEpoch: 120 }));
-    let bound = 0;
-    await trainer.train(
-      { examples: data, start: zeros(1), key: KEY },
-      { onEpoch: (_epoch, _terms, state) => void (bound = state().memory['clipping/norm']?.[0] as number) },
-    );
-    expect(bound).toBeGreaterThan(1.7);
-    expect(bound).toBeLessThan(2.3);
-  });
-
-  test('auto-s: gradients of any size count alike, and none counts for more than one', async () => {
-    const quiet = plan(1, 1, { noiseMultiplier: 1e-7 });
-    for (const factor of [1, 1000]) {
-      const data = floatExamples(Float32Array.of(0), 1);
-      const setup = { plan: quiet, options: { clipping: 'auto-s' } as const, start: zeros(1) };
-      const [, bias] = values(await trained(slope(-factor, 1), setup, data));
-      expect(bias).toBeLessThanOrEqual(1);
-      expect(bias).toBeCloseTo(factor / (factor + 0.01), 3);
-    }
-  });
-
-  test('paper-unsound: the bound of the next step is the un-noised median of single tensors', async () => {
-    const options = { ...STEP, clipping: 'paper-unsound' } as const;
-    const trainers = await createDpTrainers(engine, slope(1, 1), training(3), options);
-    let bound = 0;
-    await trainers(plan(1, 3)).train(
-      { examples: floatExamples(Float32Array.of(4, 5, 6), 1), start: zeros(1), key: KEY },
-      { onEpoch: (_epoch, _terms, state) => void (bound = state().memory['clipping/norm']?.[0] as number) },
-    );
-    expect(bound).toBeCloseTo(4, 5); // weights 4, 5, 6 and biases 1, 1, 1
-  });
-});
-
-const SHAPE = { channels: 1, height: 8, width: 8 };
-const VAE = vaeOf({ kind: 'mlp', hidden: [8], latent: 2 }, SHAPE);
-const SMALL = vaeObjective('small VAE', VAE, { reconstruction: 'mse', klWeight: 1 });
-const VAE_START = freshState(initialParameters(VAE.parameters, childKey(KEY, 'init')));
-const ADAM = { kind: 'adam', learningRate: 1e-2, beta1: 0.9, beta2: 0.999, eps: 1e-8 } as const;
-
-describe('private training of an autoencoder', () => {
-  const data = examples(60, 64);
-  const setup = (options: Partial<DpStepOptions>, epochs = 4) => ({
-    plan: plan(0.3, 18, { stepsPerEpoch: 4, noiseMultiplier: 0.8 }),
-    options,
-    training: training(18, { epochs, optimizer: ADAM }),
-    start: VAE_START,
-  });
-
-  test('lowers the loss, repeats bit by bit under a seeded key, and differs under another', async () => {
-    const losses: number[] = [];
-    const trainers = await createDpTrainers(engine, SMALL, training(18, { epochs: 12, optimizer: ADAM }), {
-      ...STEP,
-      clipping: 'auto-s',
-    });
-    const job = { examples: data, start: VAE_START, key: KEY };
-    const trainer = trainers(plan(0.3, 18, { stepsPerEpoch: 4, noiseMultiplier: 0.5 }));
-    const end = await trainer.train(job, { onEpoch: (_, terms) => void losses.push(terms['loss'] as number) });
-    expect(losses[11]).toBeLessThan(0.93 * (losses[0] as number));
-    expect(await trainer.train(job)).toEqual(end);
-    expect(await trainer.train({ ...job, key: childKey(KEY, 'other') })).not.toEqual(end);
-  });
-
-  test('goes on after a stop as if there had been none: clip norm, average and moments come along', async () => {
-    const options = { clipping: 'adaptive', averaging: 0.9 } as const;
-    const whole = await trained(SMALL, setup(options), data);
-    let middle: TrainingState | undefined;
-    const trainers = await createDpTrainers(engine, SMALL, training(18, { epochs: 4, optimizer: ADAM }), {
-      ...STEP,
-      ...options,
-    });
-    const trainer = trainers(setup({}).plan);
-    await trainer.train(
-      { examples: data, start: VAE_START, key: KEY },
-      { onEpoch: (epoch, _, state) => void (epoch === 2 && (middle = state())) },
-    );
-    expect(await trainer.train({ examples: data, start: middle as TrainingState, key: KEY })).toEqual(whole);
-  });
-
-  test('releases the average of its weights where asked to', async () => {
-    const last = await trained(SMALL, setup({}), data);
-    const average = await trained(SMALL, setup({ averaging: 0.99 }), data);
-    expect(average.parameters).not.toEqual(last.parameters);
-    const from = values(VAE_START);
-    const far = (state: TrainingState) => std(values(state).map((v, i) => v - (from[i] as number)));
-    expect(far(average)).toBeLessThan(far(last));
-  });
-
-  test('a fixed encoder stays as it was drawn, whatever the data', async () => {
-    const end = await trained(SMALL, setup({ mode: 'fixed-encoder' }), data);
-    for (const [name, value] of Object.entries(end.parameters)) {
-      const before = VAE_START.parameters[name] as Float32Array;
-      const moved = std([...value].map((v, i) => v - (before[i] as number)));
-      if (name.startsWith('encoder.')) expect(moved, name).toBeLessThan(1e-7);
-      else expect(moved, name).toBeGreaterThan(1e-3);
-    }
-  });
-
-  test('decoder-only puts no noise on the encoder, which is why nothing may be claimed for it', async () => {
-    const noisy = { ...setup({ mode: 'decoder-only' }, 1), plan: plan(1, 60, { noiseMultiplier: 20 }) };
-    const sgd = { ...noisy, training: training(60) };
-    const [one, two] = [
-      await trained(SMALL, sgd, data, childKey(KEY, 1)),
-      await trained(SMALL, sgd, data, childKey(KEY, 2)),
-    ];
-    const apart = (name: string) =>
-      std([...(one.parameters[name] as Float32Array)].map((v, i) => v - (two.parameters[name]?.[i] as number)));
-    // The two differ by the noise of sampling z alone in the encoder, by the noise of privacy in the decoder.
-    expect(apart('decoder.1.weight')).toBeGreaterThan(0.3);
-    expect(apart('encoder.0.weight')).toBeLessThan(0.05);
-  });
-
-  test('refuses noise that float32 sums cannot be protected with', async () => {
-    const drowned = plan(0.3, 18, { noiseMultiplier: 1e5 });
-    await expect(trained(SMALL, { ...setup({}), plan: drowned }, data)).rejects.toThrow(PrivacyError);
   });
 });

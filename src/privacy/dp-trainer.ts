@@ -8,12 +8,12 @@ import { createArena } from '../engine/arena.ts';
 import { sizeOf } from '../engine/array-spec.ts';
 import type { Engine } from '../engine/engine.ts';
 import { gaussianNoise, NOISE_GRID } from '../engine/gaussian-noise.ts';
-import { childKey } from '../engine/keys.ts';
+import { childKey, type Key } from '../engine/keys.ts';
 import { compileSweep } from '../engine/sweep.ts';
 import { PrivacyError } from '../errors.ts';
 import type { Objective } from '../training/objective.ts';
 import { type Optimizer, optimizerOf, type Vectors } from '../training/optimizer.ts';
-import { layoutOf, memorySlots } from '../training/parameter-slots.ts';
+import { layoutOf, memorySlots, type TrainingState } from '../training/parameter-slots.ts';
 import { type Learner, type Trainer, trainerOf, type TrainingOptions } from '../training/trainer.ts';
 import { type BatchGraph, compileBatchGraph, type PassOutcome } from './batch-graph.ts';
 import { clipperOf } from './clipping.ts';
@@ -23,10 +23,13 @@ import { poissonSample } from './poisson-sample.ts';
 /** Options that decide the compiled step. */
 export type DpStepOptions = Pick<
   DpSgdOptions,
-  'clipping' | 'clipNorm' | 'quantile' | 'mode' | 'averaging' | 'physicalBatch'
+  'clipping' | 'clipNorm' | 'quantile' | 'mode' | 'noise' | 'averaging' | 'physicalBatch'
 >;
 
-/** Gives a trainer that follows a plan. All of them share one memory: one training at a time. */
+/**
+ * Gives a trainer that follows a plan. All of them share one memory: one training at a time. Training throws PrivacyError
+ * where it would make more steps than were planned, or draw noise that was to be secure from a key that is not secret.
+ */
 export type DpTrainers = (plan: DpSgdPlan) => Trainer;
 
 /**
@@ -46,16 +49,12 @@ export async function createDpTrainers(
   const averages = options.averaging === null ? [] : ['average'];
   const vectors = ['parameter', 'gradient', 'noise', ...optimizer.memory, ...averages];
   const arena = createArena({
-    ...Object.fromEntries([...vectors, 'carried'].map((name) => [name, layout.length])),
+    ...Object.fromEntries(vectors.map((name) => [name, layout.length])),
     x: mostRows * objective.exampleSize,
   });
   const update = compileSweep('private update', privateUpdate(optimizer, averages.length > 0) as never, {
     vectors,
     scalars: [...optimizer.scalars, 'inverseGrid', 'gridOverBatch', ...(averages.length > 0 ? ['keep'] : [])],
-  }).bind(arena, {}, {});
-  const accumulate = compileSweep('accumulation', sum as never, {
-    vectors: ['gradient', 'carried'],
-    scalars: [],
   }).bind(arena, {}, {});
   const drawNoise = gaussianNoise(arena, 'noise');
 
@@ -88,13 +87,14 @@ export async function createDpTrainers(
   await graphFor(1); // a model that cannot be trained privately shows here
 
   const gradient = arena.vector('gradient');
-  const carried = arena.vector('carried');
+  const sums = createSums(gradient);
   const clipNorm = new Float32Array(1);
 
   return (plan) => {
     const clipper = clipperOf(options, plan);
-    const slack = FLOAT_SLACK + Math.sqrt(protectedSize) * clipper.gradientNoise * NOISE_GRID;
-    if (!(slack < 0.5)) throw tooMuchNoise(objective, clipper.gradientNoise);
+    const rounding = Math.sqrt(protectedSize) * clipper.gradientNoise * NOISE_GRID;
+    const slack = FLOAT_SLACK + plan.expectedBatch * SUM_SLACK + rounding;
+    if (!(slack < 0.5)) throw tooCoarse(objective, clipper.gradientNoise, plan.expectedBatch);
     const learner: Learner = {
       label: objective.label,
       slots: {
@@ -118,12 +118,12 @@ export async function createDpTrainers(
         if (picked.length === 0) gradient.fill(0); // a step like any other: leaving it out would tell
         for (let from = 0; from < picked.length; from += mostRows) {
           const part = picked.subarray(from, from + mostRows);
-          if (from > 0) carried.set(gradient);
+          if (from > 0) sums.carry(from === mostRows);
           const graph = await graphFor(part.length);
           const pass = { examples, picked: part, bound: norm * (1 - slack), key: childKey(key, `pass-${from}`) };
           passes.push(await graph.run(pass));
-          if (from > 0) accumulate({});
         }
+        if (picked.length > mostRows) sums.total();
         const grid = clipper.gradientNoise * norm * NOISE_GRID;
         update({
           ...optimizer.scalarsAt(at.step, at.rate),
@@ -140,14 +140,27 @@ export async function createDpTrainers(
       },
       ...(averages.length > 0 && { result: () => layout.named(arena, 'average') }),
     };
-    return trainerOf(learner, objective, training);
+    const trainer = trainerOf(learner, objective, training);
+    return {
+      async train(job, hooks) {
+        requirePlanned(plan, training, job.start);
+        if (options.noise === 'secure' && job.key.kind !== 'secret') throw notSecret(objective, job.key);
+        return trainer.train(job, hooks);
+      },
+    };
   };
 }
 
 // --- internal ---
 
-/** Norms and sums in float32 may come out too small by this share, so gradients are clipped as much below the bound. */
+/** Norms in float32 may come out too small by this share, so gradients are clipped as much below the bound. */
 const FLOAT_SLACK = 1e-4;
+
+/**
+ * The same for each record of a batch: sums with and without one of them round differently, by some 2^-24 of their length,
+ * which is at most batch * bound. Eight such steps are allowed for.
+ */
+const SUM_SLACK = 2 ** -21;
 
 /** Rows of one graph at most. */
 const MOST_ROWS = 2048;
@@ -163,8 +176,21 @@ function physicalBatches(asked: number | null, expectedBatch: number): readonly 
   return first + 2 * step <= MOST_ROWS ? [first, first + step, first + 2 * step] : [MOST_ROWS];
 }
 
-function sum({ gradient, carried }: Vectors): Vectors {
-  return { gradient: gradient!.add(carried!) };
+/** Adds up passes in float64: in float32 the error of a long sum would outgrow the slack. */
+function createSums(gradient: Float32Array) {
+  let carried = new Float64Array(0); // only batches beyond the largest graph need it
+  return {
+    /** Takes what the last pass left. */
+    carry(isFirst: boolean): void {
+      if (carried.length === 0) carried = new Float64Array(gradient.length);
+      if (isFirst) carried.set(gradient);
+      else for (let i = 0; i < gradient.length; i++) carried[i]! += gradient[i]!;
+    },
+    /** Leaves the sum of all passes in the gradient. */
+    total(): void {
+      for (let i = 0; i < gradient.length; i++) gradient[i] = carried[i]! + gradient[i]!;
+    },
+  };
 }
 
 /**
@@ -193,10 +219,29 @@ function meanTerms(passes: readonly PassOutcome[]): Readonly<Record<string, numb
   );
 }
 
-function tooMuchNoise(objective: Objective, noiseMultiplier: number): PrivacyError {
+function requirePlanned(plan: DpSgdPlan, { epochs }: TrainingOptions, { epochsDone }: TrainingState): void {
+  const steps = (epochs - epochsDone) * plan.stepsPerEpoch;
+  if (steps <= plan.steps) return;
+  throw new PrivacyError(
+    `This training would make ${steps} steps, but only ${plan.steps} were planned and are accounted for. Plan them all: ` +
+      'the noise depends on their number.',
+    { steps, planned: plan.steps },
+  );
+}
+
+function notSecret(objective: Objective, key: Key): PrivacyError {
   return new PrivacyError(
-    `${objective.label}: noise of ${noiseMultiplier.toPrecision(4)} times the clip norm on so many parameters is coarser than ` +
-      'float32 sums can be protected with. Allow a larger epsilon, fewer steps, or a smaller model.',
-    { noiseMultiplier },
+    `${objective.label}: secure noise needs a key from the operating system (secretKey), but '${key.path}' comes from a ` +
+      'seed that others can repeat. Give a secret key, or set noise to seeded, which claims nothing.',
+    { key: key.path },
+  );
+}
+
+function tooCoarse(objective: Objective, noiseMultiplier: number, expectedBatch: number): PrivacyError {
+  return new PrivacyError(
+    `${objective.label}: noise of ${noiseMultiplier.toPrecision(4)} times the clip norm on so many parameters, over a batch of ` +
+      `${expectedBatch}, is coarser than float32 sums can be protected with. Allow a larger epsilon, fewer steps, a smaller ` +
+      'batch or a smaller model.',
+    { noiseMultiplier, expectedBatch },
   );
 }

@@ -19,7 +19,8 @@ export interface LayerTrace {
 }
 
 /**
- * Squared L2 norm [B] of each example's gradient with respect to weight and bias. Keeps the trace alive.
+ * Squared L2 norm [B] of each example's gradient with respect to weight and bias: never less than it is, as far as float32
+ * can tell, and infinite for inputs beyond all measure, beside which a signal could vanish. Keeps the trace alive.
  * Dense: |A_i|^2 |G_i|^2 + |G_i|^2 (Goodfellow 2015, arXiv 1510.01799). Convolutions: the gradient of the weight is a
  * product over T positions, and its norm comes from the product itself or from Gram matrices, whichever is smaller
  * ("mixed ghost clipping", Bu et al. 2022, arXiv 2205.10683).
@@ -29,7 +30,7 @@ export function squaredNorms(trace: LayerTrace): { readonly weight: np.Array; re
   const batch = input.shape[0] as number;
   if (kind === 'dense') {
     const bias = np.square(signal.ref).sum(1); // [B]
-    return { weight: np.square(input.ref).sum(1).mul(bias.ref), bias };
+    return { weight: measurable(np.square(input.ref).sum(1)).mul(bias.ref), bias };
   }
   const bias = np.square(positions(signal.ref).sum(2)).sum(1); // [B]
   // Either way the weight's gradient is X_i Y_i^T, with X and Y seen at the same T positions: [B, p, T] and [B, d, T].
@@ -37,18 +38,25 @@ export function squaredNorms(trace: LayerTrace): { readonly weight: np.Array; re
     kind === 'convolution' ? [positions(signal.ref), patches(input.ref)] : [positions(input.ref), patches(signal.ref)]; // the output is seen through the windows of its input
   const [, p, t] = x.shape as [number, number, number];
   const d = y.shape[1] as number;
+  // |X|^2 |Y|^2 bounds the square. Where terms cancel, a square in float32 may be too small by a share of that bound.
+  const bound = measurable(squares(input.ref)).mul(squares(signal.ref));
+  const allowance = bound.mul(CANCELLATION);
   if (2 * t * t > p * d) {
     const explicit = np.matmul(x, y.transpose([0, 2, 1])); // [B, p, d]
-    return { weight: np.square(explicit.reshape([batch, p * d])).sum(1), bias };
+    return {
+      weight: np
+        .square(explicit.reshape([batch, p * d]))
+        .sum(1)
+        .add(allowance),
+      bias,
+    };
   }
   const gram = (m: np.Array) => np.matmul(m.ref.transpose([0, 2, 1]), m); // [B, T, T]
-  return {
-    weight: gram(x)
-      .mul(gram(y))
-      .reshape([batch, t * t])
-      .sum(1),
-    bias,
-  };
+  const square = gram(x)
+    .mul(gram(y))
+    .reshape([batch, t * t])
+    .sum(1); // [B]
+  return { weight: np.maximum(square, 0).add(allowance), bias };
 }
 
 /**
@@ -73,6 +81,20 @@ export function scaledSum(
 }
 
 // --- internal ---
+
+/** Share of |input|^2 |signal|^2 by which the norm of a convolution may come out too small. */
+const CANCELLATION = 2 ** -20;
+
+/** Squared norms [B] of inputs, infinite beyond 1e20: the square of a signal beside them may be too small for float32. */
+function measurable(squaredNorms: np.Array): np.Array {
+  return np.where(np.greater(squaredNorms.ref, 1e20), Number.POSITIVE_INFINITY, squaredNorms);
+}
+
+/** Squared norm [B] of every example. */
+function squares(x: np.Array): np.Array {
+  const [batch, ...rest] = x.shape as [number, ...number[]];
+  return np.square(x.reshape([batch, rest.reduce((a, b) => a * b, 1)])).sum(1);
+}
 
 const LAYERS = { dense, convolution, transposedConvolution } as const;
 

@@ -37,7 +37,8 @@ const reserve = (id: string, round: number, event?: DpEvent): LedgerEntry => ({
   ...asked(round, event),
   date,
 });
-const sealed = (id: string, sha256: string | null = null): LedgerEntry => ({ type: 'sealed', id, sha256, date });
+const sealed = (id: string): LedgerEntry => ({ type: 'sealed', id, sha256: 'cd'.repeat(32), date });
+const failed = (id: string): LedgerEntry => ({ type: 'failed', id, date });
 
 /** A stand-in accountant in which a step costs one hundredth. */
 const hundredths: Account = (event) => {
@@ -67,7 +68,7 @@ function refusal(state: LedgerState, request: ChargeRequest, account = hundredth
 
 describe('stateOf', () => {
   it('takes the last budget, and joins each charge with what left for it', () => {
-    const state = stateWith(budget(3), reserve('c1', 1), budget(2), sealed('c1', 'cd'.repeat(32)), reserve('c2', 2));
+    const state = stateWith(budget(3), reserve('c1', 1), budget(2), sealed('c1'), reserve('c2', 2));
     expect(state.budget).toEqual<Budget>({ epsilon: 2, delta: 1e-5 });
     expect(state.entries.map(({ id, sealed: what }) => [id, what])).toEqual([
       ['c1', { sha256: 'cd'.repeat(32), date }],
@@ -79,6 +80,9 @@ describe('stateOf', () => {
     ['an id charged twice', [budget(1), reserve('c1', 1), reserve('c1', 2)], 4],
     ['a seal without a charge', [budget(1), sealed('c1')], 3],
     ['two seals of one charge', [budget(1), reserve('c1', 1), sealed('c1'), sealed('c1')], 5],
+    ['a seal of a failed charge', [budget(1), reserve('c1', 1), failed('c1'), sealed('c1')], 5],
+    ['a failure of a sealed charge', [budget(1), reserve('c1', 1), sealed('c1'), failed('c1')], 5],
+    ['a failure without a charge', [budget(1), failed('c1')], 3],
     ['no budget', [reserve('c1', 1)], 2],
   ])('refuses %s', (_, lines, line) => {
     expect(stateOf([header, ...lines])).toMatchObject({ line });
@@ -96,6 +100,12 @@ describe('openChargeFor', () => {
     expect(openChargeFor(stateWith(budget(9), reserve('c1', 1), sealed('c1'), reserve('c2', 1)), asked(1))?.id).toBe(
       'c2',
     );
+  });
+
+  it('does not take a charge whose training failed: its losses were seen', () => {
+    const state = stateWith(budget(9), reserve('c1', 1), failed('c1'));
+    expect(openChargeFor(state, asked(1))).toBeNull();
+    expect(spentOf(state.entries, 1e-5, hundredths).epsilon).toBe(1); // and it stays spent
   });
 
   it.each([

@@ -11,6 +11,8 @@ import type { Budget, HeaderEntry, LedgerEntry, ReserveEntry, SealedEntry } from
 export interface Charge extends Omit<ReserveEntry, 'type'> {
   /** Null as long as nothing left. */
   readonly sealed: Pick<SealedEntry, 'sha256' | 'date'> | null;
+  /** Whether its training came to a wrong end: then nothing leaves for it, and another try is charged anew. */
+  readonly isFailed: boolean;
 }
 
 /** What a ledger says. */
@@ -29,8 +31,6 @@ export interface ChargeRequest {
   readonly purpose: string;
   readonly round: number;
   readonly event: DpEvent;
-  /** For people. */
-  readonly detail?: string;
 }
 
 /** Bounds of epsilon at a delta: `epsilonOf` of `accountant.ts`, or a stand-in for it. */
@@ -49,12 +49,13 @@ export function stateOf(
     if (entry.type === 'reserve') {
       if (charges.has(entry.id)) return { line: i + 1, problem: `there is a charge ${entry.id} already` };
       const { type: _, ...charge } = entry;
-      charges.set(entry.id, { ...charge, sealed: null });
+      charges.set(entry.id, { ...charge, sealed: null, isFailed: false });
     }
-    if (entry.type === 'sealed') {
+    if (entry.type === 'sealed' || entry.type === 'failed') {
       const charge = charges.get(entry.id);
-      if (charge?.sealed !== null) return { line: i + 1, problem: `there is no open charge ${entry.id}` };
-      charges.set(entry.id, { ...charge, sealed: { sha256: entry.sha256, date: entry.date } });
+      if (!charge || !isOpen(charge)) return { line: i + 1, problem: `there is no open charge ${entry.id}` };
+      const end = entry.type === 'failed' ? { isFailed: true } : { sealed: { sha256: entry.sha256, date: entry.date } };
+      charges.set(entry.id, { ...charge, ...end });
     }
   }
   if (budget === null) return { line: lines.length, problem: 'no line sets a budget' };
@@ -70,14 +71,19 @@ export function spentOf(
   return account({ type: 'composed', events: entries.map(({ event }) => event) }, delta);
 }
 
+/** Whether something may still leave for a charge. */
+export function isOpen({ sealed, isFailed }: Charge): boolean {
+  return sealed === null && !isFailed;
+}
+
 /**
- * The open charge that `request` repeats: of the same round of the same run for the same event. As nothing left for it, the
- * round was interrupted, and what it had drawn is known to nobody: it pays for the round once.
+ * The open charge that `request` repeats: of the same round of the same run for the same event. As nothing left for it and
+ * its training did not fail, the round was interrupted: it pays for the round once.
  */
 export function openChargeFor({ entries }: LedgerState, request: ChargeRequest): Charge | null {
   const event = JSON.stringify(request.event);
   const same = (charge: Charge) =>
-    charge.sealed === null &&
+    isOpen(charge) &&
     charge.run === request.run &&
     charge.purpose === request.purpose &&
     charge.round === request.round &&

@@ -24,7 +24,7 @@ const CHILD = `
     try {
       const { id } = await ledger.charge({ run, purpose: 'align', round, event });
       process.stdout.write('charged ' + id + '\\n');
-      await ledger.seal(id, null);
+      await ledger.seal(id, 'cd'.repeat(32));
       process.stdout.write('sealed ' + id + '\\n');
     } catch (error) {
       process.stdout.write('refused ' + error.code + '\\n');

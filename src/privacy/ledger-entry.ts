@@ -44,16 +44,21 @@ const reserveSchema = z.strictObject({
   round: z.int().min(0),
   event: dpEventSchema,
   date: dateSchema,
-  /** For people. */
-  detail: z.string().max(1000).optional(),
 });
 
 const sealedSchema = z.strictObject({
   type: z.literal('sealed'),
   /** Of the reserve that paid for it. */
   id: z.string().min(1).max(40),
-  /** Of what left; null for weights. */
-  sha256: sha256Schema.nullable(),
+  /** Of what left. */
+  sha256: sha256Schema,
+  date: dateSchema,
+});
+
+const failedSchema = z.strictObject({
+  type: z.literal('failed'),
+  /** Of the reserve that paid for it. */
+  id: z.string().min(1).max(40),
   date: dateSchema,
 });
 
@@ -63,6 +68,7 @@ export const ledgerEntrySchema = z.discriminatedUnion('type', [
   budgetEntrySchema,
   reserveSchema,
   sealedSchema,
+  failedSchema,
 ]);
 
 export type LedgerEntry = z.infer<typeof ledgerEntrySchema>;

@@ -1,11 +1,12 @@
 // A silo's ledger on its own disk: `ledger.jsonl` in its folder. Only ever appended to, under a lock, synced each time.
 
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { StateError } from '../errors.ts';
 import { appendDurably } from '../storage/append-file.ts';
 import { readFileBounded, writeFileAtomic } from '../storage/atomic-file.ts';
 import { type LockKind, withFolderLock } from '../storage/folder-lock.ts';
+import { isThere } from '../storage/presence.ts';
 import { type LedgerState, stateOf } from './ledger-charges.ts';
 import { type LedgerEntry, ledgerEntrySchema } from './ledger-entry.ts';
 import { damaged, type LedgerText, ledgerLine, lineHash, NO_LINE, parseLedgerText } from './ledger-lines.ts';
@@ -16,9 +17,18 @@ export interface LedgerOnDisk {
   readonly text: LedgerText;
 }
 
-/** Whether there is a ledger in `folder`. */
+/** Whether there is a ledger in `folder`. Throws StateError where the system does not tell. */
 export function hasLedger(folder: string): boolean {
-  return existsSync(ledgerPath(folder));
+  return isThere(ledgerPath(folder));
+}
+
+/** Folders beside `folder` that hold ledgers of the same records. Throws StateError where one there cannot be read. */
+export async function ledgersBeside(folder: string, dataFingerprint: string): Promise<readonly string[]> {
+  const parent = dirname(folder);
+  const names = isThere(parent) ? await readdir(parent) : [];
+  const others = names.map((name) => join(parent, name)).filter((other) => other !== folder && hasLedger(other));
+  const ledgers = await Promise.all(others.map(readLedgerFile));
+  return others.filter((_, i) => ledgers[i]?.state.header.dataFingerprint === dataFingerprint);
 }
 
 /** Throws StateError where there is none, or where it is damaged: then nothing may be spent. */

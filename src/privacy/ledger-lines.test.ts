@@ -19,6 +19,7 @@ const ENTRIES: readonly LedgerEntry[] = [
   reserve('c1', 940),
   { type: 'sealed', id: 'c1', sha256: 'cd'.repeat(32), date: DATE },
   reserve('c2', 940),
+  { type: 'failed', id: 'c2', date: DATE },
 ];
 
 function reserve(id: string, count: number): LedgerEntry {
@@ -83,7 +84,7 @@ describe('a ledger as text', () => {
     expectDamage(LINES.toSpliced(2, 1), 3);
     expectDamage(LINES.toSpliced(0, 1), 1);
     expectDamage([...LINES.slice(0, 2), LINES[4] as string, LINES[3] as string, LINES[2] as string], 3);
-    expectDamage([...LINES, LINES[4] as string], 6);
+    expectDamage([...LINES, LINES[4] as string], 7);
     expectDamage(LINES.toSpliced(1, 0, '\n'), 2);
   });
 
@@ -96,8 +97,8 @@ describe('a ledger as text', () => {
     const strange = [{ ...ENTRIES[0], format: 'align-fl/ledger@2' }, { ...ENTRIES[2], round: -1 }, { type: 'refund' }];
     expectDamage([ledgerLine(strange[0] as LedgerEntry, NO_LINE)], 1);
     for (const entry of strange.slice(1)) {
-      expectDamage([...LINES, ledgerLine(entry as LedgerEntry, lineHash(LINES[4] as string))], 6);
+      expectDamage([...LINES, ledgerLine(entry as LedgerEntry, lineHash(LINES.at(-1) as string))], 7);
     }
-    expectDamage([...LINES, ledgerLine(ENTRIES[0] as LedgerEntry, lineHash(LINES[4] as string))], 6);
+    expectDamage([...LINES, ledgerLine(ENTRIES[0] as LedgerEntry, lineHash(LINES.at(-1) as string))], 7);
   });
 });

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -39,14 +39,23 @@ const round = (number: number, what: DpEvent = event) => ({ run: 'r', purpose: '
 const text = () => readFile(join(folder, 'ledger.jsonl'), 'utf8');
 
 describe('openLedger', () => {
-  it('begins a ledger with its header and the given budget, in a folder that it makes', async () => {
+  it('begins nothing; the first charge that is allowed does, with its header and the given budget, in a folder that it makes', async () => {
     const inside = join(folder, 'silos', 'a');
     const handle = await open({ folder: inside });
+    expect(await readdir(folder)).toEqual([]);
+    await expect(handle.charge(round(1, { type: 'nonPrivate', reason: 'none' }))).resolves.toBeDefined();
     expect(await readdir(inside)).toEqual(['ledger.jsonl']);
     const ledger = await readLedger(inside);
     expect(ledger).toEqual(handle.ledger);
-    expect(ledger).toMatchObject({ folder: inside, budget: budgetOf(3), entries: [] });
+    expect(ledger).toMatchObject({ folder: inside, budget: budgetOf(3), entries: [{ id: 'c1' }] });
     expect(ledger.header).toMatchObject({ silo: 'hospital-a', unit: 'record', date: '2026-01-02T03:04:05.000Z' });
+  });
+
+  it('is bound to nothing by a round that was refused', async () => {
+    await expect((await open({ budget: budgetOf(0) })).charge(round(1))).rejects.toThrow(PrivacyError);
+    expect(await readdir(folder)).toEqual([]);
+    await (await open({ neighbours: 'add-or-remove-one' })).charge(round(1));
+    expect((await readLedger(folder)).header.neighbours).toBe('add-or-remove-one');
   });
 
   it('finds what was charged before, and lets a given budget neither raise nor lower the one that stands', async () => {
@@ -64,7 +73,7 @@ describe('openLedger', () => {
     ['other records', { dataFingerprint: 'ef'.repeat(32) }, 'dataFingerprint'],
     ['other neighbours', { neighbours: 'add-or-remove-one' as const }, 'neighbours'],
   ])('refuses %s, and says what changed', async (_, change, key) => {
-    await open();
+    await (await open()).charge(round(1));
     const refused = open(change);
     await expect(refused).rejects.toThrow(PrivacyError);
     await expect(refused).rejects.toMatchObject({ facts: { changed: [key] } });
@@ -79,9 +88,18 @@ describe('openLedger', () => {
   );
 
   it('lets one of many begin it', async () => {
-    const handles = await Promise.all([1, 2, 3].map((epsilon) => open({ budget: budgetOf(epsilon) })));
-    expect(new Set(handles.map(({ ledger }) => ledger.budget.epsilon)).size).toBe(1);
-    expect((await text()).split('\n')).toHaveLength(3);
+    const handles = await Promise.all([3, 4, 5].map((epsilon) => open({ budget: budgetOf(epsilon) })));
+    await Promise.all(handles.map((handle, i) => handle.charge(round(i + 1))));
+    expect((await text()).split('\n')).toHaveLength(6);
+    const { budget, entries } = await readLedger(folder);
+    expect([3, 4, 5]).toContain(budget.epsilon);
+    expect(entries).toHaveLength(3);
+  });
+
+  it.skipIf(process.platform === 'win32')('takes a ledger that cannot be looked at for no absent one', async () => {
+    await symlink(join(folder, 'unmounted', 'ledger.jsonl'), join(folder, 'ledger.jsonl'));
+    await expect(open()).rejects.toThrow(StateError);
+    await expect(open({ folder: join(folder, 'x'.repeat(300)) })).rejects.toThrow(/Could not look at/);
   });
 });
 
@@ -89,12 +107,12 @@ describe('charge', () => {
   it('is on disk when it resolves, with what all charges cost together', async () => {
     const handle = await open();
     expect(await handle.charge(round(1))).toEqual({ id: 'c1', bounds: { epsilon: 1, rdp: 1, pld: 1 } });
-    expect(await handle.charge({ ...round(2), detail: 'second' })).toMatchObject({ id: 'c2', bounds: { epsilon: 2 } });
+    expect(await handle.charge(round(2))).toMatchObject({ id: 'c2', bounds: { epsilon: 2 } });
     const { entries } = await readLedger(folder);
     const date = '2026-01-02T03:04:05.000Z';
     expect(entries).toEqual([
-      { id: 'c1', ...round(1), date, sealed: null },
-      { id: 'c2', ...round(2), date, detail: 'second', sealed: null },
+      { id: 'c1', ...round(1), date, sealed: null, isFailed: false },
+      { id: 'c2', ...round(2), date, sealed: null, isFailed: false },
     ]);
   });
 
@@ -115,6 +133,20 @@ describe('charge', () => {
     const { id } = await handle.charge(round(1));
     await handle.seal(id, HASH);
     expect(await handle.charge(round(1))).toMatchObject({ id: 'c2', bounds: { epsilon: 2 } });
+  });
+
+  it('pays again for a round whose training failed, also after a restart, and takes nothing back', async () => {
+    const handle = await open();
+    const { id } = await handle.charge(round(1));
+    await handle.fail(id);
+    await handle.fail(id); // no matter
+    expect(await (await open()).charge(round(1))).toMatchObject({ id: 'c2', bounds: { epsilon: 2 } });
+    await handle.seal('c2', HASH);
+    await handle.fail('c2'); // what left, left
+    expect((await readLedger(folder)).entries).toMatchObject([
+      { sealed: null, isFailed: true },
+      { sealed: { sha256: HASH }, isFailed: false },
+    ]);
   });
 
   it('writes nothing over budget, and still lets an interrupted round go on', async () => {
@@ -142,7 +174,7 @@ describe('charge', () => {
       { type: 'shuffled', noiseMultiplier: 1 } as unknown as DpEvent,
     ];
     for (const what of strange) await expect(handle.charge(round(1, what))).rejects.toThrow(PrivacyError);
-    expect((await readLedger(folder)).entries).toEqual([]);
+    expect(await readdir(folder)).toEqual([]);
   });
 
   it('accounts with the real accountant where none is put in its place', async () => {
@@ -174,7 +206,7 @@ describe('seal', () => {
     const handle = await open();
     const { id } = await handle.charge(round(1));
     await handle.seal(id, HASH);
-    await handle.seal(id, HASH);
+    expect(await handle.seal(id, HASH)).toEqual(await readLedger(folder));
     expect((await readLedger(folder)).entries[0]?.sealed).toMatchObject({ sha256: HASH });
     expect((await text()).split('\n')).toHaveLength(5);
   });
@@ -183,9 +215,24 @@ describe('seal', () => {
     const [one, other] = [await open(), await open()];
     const { id } = await one.charge(round(1));
     expect((await other.charge(round(1))).id).toBe(id);
-    await one.seal(id, null);
-    await expect(other.seal(id, null)).rejects.toThrow(/has paid for a release already \(weights\)/);
-    await expect(other.seal(id, HASH)).rejects.toThrow(PrivacyError);
+    await one.seal(id, HASH);
+    const second = other.seal(id, 'ef'.repeat(32));
+    await expect(second).rejects.toThrow(PrivacyError);
+    await expect(second).rejects.toThrow(`has paid for a release already (${HASH})`);
+  });
+
+  it('returns the ledger as it is when the release is sealed, with what others charged meanwhile', async () => {
+    const [one, other] = [await open(), await open()];
+    const { id } = await one.charge(round(1));
+    await other.charge(round(2));
+    expect((await one.seal(id, HASH)).entries).toHaveLength(2);
+  });
+
+  it('lets nothing leave for a charge that failed', async () => {
+    const handle = await open();
+    const { id } = await handle.charge(round(1));
+    await handle.fail(id);
+    await expect(handle.seal(id, HASH)).rejects.toThrow(/is of a training that failed/);
   });
 
   it('knows no charge that was not made', async () => {
@@ -204,7 +251,7 @@ describe('setBudget', () => {
   it('changes the budget for whoever has the ledger open, also below what is spent', async () => {
     const handle = await open({ budget: budgetOf(1) });
     await handle.charge(round(1));
-    expect((await setBudget(folder, { epsilon: Number.POSITIVE_INFINITY, delta: 1e-6 }, NOW)).budget).toEqual({
+    expect((await setBudget(folder, { epsilon: Number.POSITIVE_INFINITY, delta: 1e-6 }, NOW))?.budget).toEqual({
       epsilon: Number.POSITIVE_INFINITY,
       delta: 1e-6,
     });
@@ -214,10 +261,35 @@ describe('setBudget', () => {
     expect(handle.ledger.budget).toEqual(budgetOf(0));
   });
 
-  it('makes no ledger, and takes no budget that is none', async () => {
-    await expect(setBudget(folder, budgetOf(1), NOW)).rejects.toThrow(StateError);
+  it('before there is a ledger is what the first charge begins it with, whatever the run asks for', async () => {
+    expect(await setBudget(folder, budgetOf(7), NOW)).toBeNull();
+    expect(await setBudget(folder, { epsilon: 1, delta: 1e-6 }, NOW)).toBeNull(); // the last one counts
+    const handle = await open({ budget: budgetOf(1000) });
+    await handle.charge(round(1));
+    expect((await readLedger(folder)).budget).toEqual({ epsilon: 1, delta: 1e-6 });
+    await expect(handle.charge(round(2))).rejects.toThrow(PrivacyError);
+    expect(await readdir(folder)).toEqual(['ledger.jsonl']);
+  });
+
+  it('before there is a ledger counts for whoever opened one already, and may be without limit', async () => {
+    const handle = await open({ budget: budgetOf(1) });
+    await setBudget(folder, budgetOf(Number.POSITIVE_INFINITY), NOW);
+    await handle.charge(round(1));
+    await handle.charge(round(2));
+    expect(handle.ledger.budget).toEqual(budgetOf(Number.POSITIVE_INFINITY));
+  });
+
+  it('that is damaged before there is a ledger stops everything', async () => {
+    await setBudget(folder, budgetOf(1), NOW);
+    const path = join(folder, 'budget.json');
+    await writeFile(path, (await readFile(path, 'utf8')).replace('"epsilon": 1', '"epsilon": null'));
+    await expect(open()).rejects.toThrow(/budget\.json is damaged/);
+  });
+
+  it('takes no budget that is none', async () => {
+    await expect(setBudget(folder, budgetOf(Number.NaN), NOW)).rejects.toThrow(PrivacyError);
     expect(await readdir(folder)).toEqual([]);
-    await open();
+    await (await open()).charge(round(1));
     await expect(setBudget(folder, budgetOf(Number.NaN), NOW)).rejects.toThrow(PrivacyError);
     expect((await readLedger(folder)).budget).toEqual(budgetOf(3));
   });
@@ -256,6 +328,7 @@ describe('a ledger on disk', () => {
 
   it('that was emptied or taken away is not begun anew by those who had it open', async () => {
     const handle = await open();
+    await handle.charge(round(1));
     await writeFile(join(folder, 'ledger.jsonl'), '');
     await expect(handle.charge(round(1))).rejects.toThrow(/the header is missing/);
     await expect(open()).rejects.toThrow(/the header is missing/);

@@ -5,10 +5,12 @@ import { resolve } from 'node:path';
 import { PrivacyError, StateError } from '../errors.ts';
 import { type EpsilonBounds, epsilonOf } from './accountant.ts';
 import { dpEventSchema } from './dp-event-schema.ts';
+import { firstBudget, forgetFirstBudget, saveFirstBudget } from './first-budget.ts';
 import {
   type Account,
   type Charge,
   type ChargeRequest,
+  isOpen,
   type LedgerState,
   openChargeFor,
   priceOf,
@@ -33,22 +35,23 @@ export interface Ledger extends LedgerState {
 
 /** An open ledger. It holds no file and no lock between calls: there is nothing to close. */
 export interface LedgerHandle {
-  /** The silo's folder, absolute. */
-  readonly folder: string;
   /** As of the last call through this handle. */
   readonly ledger: Ledger;
   /**
    * Sets aside what `request` costs; on disk when the promise resolves, and spent from then on. The charge of the same
-   * round is used again where nothing left for it; where something did, the round is played anew with fresh noise and
-   * charged anew. `bounds` are of all charges together. Throws PrivacyError over budget, with what would still fit;
-   * then nothing is written.
+   * round is used again where it was only interrupted; where something left for it or its training failed, the round is
+   * played anew with fresh noise and charged anew. `bounds` are of all charges together. Throws PrivacyError over budget,
+   * with what would still fit; then nothing is written.
    */
   charge(request: ChargeRequest): Promise<{ readonly id: string; readonly bounds: EpsilonBounds }>;
   /**
-   * Writes down, before it leaves, what leaves for charge `id`: its SHA-256 (hex), null for weights. Once a charge: throws
-   * PrivacyError where something else left for it already. Sealing the same SHA-256 again changes nothing.
+   * Writes down, before it leaves, the SHA-256 (hex) of what leaves for charge `id`, and returns the ledger as it is then.
+   * Once a charge: throws PrivacyError where something else left for it already, or where it failed. Sealing the same
+   * SHA-256 again changes nothing.
    */
-  seal(id: string, sha256: string | null): Promise<void>;
+  seal(id: string, sha256: string): Promise<Ledger>;
+  /** Writes down that the training that `id` paid for failed: another try is charged anew. No matter where it is closed. */
+  fail(id: string): Promise<void>;
   /** Bounds of the epsilon spent so far at the budget's delta, as of the last call through this handle. */
   spent(): EpsilonBounds;
 }
@@ -61,7 +64,7 @@ export interface LedgerOptions {
   /** SHA-256 (hex) of the silo's records. */
   readonly dataFingerprint: string;
   readonly neighbours: Neighbours;
-  /** Of a new ledger only. Where there is one, its own budget stands: the owner's, neither raised nor lowered by this. */
+  /** Of a new ledger whose owner set none. Else the owner's stands, neither raised nor lowered by this. */
   readonly budget: Budget;
   readonly now: () => Date;
   /** In place of `epsilonOf`, for tests. */
@@ -69,48 +72,67 @@ export interface LedgerOptions {
 }
 
 /**
- * Opens the ledger of a silo, or begins one. Throws PrivacyError where the ledger was kept for another silo, other records
- * or other neighbours; StateError where it is damaged.
+ * Opens the ledger of a silo. Where there is none, the first charge that is allowed begins it. Throws PrivacyError where the
+ * ledger was kept for another silo, other records or other neighbours; StateError where it is damaged.
  */
 export async function openLedger(options: LedgerOptions): Promise<LedgerHandle> {
   const { now, account = epsilonOf } = options;
   const folder = resolve(options.folder);
-  let disk = hasLedger(folder) ? await readLedgerFile(folder) : await beginLedger(folder, options);
-  requireSameRecords(disk.state, folder, options);
+  let state = stateBefore(options);
+  let disk: LedgerOnDisk | null = null;
 
-  /** Does `work` on the ledger as it is on disk now. */
+  /** Others may have written since. What was once there is never begun anew. */
+  const read = async () => {
+    if (disk === null && !hasLedger(folder)) {
+      state = { ...state, budget: (await firstBudget(folder)) ?? checkedBudget(options.budget) };
+      return;
+    }
+    disk = await readLedgerFile(folder);
+    state = disk.state;
+    requireSameRecords(state, folder, options);
+  };
   const locked = <T>(work: () => Promise<T>): Promise<T> =>
     withLedgerLock(folder, async () => {
-      disk = await readLedgerFile(folder); // others may have written since
-      requireSameRecords(disk.state, folder, options);
+      await read();
       return work();
     });
   const append = async (entry: LedgerEntry) => {
-    disk = await appendToLedger(folder, disk, entry);
+    if (disk === null) {
+      const budget: LedgerEntry = { type: 'budget', ...state.budget, date: now().toISOString() };
+      disk = await createLedgerFile(folder, [state.header, budget, entry]);
+      await forgetFirstBudget(folder);
+    } else disk = await appendToLedger(folder, disk, entry);
+    state = disk.state;
   };
+  const spent = () => spentOf(state.entries, state.budget.delta, account);
 
+  await read();
   return {
-    folder,
     get ledger() {
-      return { folder, ...disk.state };
+      return { folder, ...state };
     },
     charge: (request) =>
       locked(async () => {
         const asked = { ...request, event: checkedEvent(request.event) };
-        const open = openChargeFor(disk.state, asked);
-        if (open) return { id: open.id, bounds: spentOf(disk.state.entries, disk.state.budget.delta, account) };
-        const bounds = priceOf(disk.state, asked, account);
-        const id = `c${disk.state.entries.length + 1}`;
+        const open = openChargeFor(state, asked);
+        if (open) return { id: open.id, bounds: spent() };
+        const bounds = priceOf(state, asked, account);
+        const id = `c${state.entries.length + 1}`;
         await append({ type: 'reserve', id, ...asked, date: now().toISOString() });
         return { id, bounds };
       }),
     seal: (id, sha256) =>
       locked(async () => {
-        const charge = requireCharge(disk.state, id, folder);
-        if (charge.sealed === null) return append({ type: 'sealed', id, sha256, date: now().toISOString() });
-        if (sha256 === null || charge.sealed.sha256 !== sha256) throw sealedTwice(charge, folder);
+        const charge = requireCharge(state, id, folder);
+        if (isOpen(charge)) await append({ type: 'sealed', id, sha256, date: now().toISOString() });
+        else if (charge.sealed?.sha256 !== sha256) throw usedUp(charge, folder);
+        return { folder, ...state };
       }),
-    spent: () => spentOf(disk.state.entries, disk.state.budget.delta, account),
+    fail: (id) =>
+      locked(async () => {
+        if (isOpen(requireCharge(state, id, folder))) await append({ type: 'failed', id, date: now().toISOString() });
+      }),
+    spent,
   };
 }
 
@@ -122,33 +144,34 @@ export async function readLedger(folder: string): Promise<Ledger> {
 }
 
 /**
- * Sets the budget of an existing ledger, and returns the ledger. The act of the records' owner, on the silo's own machine.
- * A budget below what is spent is allowed: nothing fits any more. Throws StateError where there is no ledger.
+ * Sets the budget of the ledger in `folder`, or of the one that the first charge there is going to begin. The act of the
+ * records' owner, on the silo's own machine. A budget below what is spent is allowed: nothing fits any more. Returns the
+ * ledger, or null where there is none yet.
  */
-export async function setBudget(folder: string, budget: Budget, now: () => Date): Promise<Ledger> {
+export async function setBudget(folder: string, budget: Budget, now: () => Date): Promise<Ledger | null> {
   const root = resolve(folder);
-  if (!hasLedger(root)) throw noLedger(root);
+  const { epsilon, delta } = checkedBudget(budget);
   return withLedgerLock(root, async () => {
-    const disk = await readLedgerFile(root);
-    const { epsilon, delta } = checkedBudget(budget);
-    const changed = await appendToLedger(root, disk, { type: 'budget', epsilon, delta, date: now().toISOString() });
+    const date = now().toISOString();
+    if (!hasLedger(root)) {
+      await saveFirstBudget(root, { epsilon, delta }, date);
+      return null;
+    }
+    const changed = await appendToLedger(root, await readLedgerFile(root), { type: 'budget', epsilon, delta, date });
     return { folder: root, ...changed.state };
   });
 }
 
 // --- internal ---
 
-async function beginLedger(folder: string, options: LedgerOptions): Promise<LedgerOnDisk> {
-  const { silo, dataFingerprint, neighbours, now } = options;
-  const { epsilon, delta } = checkedBudget(options.budget);
-  return withLedgerLock(folder, async () => {
-    if (hasLedger(folder)) return readLedgerFile(folder); // somebody was faster
-    const date = now().toISOString();
-    return createLedgerFile(folder, [
-      { type: 'header', format: 'align-fl/ledger@1', silo, dataFingerprint, neighbours, unit: 'record', date },
-      { type: 'budget', epsilon, delta, date },
-    ]);
-  });
+/** What stands for a ledger that is not begun. */
+function stateBefore({ silo, dataFingerprint, neighbours, budget, now }: LedgerOptions): LedgerState {
+  const date = now().toISOString();
+  return {
+    header: { type: 'header', format: 'align-fl/ledger@1', silo, dataFingerprint, neighbours, unit: 'record', date },
+    budget: checkedBudget(budget),
+    entries: [],
+  };
 }
 
 function requireSameRecords({ header }: LedgerState, folder: string, wanted: LedgerOptions): void {
@@ -194,10 +217,11 @@ function requireCharge({ entries }: LedgerState, id: string, folder: string): Ch
   });
 }
 
-function sealedTwice({ id, sealed }: Charge, folder: string): PrivacyError {
+function usedUp({ id, sealed }: Charge, folder: string): PrivacyError {
+  const what = sealed === null ? 'is of a training that failed' : `has paid for a release already (${sealed.sha256})`;
   return new PrivacyError(
-    `Charge ${id} of ${ledgerPath(folder)} has paid for a release already (${sealed?.sha256 ?? 'weights'}), and pays for one ` +
-      'only. This second one did not leave. If two processes play the same round, stop one of them; then play the round again.',
+    `Charge ${id} of ${ledgerPath(folder)} ${what}: it pays for no other. This one did not leave. If two processes play the ` +
+      'same round, stop one of them; then play the round again.',
     { folder, id },
   );
 }
@@ -205,7 +229,8 @@ function sealedTwice({ id, sealed }: Charge, folder: string): PrivacyError {
 function noLedger(folder: string): StateError {
   return new StateError(
     `There is no privacy ledger in ${folder} (${ledgerPath(folder)}). Name the folder of one silo, such as ` +
-      'runs/<name>/silos/<silo>; a silo has a ledger from its first round with a privacy mechanism on.',
+      'runs/<name>/silos/<silo>; a silo has a ledger from its first round with a privacy mechanism on. Its owner may set a ' +
+      'budget before: --budget-epsilon and --budget-delta.',
     { folder },
   );
 }

@@ -3,6 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { addedChernoff, type Direction, lossCgf, saddlePointOfEpsilon } from './loss-cgf.ts';
 import { type LossGrid, lossGrid } from './loss-grid.ts';
+import { logNormalDensity, normalCdf } from './normal-distribution.ts';
 import { aimAt, composeTail } from './pld-composition.ts';
 import { directedDelta, directedEpsilon, pldDelta, pldEpsilon, pldLowerEpsilon } from './pld.ts';
 import { ratioGrid } from './ratio-grid.ts';
@@ -127,7 +128,7 @@ describe('the distribution of the privacy loss', () => {
   it('takes the larger of removing and adding', () => {
     for (const part of [phase(0.3, 1.5, 20), phase(0.9, 0.7, 2)]) {
       const [removed, added] = [directedEpsilon([part], 'remove', 1e-5), directedEpsilon([part], 'add', 1e-5)];
-      expect(pldEpsilon([part], 1e-5)).toBe(Math.max(removed.epsilon, added.epsilon));
+      expect(pldEpsilon([part], 1e-5)).toBeCloseTo(Math.max(removed.epsilon, added.epsilon), 11);
     }
   });
 
@@ -144,6 +145,37 @@ describe('the distribution of the privacy loss', () => {
     // without sampling it is the conversion of the Rényi divergence
     const plain = addedChernoff([phase(1, 2, 1)], 3).intercept - 3 * 0.7;
     expect(plain).toBeCloseTo(3 * (4 / 8 - 0.7 + Math.log(3 / 4)) - Math.log(4), 13);
+  });
+
+  // So much noise that a step's losses are below the digits of numbers near 1. There a sampled step is all but the unsampled
+  // one with noise s / q, whose epsilon is as good as its delta over the shift: a = phi(k) - k Phi(-k) at epsilon = k * shift.
+  it.each([
+    [1e-3, 1e9, 1e4],
+    [0.5, 1e12, 1000],
+    [1e-6, 1e9, 1e4],
+    [1, 1e12, 1],
+    [1, 1e18, 1],
+  ])('stays above the truth where a loss is lost in round-off: q = %d, sigma = %d, %d steps', (q, sigma, count) => {
+    const shift = (q * Math.sqrt(count)) / sigma;
+    for (const k of [0.3, 4]) {
+      const delta = shift * (Math.exp(logNormalDensity(k)) - k * normalCdf(-k));
+      const epsilon = pldEpsilon([phase(q, sigma, count)], delta * (1 - 1e-6));
+      expect(epsilon).toBeGreaterThan(k * shift);
+      expect(epsilon).toBeLessThan(1.001 * k * shift + 1e-9);
+      expect(pldLowerEpsilon([phase(q, sigma, count)], delta) ?? 0).toBeLessThanOrEqual(k * shift);
+      expect(pldDelta([phase(q, sigma, count)], k * shift)).toBeGreaterThan(delta * (1 - 1e-9));
+    }
+  });
+
+  it.each([
+    [5e-324, 0.3, 3],
+    [1e-300, 1e100, 1],
+    [1e-100, 0.3, 3],
+    [1 - 2 ** -53, 1e100, 3],
+  ])('has bounds however rare sampling is and however much noise there is: q = %d, sigma = %d', (q, sigma, count) => {
+    const phases = [phase(q, sigma, count)];
+    expect(pldEpsilon(phases, 1e-290)).toBe(Infinity); // too small a delta
+    expect(pldEpsilon(phases, 1e-70)).toBeGreaterThanOrEqual(pldLowerEpsilon(phases, 1e-70) ?? 0);
   });
 
   it('is 0 where delta covers all sampling, and gives up where the noise is next to none', () => {

@@ -27,9 +27,11 @@ import { gaussianShift, type SampledPhase, sampledPhases } from './sampled-phase
  */
 export function pldEpsilon(phases: readonly SampledPhase[], delta: number): number {
   const merged = merge(phases);
-  if (merged.every((phase) => phase.samplingRate === 1)) return unsampledEpsilon(gaussianShift(merged), delta);
-  if (!supported(merged)) return Infinity;
+  if (totalVariationBound(merged) <= delta) return 0;
   const roundOff = roundOffOf(merged);
+  if (merged.every((phase) => phase.samplingRate === 1))
+    return gaussianEpsilon(gaussianShift(merged), delta) + roundOff;
+  if (!supported(merged) || Math.log(delta) < LEAST_LOG_DELTA) return Infinity;
   const removing = directedEpsilon(merged, 'remove', delta);
   // mostly adding costs less, and that is quickly shown
   const bound = addedEpsilonBound(merged, Math.log(delta), removing.tilt);
@@ -42,21 +44,16 @@ export function pldDelta(phases: readonly SampledPhase[], epsilon: number): numb
   const merged = merge(phases);
   const roundOff = roundOffOf(merged);
   const surely = Math.max(0, epsilon - roundOff); // delta falls by at most what epsilon grows
-  const rest = Math.max(0, roundOff - epsilon);
+  const most = (delta: number): number =>
+    Math.min(1, delta + Math.max(0, roundOff - epsilon), totalVariationBound(merged));
   if (merged.every((phase) => phase.samplingRate === 1)) {
-    const shift = gaussianShift(merged);
-    return Math.min(
-      1,
-      shift * MOST_DENSITY,
-      Math.exp(gaussianLogDelta(shift, surely)) * (1 + CLOSED_FORM_MARGIN) + rest,
-    );
+    return most(Math.exp(gaussianLogDelta(gaussianShift(merged), surely)) * (1 + CLOSED_FORM_MARGIN));
   }
   if (!supported(merged)) return 1;
   const removing = directedDelta(merged, 'remove', surely);
   const bound = addedDeltaBound(merged, surely);
-  const delta =
-    bound <= removing ? removing : Math.max(removing, Math.min(bound, directedDelta(merged, 'add', surely)));
-  return Math.min(1, delta + rest);
+  if (bound <= removing) return most(removing);
+  return most(Math.max(removing, Math.min(bound, directedDelta(merged, 'add', surely))));
 }
 
 /**
@@ -150,7 +147,7 @@ export function directedDelta(
     if (Math.abs(best - logDelta) < DELTA_DOUBT / 2) break;
     logDelta = Math.max(LEAST_LOG_DELTA, best); // the estimate was poor, and so may be the grid it chose
   }
-  return Math.min(1, Math.exp(best) * (1 + MARGIN));
+  return Math.min(1, Math.exp(Math.max(LEAST_LOG_DELTA, best)) * (1 + MARGIN));
 }
 
 // --- internal ---
@@ -159,7 +156,7 @@ export function directedDelta(
 const MARGIN = 1e-6;
 const CLOSED_FORM_MARGIN = 1e-11;
 const MOST_ROUNDS = 5;
-/** Below e^-650 a delta is as good as none. */
+/** Below e^-650 probabilities of tails leave the numbers: no delta is computed there. */
 const LEAST_LOG_DELTA = -650;
 /** By which factor (ln) delta may be below its estimate when tails are cut. */
 const DELTA_DOUBT = 4;
@@ -173,7 +170,6 @@ const MOST_LOWERED = 0.1;
 const MOST_COMPOSED = 1e7;
 const MOST_STEP_POINTS = 2 ** 17;
 const MOST_SUM_POINTS = 2 ** 19;
-
 /** Rarer sampling, and more noise, count as this: what is left of their squares is a number, and the bound holds. */
 const LEAST_RATE = 1e-60;
 const MOST_NOISE = 1e60;
@@ -201,10 +197,13 @@ function roundOffOf(merged: readonly SampledPhase[]): number {
   return 1e-12 + 4e-16 * stepsOf(merged);
 }
 
-/** The closed form; 0 only where that is certain: no delta is above the shift times the largest density. */
-function unsampledEpsilon(shift: number, delta: number): number {
-  if (shift * MOST_DENSITY <= delta) return 0;
-  return gaussianEpsilon(shift, delta) + roundOffOf([]);
+/** No delta is above it: a step differs only where the record is sampled, and then by at most a shift of its noise. */
+function totalVariationBound(merged: readonly SampledPhase[]): number {
+  return merged.reduce(
+    (sum, { samplingRate, noiseMultiplier, count }) =>
+      sum + count * samplingRate * Math.min(1, MOST_DENSITY / noiseMultiplier),
+    0,
+  );
 }
 
 function supported(phases: readonly SampledPhase[]): boolean {

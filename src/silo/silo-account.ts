@@ -1,30 +1,33 @@
 // A silo's dealings with its own ledger: what a round costs is set aside before training, and sealed before anything leaves.
 
-import { join } from 'node:path';
+import { resolve } from 'node:path';
 import { imageSetHash } from '../data/image-set.ts';
+import { PrivacyError } from '../errors.ts';
 import { dpSgdStatement, neighboursOf, NO_PRIVACY, type PrivacyStatement } from '../exchange/privacy-statement.ts';
 import type { Task } from '../exchange/task.ts';
 import { epsilonOf } from '../privacy/accountant.ts';
 import type { DpEvent } from '../privacy/dp-event.ts';
 import { type DpSgdPlan, nominalEvent, plannedEvent, whyNoGuarantee } from '../privacy/dp-plan.ts';
-import { openLedger, readLedger } from '../privacy/ledger.ts';
-import { spentOf } from '../privacy/ledger-charges.ts';
+import { firstBudget } from '../privacy/first-budget.ts';
+import { type Ledger, openLedger, readLedger } from '../privacy/ledger.ts';
+import { type Charge, spentOf } from '../privacy/ledger-charges.ts';
 import type { Budget, Neighbours } from '../privacy/ledger-entry.ts';
-import { hasLedger } from '../privacy/ledger-file.ts';
-import { loadState } from '../training/state-file.ts';
-import type { SiloConfig } from './silo-config.ts';
+import { hasLedger, ledgersBeside } from '../privacy/ledger-file.ts';
+import type { StoredState } from '../training/state-file.ts';
+import { type SiloConfig, stateFileOf } from './silo-config.ts';
 
 /** The account of one round. */
 export interface RoundAccount {
   /**
-   * To be awaited before training looks at a record: then the round is paid for. Returns what is spent, or null where
-   * nobody counts. Throws PrivacyError over budget.
+   * To be awaited before training looks at a record, when nothing else can refuse the round any more: then it is paid for.
+   * `stored` is the silo's state on disk. Returns what is spent, or null where nobody counts. Throws PrivacyError over
+   * budget, and where the ledger does not know of a round that the state was trained in.
    */
-  reserve(): Promise<Spent | null>;
-  /** What may be claimed of everything up to this round. */
-  statement(): PrivacyStatement;
-  /** To be awaited before the upload with this SHA-256 (hex) leaves. */
-  seal(sha256: string): Promise<void>;
+  reserve(stored: Pick<StoredState, 'round' | 'finished'> | null): Promise<Spent | null>;
+  /** To be awaited where training came to a wrong end: another try is paid for anew. */
+  fail(): Promise<void>;
+  /** To be awaited before what has this SHA-256 (hex) leaves. Returns what may then be claimed of all that left so far. */
+  seal(sha256: string): Promise<PrivacyStatement>;
 }
 
 /** What a silo has spent, the round that was just reserved included, beside its own budget. */
@@ -36,49 +39,42 @@ export interface Spent {
   readonly delta: number;
 }
 
-/** Where a silo's training state is. */
-export function stateFileOf(config: Pick<SiloConfig, 'stateDir'>): string {
-  return join(config.stateDir, 'state.safetensors');
-}
-
 /**
- * Opens the account of a round. Without a mechanism nothing is written down, unless the silo has a ledger: then its budget
- * holds for such training too, and refuses it.
+ * Opens the account of a round. Without a mechanism nothing is written down, unless the silo has a ledger, or a budget for
+ * one: then that holds for such training too, and refuses it. Throws PrivacyError where the ledger is kept for other records,
+ * or where another silo beside this one keeps one for the same records.
  */
 export async function openAccount(config: SiloConfig, task: Task, plan: DpSgdPlan | null): Promise<RoundAccount> {
+  await refuseSecondLedger(config);
   const { privacy } = config;
   if (privacy.mechanism === 'none' || plan === null) {
-    if (!hasLedger(config.ledgerDir)) return UNACCOUNTED;
+    const terms = await termsIn(config.ledgerDir);
+    if (terms === null) return UNACCOUNTED;
     const event: DpEvent = { type: 'nonPrivate', reason: NO_PRIVACY.text };
-    const { budget, header } = await readLedger(config.ledgerDir);
-    const kept = await accountWith(config, task, { event, budget, neighbours: header.neighbours });
-    return { ...kept, statement: () => NO_PRIVACY };
+    return accountWith(config, task, { ...terms, event, requireHistory: () => {}, statement: () => NO_PRIVACY });
   }
   const stepsPerRound = plan.stepsPerEpoch * config.local.epochs;
   const isSound = whyNoGuarantee(privacy) === null;
   const { delta } = privacy;
-  const kept = await accountWith(config, task, {
+  return accountWith(config, task, {
     event: plannedEvent(privacy, plan, stepsPerRound),
     budget: { epsilon: isSound ? privacy.epsilon : Number.POSITIVE_INFINITY, delta },
     neighbours: neighboursOf(privacy),
-  });
-  return {
-    ...kept,
-    statement: () => {
-      const entries = kept.charges();
-      const steps = entries.filter(({ run }) => run === task.run).length * stepsPerRound;
+    requireHistory: (ledger, round) => requireHistory(config, task, { ledger, round }),
+    statement: ({ entries }) => {
+      const steps = roundsBehind(entries, task) * stepsPerRound;
       const nominalEpsilon = epsilonOf(nominalEvent(plan, steps), delta).epsilon;
       return dpSgdStatement({ options: privacy, plan, steps, spent: spentOf(entries, delta), nominalEpsilon });
     },
-  };
+  });
 }
 
 // --- internal ---
 
 const UNACCOUNTED: RoundAccount = {
   reserve: async () => null,
-  statement: () => NO_PRIVACY,
-  seal: async () => {},
+  fail: async () => {},
+  seal: async () => NO_PRIVACY,
 };
 
 interface AccountTerms {
@@ -86,9 +82,13 @@ interface AccountTerms {
   /** Of a ledger that is begun now. */
   readonly budget: Budget;
   readonly neighbours: Neighbours;
+  /** Throws PrivacyError where the ledger does not know how the state came to be in `round`. */
+  readonly requireHistory: (ledger: Ledger, round: number) => void;
+  readonly statement: (ledger: Ledger) => PrivacyStatement;
 }
 
-async function accountWith(config: SiloConfig, task: Task, { event, budget, neighbours }: AccountTerms) {
+async function accountWith(config: SiloConfig, task: Task, terms: AccountTerms): Promise<RoundAccount> {
+  const { event, budget, neighbours, requireHistory: requireKnown, statement } = terms;
   const handle = await openLedger({
     folder: config.ledgerDir,
     silo: config.name,
@@ -98,24 +98,76 @@ async function accountWith(config: SiloConfig, task: Task, { event, budget, neig
     now: () => new Date(),
   });
   const request = { run: task.run, purpose: task.kind, round: task.round, event };
-  const spent = (): Spent => {
-    const { budget: own } = handle.ledger;
-    return { epsilon: handle.spent().epsilon, budgetEpsilon: own.epsilon, delta: own.delta };
-  };
+  let charged: string | null = null;
   return {
-    charges: () => handle.ledger.entries,
-    async reserve() {
-      const stored = await loadState(stateFileOf(config));
+    async reserve(stored) {
+      if (stored) requireKnown(handle.ledger, stored.round);
       // A round that is complete on disk looks at no record again; `seal` finds what paid for it.
-      if (!(stored?.round === task.round && stored.finished)) await handle.charge(request);
-      return spent();
+      if (!(stored?.round === task.round && stored.finished)) charged = (await handle.charge(request)).id;
+      const { budget: own } = handle.ledger;
+      return { epsilon: handle.spent().epsilon, budgetEpsilon: own.epsilon, delta: own.delta };
     },
-    async seal(sha256: string) {
-      const paid = handle.ledger.entries.find(
-        ({ run, purpose, round, sealed }) =>
-          run === task.run && purpose === task.kind && round === task.round && sealed?.sha256 === sha256,
-      );
-      if (!paid) await handle.seal((await handle.charge(request)).id, sha256);
+    async fail() {
+      if (charged !== null) await handle.fail(charged);
+    },
+    async seal(sha256) {
+      const paid = handle.ledger.entries.find((charge) => isOf(task, charge) && charge.sealed?.sha256 === sha256);
+      return statement(await handle.seal(paid?.id ?? (await handle.charge(request)).id, sha256));
     },
   };
+}
+
+/** What holds for training without a mechanism, or null where nobody set anything. */
+async function termsIn(folder: string): Promise<Pick<AccountTerms, 'budget' | 'neighbours'> | null> {
+  if (hasLedger(folder)) {
+    const { budget, header } = await readLedger(folder);
+    return { budget, neighbours: header.neighbours };
+  }
+  const budget = await firstBudget(folder);
+  return budget && { budget, neighbours: 'zero-out-one' };
+}
+
+/** Whether a charge paid for the round of a task. */
+function isOf({ run, kind, round }: Task, charge: Charge): boolean {
+  return charge.run === run && charge.purpose === kind && charge.round === round;
+}
+
+/**
+ * Rounds that the release of `task` comes from, each once: a ledger may hold other runs of the same name, and a round that
+ * was played anew.
+ */
+function roundsBehind(entries: readonly Charge[], { run, kind, round }: Task): number {
+  const own = entries.filter((charge) => charge.run === run && charge.purpose === kind && charge.round <= round);
+  return new Set(own.map((charge) => charge.round)).size;
+}
+
+/** A state that was trained in rounds which its ledger does not know of shows that the ledger was lost, or put back too old. */
+function requireHistory(
+  config: SiloConfig,
+  task: Task,
+  { ledger, round }: { readonly ledger: Ledger; readonly round: number },
+): void {
+  const first = task.kind === 'train-own' ? 1 : round; // given weights carry nothing of this silo's rounds before
+  for (let r = first; r <= round; r++) {
+    if (ledger.entries.some((charge) => isOf({ ...task, round: r }, charge))) continue;
+    throw new PrivacyError(
+      `The privacy ledger in ${ledger.folder} knows nothing of round ${r} of ${task.run} (${task.kind}), but ` +
+        `${stateFileOf(config)} was trained in it: the ledger was lost, moved, or put back as it was before. Nothing was spent ` +
+        'and nothing left this silo. Put back a copy that knows of every round so far, or name the folder where it lies. ' +
+        'Without one nobody can say what was spent: take the whole budget of these records as spent.',
+      { folder: ledger.folder, run: task.run, round: r, stateRound: round },
+    );
+  }
+}
+
+/** The same records under another name would have a second budget. */
+async function refuseSecondLedger({ name, ledgerDir, images }: SiloConfig): Promise<void> {
+  if (hasLedger(ledgerDir)) return;
+  const [other] = await ledgersBeside(resolve(ledgerDir), imageSetHash(images));
+  if (other === undefined) return;
+  throw new PrivacyError(
+    `The records of silo ${name} have a privacy ledger already, under another name: ${other}. A second one in ` +
+      `${resolve(ledgerDir)} would have a budget of its own for the same records. Call the silo as that ledger does.`,
+    { silo: name, folder: other },
+  );
 }

@@ -1,5 +1,6 @@
-// All that decides what a silo does.
+// All that decides what a silo does, and where its state is.
 
+import { join } from 'node:path';
 import type { ImageSet } from '../data/image-set.ts';
 import type { Architecture } from '../models/architecture.ts';
 import type { ElboOptions } from '../models/elbo.ts';
@@ -22,4 +23,9 @@ export interface SiloConfig {
   /** Root of the experiment's randomness. */
   readonly seed: number;
   readonly images: ImageSet;
+}
+
+/** Where a silo's training state is. */
+export function stateFileOf({ stateDir }: Pick<SiloConfig, 'stateDir'>): string {
+  return join(stateDir, 'state.safetensors');
 }

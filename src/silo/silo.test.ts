@@ -1,17 +1,20 @@
-import { cpSync, mkdtempSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { decoderHash, smallSilo, SMALL_MODEL, temporaryFolder } from '../../test/small-silos.ts';
 import { type Engine, openEngine } from '../engine/engine.ts';
 import { seedKey } from '../engine/keys.ts';
 import type { Release } from '../exchange/release.ts';
-import { StateError } from '../errors.ts';
+import { NumericalError, PrivacyError, StateError } from '../errors.ts';
 import type { Task } from '../exchange/task.ts';
 import type { WeightsUpdate } from '../exchange/weights-update.ts';
 import { exportDecoder } from '../models/decoder-export.ts';
 import { initialParameters } from '../models/initialise.ts';
 import { vaeOf } from '../models/vae.ts';
-import { loadState } from '../training/state-file.ts';
+import { epsilonOf } from '../privacy/accountant.ts';
+import type { DpSgdOptions } from '../privacy/dp-plan.ts';
+import { readLedger, setBudget } from '../privacy/ledger.ts';
+import { loadState, saveState, type StoredState } from '../training/state-file.ts';
 import { createSiloRunner, type SiloRunner } from './silo.ts';
 import type { SiloConfig } from './silo-config.ts';
 
@@ -125,5 +128,130 @@ describe('one runner', () => {
       runner.play(smallSilo('north', folder()), own(1)).then(decoderHash, (error: Error) => error.name),
     ];
     expect(await Promise.all(plays)).toEqual(['SpecError', await firstHash('north')]);
+  });
+});
+
+describe('a private silo', () => {
+  const privacy: DpSgdOptions = {
+    mechanism: 'dp-sgd',
+    epsilon: 20,
+    delta: 1e-5,
+    mode: 'full',
+    clipping: 'auto-s',
+    clipNorm: 1,
+    quantile: 0.5,
+    records: null,
+    noise: 'secure',
+    averaging: null,
+    normaliseLoss: false,
+    physicalBatch: 24,
+  };
+  const privateSilo = (change: Partial<DpSgdOptions> = {}) =>
+    smallSilo('north', folder(), { privacy: { ...privacy, ...change } });
+  const chargesOf = async ({ ledgerDir }: SiloConfig) => (await readLedger(ledgerDir)).entries;
+  const hasLedger = ({ ledgerDir }: SiloConfig) => existsSync(join(ledgerDir, 'ledger.jsonl'));
+
+  test('pays for each round before its first step, and seals what leaves: a decoder or weights', async () => {
+    const config = privateSilo();
+    const story: string[] = [];
+    const first = (await runner.play(config, own(1), {
+      onSpent: ({ epsilon }) => story.push(`spent ${epsilon > 0}`),
+      onStep: ({ step }) => story.push(`step ${step}`),
+    })) as Release;
+    expect(story.slice(0, 2)).toEqual(['spent true', 'step 1']);
+    const second = (await runner.play(config, own(2))) as Release;
+    const charges = await chargesOf(config);
+    expect(charges.map(({ round, sealed }) => [round, sealed?.sha256])).toEqual([
+      [1, first.decoder.sha256],
+      [2, second.decoder.sha256],
+    ]);
+    const spent = epsilonOf({ type: 'composed', events: charges.map(({ event }) => event) }, 1e-5).epsilon;
+    expect(second.privacy).toMatchObject({ guarantee: 'epsilon-delta', epsilon: spent, steps: 24 });
+    expect(spent).toBeLessThanOrEqual(20);
+    expect(first.privacy).toMatchObject({ steps: 12 });
+    const other = privateSilo();
+    const weights = initialParameters(VAE.parameters, seedKey('given'));
+    const update = (await runner.play(other, given(1, weights))) as WeightsUpdate;
+    expect(update.privacy).toMatchObject({ guarantee: 'epsilon-delta', steps: 12 });
+    expect(await chargesOf(other)).toMatchObject([
+      { purpose: 'train-given', sealed: { sha256: expect.stringMatching(/^[0-9a-f]{64}$/) } },
+    ]);
+  });
+
+  test('draws secure noise from nowhere that a seed leads to, and seeded noise from the seed alone', async () => {
+    const hashes = async (noise: DpSgdOptions['noise']) => [
+      decoderHash(await runner.play(privateSilo({ noise }), own(1))),
+      decoderHash(await runner.play(privateSilo({ noise }), own(1))),
+    ];
+    const [secure, secureAgain] = await hashes('secure');
+    const [seeded, seededAgain] = await hashes('seeded');
+    expect(secureAgain).not.toBe(secure);
+    expect(seededAgain).toBe(seeded);
+  });
+
+  test('claims what its ledger says when the release is sealed, also where sealing adds a charge', async () => {
+    const config = privateSilo();
+    const first = (await runner.play(config, own(1))) as Release;
+    const stored = (await stateOf(config)) as StoredState;
+    const parameters = { ...stored.parameters, 'decoder.1.bias': new Float32Array(784) };
+    await saveState(join(config.stateDir, 'state.safetensors'), { ...stored, parameters });
+    const other = (await runner.play(config, own(1))) as Release;
+    expect(other.decoder.sha256).not.toBe(first.decoder.sha256);
+    const charges = await chargesOf(config);
+    expect(charges.map(({ sealed }) => sealed?.sha256)).toEqual([first.decoder.sha256, other.decoder.sha256]);
+    const spent = epsilonOf({ type: 'composed', events: charges.map(({ event }) => event) }, 1e-5).epsilon;
+    expect(other.privacy).toMatchObject({ epsilon: spent });
+  });
+
+  test('trains nothing over budget', async () => {
+    const config = privateSilo();
+    await setBudget(config.ledgerDir, { epsilon: 0.1, delta: 1e-5 }, () => new Date(0));
+    const told: string[] = [];
+    const hooks = { onSpent: () => told.push('spent'), onStep: () => told.push('step') };
+    await expect(runner.play(config, own(1), hooks)).rejects.toThrow(PrivacyError);
+    expect([told, await stateOf(config), hasLedger(config)]).toEqual([[], null, false]);
+  });
+
+  test('pays for nothing that is refused for another reason', async () => {
+    const { images } = smallSilo('north', ROOT);
+    const small = { ...initialParameters(VAE.parameters, seedKey('given')), 'decoder.1.bias': new Float32Array(3) };
+    const odd = { kind: 'conv', channels: [2, 2, 2], latent: 2 } as const;
+    for (const [config, task, error] of [
+      [privateSilo(), own(2), 'StateError'],
+      [privateSilo(), own(0), 'StateError'],
+      [privateSilo({ epsilon: 1e-4 }), own(1), 'PrivacyError'], // so much noise that float32 cannot carry it
+      [privateSilo(), given(1, small), 'ShapeError'],
+      [smallSilo('north', folder(), { images, privacy, architecture: odd }), own(1), 'SpecError'],
+    ] as const) {
+      await expect(runner.play(config, task)).rejects.toMatchObject({ name: error });
+      expect(hasLedger(config)).toBe(false);
+    }
+  });
+
+  test('pays again for a round whose training failed, but not for one that was stopped', async () => {
+    const config = privateSilo();
+    const stop = new AbortController();
+    await expect(
+      runner.play(config, own(1), { signal: stop.signal, onStep: () => stop.abort() }),
+    ).rejects.toMatchObject({
+      name: 'AbortedError',
+    });
+    const fail = () => {
+      throw new NumericalError('as a loss that is infinite would be');
+    };
+    await expect(runner.play(config, own(1), { onStep: fail })).rejects.toThrow(NumericalError);
+    expect(await chargesOf(config)).toMatchObject([{ isFailed: true }]);
+    const release = (await runner.play(config, own(1))) as Release;
+    const [failed, paid] = await chargesOf(config);
+    expect([failed?.sealed, paid?.sealed?.sha256]).toEqual([null, release.decoder.sha256]);
+    expect(release.privacy).toMatchObject({ steps: 12 });
+  });
+
+  test('stops where its ledger was lost', async () => {
+    const config = privateSilo();
+    await runner.play(config, own(1));
+    rmSync(join(config.ledgerDir, 'ledger.jsonl'));
+    for (const round of [1, 2])
+      await expect(runner.play(config, own(round))).rejects.toThrow(/knows nothing of round 1/);
   });
 });

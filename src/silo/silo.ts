@@ -2,22 +2,26 @@
 
 import { createHash } from 'node:crypto';
 import { imageExamples } from '../data/batches.ts';
+import { sizeOf } from '../engine/array-spec.ts';
 import type { Engine } from '../engine/engine.ts';
 import { childKey, secretKey, seedKey } from '../engine/keys.ts';
+import { AbortedError, ShapeError } from '../errors.ts';
 import { seal } from '../exchange/gate.ts';
+import { NO_PRIVACY } from '../exchange/privacy-statement.ts';
 import type { Task } from '../exchange/task.ts';
 import type { Upload } from '../exchange/upload.ts';
 import { initialParameters } from '../models/initialise.ts';
 import { type Vae, vaeOf } from '../models/vae.ts';
 import { type DpSgdPlan, planDpSgd } from '../privacy/dp-plan.ts';
 import { createDpTrainers, type DpTrainers } from '../privacy/dp-trainer.ts';
-import { type RoundHooks, trainRound } from '../training/round-training.ts';
+import { requireRound, type RoundHooks, trainRound } from '../training/round-training.ts';
+import { loadState } from '../training/state-file.ts';
 import { createTrainer, type Trainer } from '../training/trainer.ts';
 import type { NamedArrays } from '../training/parameter-slots.ts';
 import { scaledObjective } from '../training/objective.ts';
 import { vaeObjective } from '../training/vae-objective.ts';
-import type { SiloConfig } from './silo-config.ts';
-import { openAccount, type Spent, stateFileOf } from './silo-account.ts';
+import { openAccount, type Spent } from './silo-account.ts';
+import { type SiloConfig, stateFileOf } from './silo-config.ts';
 
 export interface SiloHooks extends RoundHooks {
   /** When a round is paid for, before its training. */
@@ -53,8 +57,8 @@ export function createSiloRunner(engine: Engine): SiloRunner {
       const identity = [architecture, images.shape, loss, local];
       return remembered(identity, () => createTrainer(engine, objective, local));
     }
-    const { clipping, clipNorm, quantile, mode, averaging, physicalBatch, normaliseLoss } = privacy;
-    const step = { clipping, clipNorm, quantile, mode, averaging, physicalBatch };
+    const { clipping, clipNorm, quantile, mode, noise, averaging, physicalBatch, normaliseLoss } = privacy;
+    const step = { clipping, clipNorm, quantile, mode, noise, averaging, physicalBatch };
     const scaled = normaliseLoss ? scaledObjective(objective, 1 / vae.pixels) : objective;
     const identity = [architecture, images.shape, loss, local, step, normaliseLoss];
     return (await remembered(identity, () => createDpTrainers(engine, scaled, local, step)))(plan);
@@ -72,45 +76,43 @@ export function createSiloRunner(engine: Engine): SiloRunner {
   };
 
   const play: SiloRunner['play'] = async (config, task, hooks) => {
-    const { name: silo, privacy } = config;
-    const vae = vaeOf(config.architecture, config.images.shape);
+    const { name: silo, privacy, images } = config;
+    const { round } = task;
+    const vae = vaeOf(config.architecture, images.shape);
     const plan = planFor(config);
     const root = childKey(seedKey(config.seed), silo, task.kind);
-    const roundKey = childKey(root, `round-${task.round}`);
+    const roundKey = childKey(root, `round-${round}`);
+    const job = {
+      file: stateFileOf(config),
+      round,
+      // ALIGN-FL goes on from the silo's own last state; averaging starts from what the server gives.
+      start:
+        task.kind === 'train-given'
+          ? ({ kind: 'given', parameters: task.weights } as const)
+          : ({ kind: 'own', initial: () => initialParameters(vae.parameters, childKey(root, 'init')) } as const),
+      examples: () => imageExamples(images),
+      key: privacy.mechanism === 'dp-sgd' && privacy.noise === 'secure' ? secretKey(roundKey.path) : roundKey,
+    };
+    // Whatever else could refuse the round comes before it is paid for.
+    if (job.start.kind === 'given') requireWeights(vae, job.start.parameters);
+    const trainer = await trainerFor(config, vae, plan);
+    const stored = await loadState(job.file);
+    requireRound(job, stored);
     const account = await openAccount(config, task, plan);
-    const spent = await account.reserve();
+    const spent = await account.reserve(stored);
     if (spent) hooks?.onSpent?.(spent);
-    const parameters = await trainRound(
-      await trainerFor(config, vae, plan),
-      {
-        file: stateFileOf(config),
-        round: task.round,
-        // ALIGN-FL goes on from the silo's own last state; averaging starts from what the server gives.
-        start:
-          task.kind === 'train-given'
-            ? { kind: 'given', parameters: task.weights }
-            : { kind: 'own', initial: () => initialParameters(vae.parameters, childKey(root, 'init')) },
-        examples: () => imageExamples(config.images),
-        key: privacy.mechanism === 'dp-sgd' && privacy.noise === 'secure' ? secretKey(roundKey.path) : roundKey,
-      },
-      hooks,
-    );
-    if (task.kind === 'train-given') {
-      await account.seal(hashOf(parameters));
-      const examples =
-        privacy.mechanism === 'dp-sgd' ? (privacy.records ?? config.images.labels.length) : config.images.labels.length;
-      return { kind: 'weights', silo, round: task.round, weights: parameters, examples, privacy: account.statement() };
-    }
-    const release = seal({
-      silo,
-      round: task.round,
-      vae,
-      parameters,
-      shape: config.images.shape,
-      privacy: account.statement(),
+    const parameters = await trainRound(trainer, job, hooks).catch(async (error: unknown) => {
+      if (!(error instanceof AbortedError)) await account.fail(); // its losses were seen: another try is no repetition
+      throw error;
     });
-    await account.seal(release.decoder.sha256);
-    return release;
+    if (task.kind === 'train-given') {
+      const statement = await account.seal(hashOf(parameters));
+      const examples = (privacy.mechanism === 'none' ? null : privacy.records) ?? images.labels.length;
+      return { kind: 'weights', silo, round, weights: parameters, examples, privacy: statement };
+    }
+    // What may be claimed is known when the ledger has the hash of what leaves; until then, nothing is.
+    const release = seal({ silo, round, vae, parameters, shape: images.shape, privacy: NO_PRIVACY });
+    return { ...release, privacy: await account.seal(release.decoder.sha256) };
   };
 
   let last: Promise<unknown> = Promise.resolve();
@@ -125,9 +127,19 @@ export function createSiloRunner(engine: Engine): SiloRunner {
 
 // --- internal ---
 
+function requireWeights(vae: Vae, weights: NamedArrays): void {
+  for (const [name, spec] of Object.entries(vae.parameters)) {
+    const found = weights[name]?.length ?? 'none';
+    if (found === sizeOf(spec)) continue;
+    const message = `The task's weights should have ${sizeOf(spec)} values as '${name}', but have ${found}.`;
+    throw new ShapeError(message, { parameter: name });
+  }
+}
+
+/** Of names and values, in the order of the names: states on disk keep no other. */
 function hashOf(parameters: NamedArrays): string {
   const hash = createHash('sha256');
-  for (const [name, values] of Object.entries(parameters)) {
+  for (const [name, values] of Object.entries(parameters).sort(([a], [b]) => (a < b ? -1 : 1))) {
     hash
       .update(`${name}:${values.length}:`)
       .update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));

@@ -27,6 +27,24 @@ describe('appendDurably', () => {
     expect(await readFile(path, 'utf8')).toBe('one\n2\n');
   });
 
+  it('removes no whole line: somebody else was told that it is there', async () => {
+    await writeFile(path, 'one\ntheirs\n');
+    await expect(appendDurably(path, 4, 'ours\n')).rejects.toThrow(
+      /Somebody else wrote to .*: 4 bytes were read, 11 are/,
+    );
+    await writeFile(path, 'one\ntheirs\nand unfin');
+    await expect(appendDurably(path, 4, 'ours\n')).rejects.toThrow(StateError);
+    expect(await readFile(path, 'utf8')).toBe('one\ntheirs\nand unfin');
+  });
+
+  it('overwrites nothing, even where two meet', async () => {
+    await Promise.allSettled(['a', 'b', 'c', 'd'].map((letter) => appendDurably(path, 4, `${letter.repeat(9)}\n`)));
+    const [first, ...lines] = (await readFile(path, 'utf8')).split('\n');
+    expect([first, lines.pop()]).toEqual(['one', '']);
+    expect(lines.length).toBeGreaterThan(0);
+    for (const line of lines) expect(line).toMatch(/^(.)\1{8}$/);
+  });
+
   it('refuses a file that became shorter, and leaves it alone', async () => {
     await expect(appendDurably(path, 5, 'two\n')).rejects.toThrow(/has become shorter: 5 bytes were read, 4 are left/);
     expect(await readFile(path, 'utf8')).toBe('one\n');

@@ -1,7 +1,10 @@
 // How a folder is held, and who counts as gone, is tested in experiments/run-lock.test.ts; here is what it adds to waiting.
 
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { isFolderLockFile, type LockKind, releaseFolderLock, takeFolderLock, withFolderLock } from './folder-lock.ts';
@@ -56,6 +59,37 @@ describe('withFolderLock', () => {
     await releaseFolderLock(lock);
   });
 });
+
+describe.skipIf(!existsSync('/proc/self/ns/pid'))(
+  'a claim from a container (skipped where there are no pid namespaces)',
+  () => {
+    const name = 'a-lock-01234567-89ab-cdef-0123-456789abcdef.json';
+    /** A claim that looks dead from here. */
+    async function leaveDeadClaim(where: object): Promise<void> {
+      const child = spawn(process.execPath, ['-e', '']);
+      await once(child, 'exit');
+      const claim = { pid: child.pid, processStart: null, host: hostname(), ...where };
+      await writeFile(join(folder, name), JSON.stringify(claim));
+    }
+
+    it('with the same host name cannot be asked from here, and counts as alive', async () => {
+      await leaveDeadClaim({ pidNamespace: 'pid:[1]' });
+      await expect(takeFolderLock(folder, KIND)).rejects.toThrow(/holds .*If you are sure that it is gone/);
+      expect(await readdir(folder)).toEqual([name]);
+    });
+
+    it('is removed where it is from here, or from a version that did not tell', async () => {
+      const own = await takeFolderLock(folder, KIND);
+      const { pidNamespace } = JSON.parse(await readFile(own.path, 'utf8')) as { pidNamespace: string };
+      await releaseFolderLock(own);
+      for (const where of [{ pidNamespace }, {}]) {
+        await leaveDeadClaim(where);
+        await releaseFolderLock(await takeFolderLock(folder, KIND));
+      }
+      expect(await readdir(folder)).toEqual([]);
+    });
+  },
+);
 
 it('isFolderLockFile tells locks of different names apart, also where one name ends like the other', () => {
   const token = '01234567-89ab-cdef-0123-456789abcdef.json';

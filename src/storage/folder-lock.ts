@@ -3,7 +3,7 @@
 // - by their unique names, hence never one of the living by mistake.
 
 import { randomInt, randomUUID } from 'node:crypto';
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, readlink, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -34,7 +34,12 @@ export interface LockKind {
 export async function takeFolderLock(folder: string, kind: LockKind): Promise<FolderLock> {
   const token = randomUUID();
   const path = join(folder, `${kind.name}-${token}.json`);
-  const claim: Claim = { pid: process.pid, processStart: await processStart(process.pid), host: hostname() };
+  const claim: Claim = {
+    pid: process.pid,
+    processStart: await processStart(process.pid),
+    host: hostname(),
+    pidNamespace: await pidNamespace(),
+  };
   try {
     await writeJsonAtomic(path, claim);
     let rivals = await livingRivals(folder, kind, path);
@@ -92,6 +97,8 @@ const claimSchema = z.object({
   pid: z.int().min(1),
   processStart: z.string().max(100).nullable(),
   host: z.string().max(300),
+  /** In which the pid counts: containers have their own, also where they share a host's name. Older claims do not tell. */
+  pidNamespace: z.string().max(100).nullable().exactOptional(),
 });
 type Claim = z.infer<typeof claimSchema>;
 
@@ -147,8 +154,8 @@ async function readClaim(path: string): Promise<Claim | null | 'gone'> {
   }
 }
 
-async function isAlive({ pid, processStart: start, host }: Claim): Promise<boolean> {
-  if (host !== hostname()) return true; // cannot be asked from here
+async function isAlive({ pid, processStart: start, host, pidNamespace: where }: Claim): Promise<boolean> {
+  if (host !== hostname() || (where !== undefined && where !== (await pidNamespace()))) return true; // cannot be asked
   try {
     process.kill(pid, 0); // sends nothing, only asks
   } catch (error) {
@@ -170,6 +177,15 @@ async function processStart(pid: number): Promise<string | null> {
     const fields = status.slice(status.lastIndexOf(')') + 2).split(' '); // from field 3: names may contain spaces
     if (fields[0] === 'Z' || fields[0] === 'X') return ZOMBIE;
     return `${boot.trim()}/${fields[19]}`; // field 22, starttime
+  } catch {
+    return null;
+  }
+}
+
+/** The kernel's name of the namespace in which this process has its number, or null where there is no such thing. */
+async function pidNamespace(): Promise<string | null> {
+  try {
+    return await readlink('/proc/self/ns/pid');
   } catch {
     return null;
   }

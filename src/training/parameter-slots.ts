@@ -60,12 +60,14 @@ export function memorySlots(layout: Layout, arena: Arena, names: readonly string
   return Object.assign({}, ...names.map((memory) => prefixed(`${memory}/`, layout.named(arena, memory))));
 }
 
-/** Copies a state into the slots; memory that it lacks becomes zero. Throws ShapeError where sizes differ. */
+/** Copies a state into the slots; where it has no memory at all, memory becomes zero. Throws ShapeError where they do not fit. */
 export function restore(slots: Slots, state: TrainingState): void {
   for (const [name, slot] of Object.entries(slots.parameters))
     fill(slot, `Parameter '${name}'`, state.parameters[name]);
+  const isFresh = Object.keys(state.memory).length === 0;
   for (const [name, slot] of Object.entries(slots.memory)) {
-    fill(slot, `Optimizer memory '${name}'`, state.memory[name] ?? new Float32Array(slot.length));
+    if (isFresh) slot.fill(0);
+    else fill(slot, `Optimizer memory '${name}'`, state.memory[name]);
   }
 }
 

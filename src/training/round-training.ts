@@ -62,6 +62,16 @@ export async function trainRound(trainer: Trainer, job: RoundTraining, hooks: Ro
   return end.parameters;
 }
 
+/** Throws StateError unless `stored` is of the asked-for round already, or something that it can begin from. */
+export function requireRound(
+  { start, ...at }: Pick<RoundTraining, 'file' | 'round'> & { readonly start: Pick<RoundStart, 'kind'> },
+  stored: Pick<StoredState, 'round' | 'finished'> | null,
+): void {
+  if (stored?.round === at.round) return;
+  if (start.kind === 'given' && (stored?.round ?? 0) < at.round) return;
+  requireRoundBefore(at, stored);
+}
+
 /** Throws StateError unless the state is at the end of the round before the asked-for one; none may be there at first. */
 export function requireRoundBefore(
   { file, round }: { readonly file: string; readonly round: number },
@@ -81,8 +91,7 @@ export function requireRoundBefore(
 // --- internal ---
 
 function beginning(job: RoundTraining, stored: StoredState | null): NamedArrays {
-  if (job.start.kind === 'given' && (stored?.round ?? 0) < job.round) return job.start.parameters;
-  requireRoundBefore(job, stored);
+  requireRound(job, stored);
   return job.start.kind === 'given' ? job.start.parameters : (stored?.parameters ?? job.start.initial());
 }
 
