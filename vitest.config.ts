@@ -8,8 +8,8 @@ export default defineConfig({
     include: ['{src,test,scripts}/**/*.test.ts'],
     pool: 'forks', // a process a file: a crash of native code names its file and ends nothing else
     maxWorkers: 2,
-    testTimeout: 20_000,
-    hookTimeout: 30_000,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     teardownTimeout: 5_000,
     unstubEnvs: true,
     restoreMocks: true,

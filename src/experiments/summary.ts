@@ -115,7 +115,9 @@ export const summarySchema = z.strictObject({
   format: z.literal(SUMMARY_FORMAT).describe('Name and version of this format.'),
   name: z.string().describe('Name of the experiment.'),
   seed: z.int().min(0).describe('Its seed.'),
-  specHash: sha256.describe('SHA-256 of the resolved spec without engine.silosAtOnce, keys sorted.'),
+  specHash: sha256.describe(
+    'SHA-256 of the resolved spec without engine.silosAtOnce and the place of ledgers, keys sorted.',
+  ),
   alignFlVersion: z.string().describe('Version of the program that finished the run.'),
   dataSet: z
     .strictObject({
