@@ -2,8 +2,8 @@
 
 import { childKey, seedKey } from '../engine/keys.ts';
 import { SpecError } from '../errors.ts';
-import { epsilonOf } from '../privacy/accountant.ts';
-import { type AuditPlan, planAudit } from '../privacy/audit-plan.ts';
+import { deltaOf, epsilonOf } from '../privacy/accountant.ts';
+import { type AuditedTraining, type AuditPlan, planAudit } from '../privacy/audit-plan.ts';
 import { dpSgdEvent } from '../privacy/dp-event.ts';
 import { type DpSgdOptions, type DpSgdPlan, nominalEvent, planDpSgd, whyNoGuarantee } from '../privacy/dp-plan.ts';
 import { type DataAccess, gatherMaterials } from './materials.ts';
@@ -19,6 +19,8 @@ export interface AuditSubject {
   readonly specEpsilon: number;
   /** The shorter training that is audited. */
   readonly audit: AuditPlan;
+  /** What is claimed for it at every epsilon. */
+  readonly claimedDelta: (epsilon: number) => number;
 }
 
 /**
@@ -36,12 +38,24 @@ export async function auditSubject(
   const records = privacy.records ?? (await recordsOf(spec, at, options.data));
   const plan = planDpSgd(privacy, { records, batchSize, epochs, rounds: spec.rounds * spec.strategies.length });
   const { delta } = privacy;
+  const audit = planAudit(plan, (training) => epsilonOf(dpSgdEvent(training), delta).epsilon);
   return {
     silo: (spec.silos[at] as (typeof spec.silos)[number]).name,
     privacy,
     plan,
     specEpsilon: epsilonOf(nominalEvent(plan, plan.steps), delta).epsilon,
-    audit: planAudit(plan, (training) => epsilonOf(dpSgdEvent(training), delta).epsilon),
+    audit,
+    claimedDelta: claimOf(audit.training),
+  };
+}
+
+/** The accountant's delta by epsilon, computed once for each. */
+export function claimOf(training: AuditedTraining): (epsilon: number) => number {
+  const known = new Map<number, number>();
+  return (epsilon) => {
+    const delta = known.get(epsilon) ?? deltaOf(dpSgdEvent(training), epsilon).delta;
+    known.set(epsilon, delta);
+    return delta;
   };
 }
 

@@ -4,7 +4,7 @@ import { AbortedError, SpecError } from '../errors.ts';
 import { epsilonOf } from '../privacy/accountant.ts';
 import { dpSgdEvent } from '../privacy/dp-event.ts';
 import { FAULTS, runAudit } from './audit.ts';
-import { type AuditSubject, auditSubject } from './audit-subject.ts';
+import { type AuditSubject, auditSubject, claimOf } from './audit-subject.ts';
 import { loadSpec } from './load-spec.ts';
 
 const PRIVATE = ['privacy.mechanism=dp-sgd', 'privacy.epsilon=8', 'privacy.delta=1e-5', 'privacy.noise=seeded'];
@@ -21,7 +21,12 @@ async function smallSubject(...sets: string[]): Promise<AuditSubject> {
   const subject = await auditSubject(spec, { data: { env: {} } });
   const training = { ...subject.audit.training, steps: 60 };
   const claimedEpsilon = epsilonOf(dpSgdEvent(training), 1e-5).epsilon;
-  return { ...subject, audit: { ...subject.audit, training, claimedEpsilon, runs: 2, canariesPerRun: 1000 } };
+  const claimedDelta = claimOf(training);
+  return {
+    ...subject,
+    claimedDelta,
+    audit: { ...subject.audit, training, claimedEpsilon, runs: 2, canariesPerRun: 1000 },
+  };
 }
 
 describe('an audit of the real trainer', () => {
@@ -32,7 +37,7 @@ describe('an audit of the real trainer', () => {
       const honest = await runAudit(engine, subject, { seed: 1 });
       expect(honest.isRefuted).toBe(false);
       expect(honest.epsilon.epsilonLower).toBeLessThan(subject.audit.claimedEpsilon);
-      for (const fault of clipping === 'auto-s' ? FAULTS : (['clipping off'] as const)) {
+      for (const fault of clipping === 'fixed' ? (['clipping off'] as const) : FAULTS) {
         const { epsilon, profile } = await runAudit(engine, subject, { seed: 1, fault });
         expect(epsilon.epsilonLower, fault).toBeGreaterThan(subject.audit.claimedEpsilon);
         expect(profile.isRefuted, fault).toBe(true);

@@ -6,13 +6,11 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Engine } from '../engine/engine.ts';
 import { childKey, type Key, secretKey, seedKey } from '../engine/keys.ts';
-import { deltaOf } from '../privacy/accountant.ts';
 import { auditEpsilon, auditProfile, type EpsilonAudit, type ProfileAudit } from '../privacy/audit-bounds.ts';
 import type { AuditScores, StepClaim } from '../privacy/audit-scores.ts';
 import { canaryScores, joined } from '../privacy/canary-run.ts';
 import { clipperOf } from '../privacy/clipping.ts';
 import { canaryObjective } from '../privacy/dirac-canaries.ts';
-import { dpSgdEvent } from '../privacy/dp-event.ts';
 import { createDpTrainers, type DpStepOptions } from '../privacy/dp-trainer.ts';
 import type { Trainer, TrainingOptions } from '../training/trainer.ts';
 import type { AuditSubject } from './audit-subject.ts';
@@ -78,8 +76,7 @@ export async function runAudit(
   }
   const all = joined(scores);
   const epsilon = auditEpsilon(all, { delta, confidence });
-  const claimedDelta = (at: number) => deltaOf(dpSgdEvent(training), at).delta;
-  const profile = auditProfile(all, { confidence, claimedDelta });
+  const profile = auditProfile(all, { confidence, claimedDelta: subject.claimedDelta });
   return { epsilon, profile, isRefuted: epsilon.epsilonLower > claimedEpsilon || profile.isRefuted };
 }
 
