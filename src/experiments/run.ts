@@ -6,6 +6,9 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { imageSetHash } from '../data/image-set.ts';
+import { type SiloConfig, stateFileOf } from '../silo/silo-config.ts';
+import { requireWholePlan } from '../silo/whole-plan.ts';
+import { isThere } from '../storage/presence.ts';
 import { type Engine, FALLBACK_NOTICE, openEngine } from '../engine/engine.ts';
 import { childKey, type Key, seedKey } from '../engine/keys.ts';
 import { AbortedError, DeviceError } from '../errors.ts';
@@ -102,6 +105,10 @@ async function play(options: Play): Promise<Summary> {
   const threads = openSiloThreads({ engine: { executor: engine.executor, device, threads: 1 } }, atOnce);
   try {
     announce(options, materials, engine);
+    const configs = (strategy: StrategyName) => siloConfigs(options, materials, strategy);
+    const asked = spec.strategies.map(configs);
+    const hasBegun = asked.flat().some((config) => isThere(stateFileOf(config)));
+    for (const config of hasBegun ? [] : (asked[0] ?? [])) await requireWholePlan(config, spec.name);
     const vae = vaeOf(modelOfServer(spec), materials.dataSet.test.shape);
     const evaluator = await createGlobalEvaluator({
       engine,
@@ -114,23 +121,7 @@ async function play(options: Play): Promise<Summary> {
     journal = await judgeControls({ ...options, journal, journalFile, materials, evaluator, vae, root });
     for (const name of spec.strategies) {
       const strategy = await openStrategy(name, { ...options, engine, vae, materials, root });
-      const silos = materials.silos.map(({ name: silo, set }, i) =>
-        threads.port(
-          {
-            name: silo,
-            architecture: modelOfSilo(spec, spec.silos[i] as (typeof spec.silos)[number]),
-            loss: spec.loss,
-            local: spec.local,
-            privacy: spec.privacy,
-            plannedRounds: spec.rounds * spec.strategies.length,
-            stateDir: layout.silo(silo, name),
-            ledgerDir: ledgerDirOf(spec, layout, silo),
-            seed: spec.seed,
-            images: set,
-          },
-          diaryOf(name, silo, emit),
-        ),
-      );
+      const silos = configs(name).map((config) => threads.port(config, diaryOf(name, config.name, emit)));
       const run = { strategy, rounds: spec.rounds, silos, atOnce, evaluator, layout, journalFile, emit, signal };
       journal = await playStrategy(run, journal);
       if (signal.aborted) throw new AbortedError('Stopped.');
@@ -154,6 +145,23 @@ async function play(options: Play): Promise<Summary> {
     await threads.close();
     await engine.close();
   }
+}
+
+/** The silos as they take part in a strategy. */
+function siloConfigs({ folder }: Play, { silos }: Materials, strategy: StrategyName): readonly SiloConfig[] {
+  const { spec, layout } = folder;
+  return silos.map(({ name, set }, i) => ({
+    name,
+    architecture: modelOfSilo(spec, spec.silos[i] as (typeof spec.silos)[number]),
+    loss: spec.loss,
+    local: spec.local,
+    privacy: spec.privacy,
+    plannedRounds: spec.rounds * spec.strategies.length,
+    stateDir: layout.silo(name, strategy),
+    ledgerDir: ledgerDirOf(spec, layout, name),
+    seed: spec.seed,
+    images: set,
+  }));
 }
 
 /** What the numbers depend on besides the spec. */

@@ -145,6 +145,22 @@ function deviceOfExecutor({ engine }: PartialSpec): Problem[] {
   return [{ path: ['engine', 'device'], message }];
 }
 
+/** Settings that the chosen clipping does not read: whoever sets one expects that it does something. */
+function clippingWithoutEffect({ privacy }: PartialSpec): Problem[] {
+  if (privacy?.mechanism !== 'dp-sgd') return [];
+  const { clipping, clipNorm, quantile } = privacy;
+  const problems: Problem[] = [];
+  if (clipping === 'auto-s' && clipNorm !== 1) {
+    const message = `auto-s normalises gradients to 1 and knows no clip norm; set privacy.clipping=fixed, or leave it out`;
+    problems.push({ path: ['privacy', 'clipNorm'], message });
+  }
+  if (clipping !== 'adaptive' && quantile !== 0.5) {
+    const message = `only adaptive clipping follows a quantile; set privacy.clipping=adaptive, or leave it out`;
+    problems.push({ path: ['privacy', 'quantile'], message });
+  }
+  return problems;
+}
+
 const CHECKS: readonly ((spec: PartialSpec) => Problem[])[] = [
   uniqueNames,
   classesDealt,
@@ -154,6 +170,7 @@ const CHECKS: readonly ((spec: PartialSpec) => Problem[])[] = [
   enoughSyntheticImages,
   uniqueStrategies,
   oneArchitectureForAveraging,
+  clippingWithoutEffect,
   deviceOfExecutor,
 ];
 

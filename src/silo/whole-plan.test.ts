@@ -1,0 +1,52 @@
+import { mkdtempSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { smallSilo, temporaryFolder } from '../../test/small-silos.ts';
+import { PrivacyError } from '../errors.ts';
+import type { DpSgdOptions } from '../privacy/dp-plan.ts';
+import { setBudget } from '../privacy/ledger.ts';
+import type { SiloConfig } from './silo-config.ts';
+import { requireWholePlan } from './whole-plan.ts';
+
+const ROOT = temporaryFolder();
+const PRIVACY: DpSgdOptions = {
+  mechanism: 'dp-sgd',
+  epsilon: 3,
+  delta: 1e-5,
+  mode: 'full',
+  clipping: 'auto-s',
+  clipNorm: 1,
+  quantile: 0.5,
+  records: null,
+  noise: 'secure',
+  averaging: null,
+  normaliseLoss: false,
+  physicalBatch: null,
+};
+
+async function siloWithBudget(epsilon: number | null, privacy: SiloConfig['privacy'] = PRIVACY): Promise<SiloConfig> {
+  const config = smallSilo('north', mkdtempSync(join(ROOT, 'silo-')), { privacy, plannedRounds: 4 });
+  if (epsilon !== null) await setBudget(config.ledgerDir, { epsilon, delta: 1e-5 }, () => new Date(0));
+  return config;
+}
+
+describe('a whole plan', () => {
+  test('is refused before its first round where its rounds together exceed the budget, though each alone fits', async () => {
+    const config = await siloWithBudget(2.5);
+    await expect(requireWholePlan(config, 'trial')).rejects.toThrow(PrivacyError);
+    await expect(requireWholePlan(config, 'trial')).rejects.toThrow(
+      /silo north.* 2\.5 at delta .*any silo.*--budget-epsilon/,
+    );
+  });
+
+  test('goes on where it fits, and where nobody set a budget', async () => {
+    await requireWholePlan(await siloWithBudget(3), 'trial');
+    await requireWholePlan(await siloWithBudget(null), 'trial');
+  });
+
+  test('without a guarantee is refused by any budget that is finite, with the reason', async () => {
+    await expect(requireWholePlan(await siloWithBudget(50, { mechanism: 'none' }), 'trial')).rejects.toThrow('dp-sgd');
+    const seeded = { ...PRIVACY, noise: 'seeded' } as const;
+    await expect(requireWholePlan(await siloWithBudget(50, seeded), 'trial')).rejects.toThrow('seed of the spec');
+  });
+});

@@ -1,0 +1,71 @@
+// Whether a silo's budget pays for a whole run: asked of every silo before any of them spends something.
+
+import { resolve } from 'node:path';
+import { PrivacyError } from '../errors.ts';
+import { NO_PRIVACY } from '../exchange/privacy-statement.ts';
+import type { DpEvent } from '../privacy/dp-event.ts';
+import { planDpSgd, plannedEvent } from '../privacy/dp-plan.ts';
+import { epsilonWords } from '../privacy/event-words.ts';
+import { firstBudget } from '../privacy/first-budget.ts';
+import { readLedger } from '../privacy/ledger.ts';
+import { type Charge, isOpen, spentOf } from '../privacy/ledger-charges.ts';
+import { hasLedger } from '../privacy/ledger-file.ts';
+import type { SiloConfig } from './silo-config.ts';
+
+/**
+ * Throws PrivacyError where all planned rounds of `run` together exceed the budget that the silo's owner set. To be asked
+ * before the run's first round: later ones are refused one by one.
+ */
+export async function requireWholePlan(config: SiloConfig, run: string): Promise<void> {
+  const account = await accountOf(config.ledgerDir);
+  if (account === null) return;
+  const { budget } = account;
+  const others = account.entries.filter((charge) => !(isOpen(charge) && charge.run === run)); // an open one is used again
+  const { event, instead } = wholeOf(config);
+  const total = spentOf([...others, { event }], budget.delta).epsilon;
+  if (total <= budget.epsilon) return;
+  const spent = spentOf(others, budget.delta).epsilon;
+  const folder = resolve(config.ledgerDir);
+  throw new PrivacyError(
+    `All planned rounds of ${run} together would exceed the privacy budget of silo ${config.name}: epsilon ` +
+      `${epsilonWords(budget.epsilon)} at delta ${budget.delta} is allowed, ${epsilonWords(spent)} is spent, and with this run ` +
+      `it would be ${epsilonWords(total)}. Nothing was spent and nothing left any silo. ${instead} Only the owner of the ` +
+      `records can raise the budget: align-fl ledger ${folder} --budget-epsilon <e>.`,
+    {
+      silo: config.name,
+      run,
+      folder,
+      budgetEpsilon: factOf(budget.epsilon),
+      delta: budget.delta,
+      spentEpsilon: factOf(spent),
+      askedEpsilon: factOf(total),
+    },
+  );
+}
+
+// --- internal ---
+
+async function accountOf(folder: string) {
+  if (hasLedger(folder)) return readLedger(folder);
+  const budget = await firstBudget(folder);
+  return budget && { budget, entries: [] as readonly Charge[] };
+}
+
+/** What the run does with the silo's records, and what to do where that is too much. */
+function wholeOf({ privacy, local, images, plannedRounds: rounds }: SiloConfig): { event: DpEvent; instead: string } {
+  if (privacy.mechanism === 'none') {
+    const event: DpEvent = { type: 'nonPrivate', reason: NO_PRIVACY.text };
+    return { event, instead: 'These records are for private training only: set privacy.mechanism=dp-sgd.' };
+  }
+  const { batchSize, epochs } = local;
+  const plan = planDpSgd(privacy, { records: images.labels.length, batchSize, epochs, rounds });
+  const event = plannedEvent(privacy, plan, plan.steps);
+  return event.type === 'nonPrivate'
+    ? { event, instead: `${event.reason} These records are for training with a guarantee only.` }
+    : { event, instead: 'Ask for a smaller privacy.epsilon; the noise is then calibrated to it.' };
+}
+
+/** Facts are printed as JSON, which knows no infinity. */
+function factOf(epsilon: number): number | string {
+  return Number.isFinite(epsilon) ? epsilon : String(epsilon);
+}
