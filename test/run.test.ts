@@ -163,6 +163,7 @@ describe('a run', () => {
         ...states,
         ...globals,
         ...pictures.map((name) => `images/${name}.png`),
+        ...['align', 'fedavg'].map((strategy) => `codes/${strategy}.json`),
       ].sort(),
     );
     const readme = readFileSync(resolve(import.meta.dirname, '..', 'README.md'), 'utf8');

@@ -8,12 +8,16 @@ import { specJsonSchema } from '../experiments/spec-schema.ts';
 import { packageVersion } from '../experiments/version.ts';
 import { textTable } from '../report/text-table.ts';
 import { addAuditCommand } from './audit.ts';
+import { addCompareCommand } from './compare.ts';
 import { type Console, processConsole } from './console.ts';
 import { dataCommand } from './data.ts';
 import { addLedgerCommand } from './ledger.ts';
+import { addOutliersCommand } from './outliers.ts';
 import { addPrivacyCommands } from './privacy.ts';
 import { repeatable } from './repeatable.ts';
+import { addReportCommand } from './report.ts';
 import { type RunFlags, runCommand } from './run.ts';
+import { addSweepCommand } from './sweep.ts';
 
 /** Runs one command line and returns the exit code: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C. */
 export async function main(argv: readonly string[]): Promise<number> {
@@ -70,9 +74,13 @@ function commands(console: Console, setExitCode: (code: number) => void): Comman
     .option('--json', 'print as JSON')
     .action(async (flags: { data?: string; json?: boolean }) => setExitCode(await dataCommand(flags, console)));
 
+  addReportCommand(program, console);
+  addCompareCommand(program, console);
   addPrivacyCommands(program, console);
   addLedgerCommand(program, console, () => new Date());
   addAuditCommand(program, console, setExitCode);
+  addSweepCommand(program, console, setExitCode);
+  addOutliersCommand(program, console);
 
   program
     .command('schema')
@@ -89,6 +97,8 @@ Examples:
   align-fl run paper-mnist --set model.latent=16 --set rounds=5 --seed 2
   align-fl run my-spec.yaml --out runs/mine
   align-fl run --resume runs/mine                  after Ctrl-C or a crash
+  align-fl report runs --out report.html           one page about every run in runs/
+  align-fl compare runs/mine runs/quickstart-seed0
   align-fl privacy epsilon --sampling-rate 0.01 --noise-multiplier 1.1 --steps 1000 --delta 1e-5`;
 
 function report(error: unknown, console: Console, asJson: boolean): number {

@@ -94,7 +94,10 @@ export function advance(progress: Progress, event: RunEvent, nowMs: number): Pro
 
 /** Share of the run's training steps that are complete, 0 to 1; never falls. */
 export function shareDone(progress: Progress): number {
-  const cost = (strategy: string) => progress.siloSteps + (progress.serverSteps[strategy] ?? 0);
+  const cost = (strategy: string) => {
+    const server = progress.serverSteps[strategy];
+    return server === undefined ? 0 : progress.siloSteps + server; // not planned: nobody trains
+  };
   const total = progress.strategies.reduce((sum, strategy) => sum + progress.rounds * cost(strategy), 0);
   const rounds = progress.strategies.reduce((sum, s) => sum + (progress.roundsDone[s] ?? 0) * cost(s), 0);
   const running = Object.values(progress.workers).reduce((sum, { step }) => sum + step, 0);

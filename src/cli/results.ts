@@ -3,6 +3,7 @@
 import type { Metrics, SiloSummary, Summary } from '../experiments/summary.ts';
 import { formatBytes, formatPercent, formatSeconds } from '../report/format.ts';
 import { epsilonWords } from '../privacy/event-words.ts';
+import { strategyLabel } from '../report/strategy-label.ts';
 import { textTable } from '../report/text-table.ts';
 
 /** The table and the lines under it. */
@@ -14,7 +15,7 @@ export function resultsText(summary: Summary): string {
   };
   const rows = [
     ...summary.strategies.map(({ strategy, final }) => [
-      { align: 'ALIGN-FL', fedavg: 'FedAvg' }[strategy] ?? strategy,
+      strategyLabel(strategy),
       ...scores(final),
       ...beside(strategy),
     ]),

@@ -5,6 +5,7 @@ import colours from 'picocolors';
 import type { RunEvent } from '../experiments/run-events.ts';
 import { epsilonWords } from '../privacy/event-words.ts';
 import { formatBytes, formatPercent, formatSeconds } from '../report/format.ts';
+import { strategyLabel } from '../report/strategy-label.ts';
 import { advance, NO_PROGRESS, type Progress, SERVER, secondsLeft, shareDone, workerSecondsLeft } from './progress.ts';
 
 export interface RunView {
@@ -54,7 +55,7 @@ export function statusLines(progress: Progress, nowMs: number): string[] {
   const where =
     progress.strategy === ''
       ? 'preparing'
-      : `${nameOf(progress.strategy)} round ${Math.min(progress.round, progress.rounds)}/${progress.rounds}`;
+      : `${strategyLabel(progress.strategy)} round ${Math.min(progress.round, progress.rounds)}/${progress.rounds}`;
   const time = left === null || share === 1 ? '' : `  about ${formatSeconds(left)} left`;
   const head = `${where}  ${bar(share)} ${formatPercent(share, { digits: 0 })}${time}`;
   const workers = Object.entries(progress.workers)
@@ -80,10 +81,6 @@ function bar(share: number): string {
   return colours.green('█'.repeat(full)) + colours.dim('░'.repeat(BAR_WIDTH - full));
 }
 
-function nameOf(strategy: string): string {
-  return { align: 'ALIGN-FL', fedavg: 'FedAvg' }[strategy] ?? strategy;
-}
-
 /** Lines that stay on the screen in both kinds of view. */
 function lastingLine(event: RunEvent, progress: Progress, nowMs: number): string | null {
   switch (event.kind) {
@@ -106,7 +103,7 @@ function lastingLine(event: RunEvent, progress: Progress, nowMs: number): string
       const { accuracy } = event.metrics.probeFullTest;
       const left = secondsLeft(progress, nowMs);
       return (
-        `${nameOf(event.strategy)} round ${event.round}/${progress.rounds}: probe ${formatPercent(accuracy.mean)}, ` +
+        `${strategyLabel(event.strategy)} round ${event.round}/${progress.rounds}: probe ${formatPercent(accuracy.mean)}, ` +
         `${formatSeconds(event.seconds)}${left === null || shareDone(progress) === 1 ? '' : `, about ${formatSeconds(left)} left`}`
       );
     }
@@ -126,10 +123,10 @@ function plainLine(
   switch (event.kind) {
     case 'silo-epoch':
       if (!isDue && !isThrough(progress, event.silo)) return null;
-      return `  ${nameOf(event.strategy)} round ${event.round} ${event.silo}: epoch ${event.epoch}, loss ${lossOf(event.terms)}${spentText(progress, event.silo, ', ')}${timeLeft(progress, event.silo, nowMs)}`;
+      return `  ${strategyLabel(event.strategy)} round ${event.round} ${event.silo}: epoch ${event.epoch}, loss ${lossOf(event.terms)}${spentText(progress, event.silo, ', ')}${timeLeft(progress, event.silo, nowMs)}`;
     case 'server-epoch':
       if (!isDue && !isThrough(progress, SERVER)) return null;
-      return `  ${nameOf(event.strategy)} round ${event.round} server: epoch ${event.epoch}, loss ${lossOf(event.terms)}${timeLeft(progress, SERVER, nowMs)}`;
+      return `  ${strategyLabel(event.strategy)} round ${event.round} server: epoch ${event.epoch}, loss ${lossOf(event.terms)}${timeLeft(progress, SERVER, nowMs)}`;
     case 'download':
       return event.doneBytes === event.totalBytes ? `  ${event.file}: ${formatBytes(event.doneBytes)}` : null;
     default:

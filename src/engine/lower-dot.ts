@@ -30,7 +30,10 @@ export function contract(scope: Scope, left: View, right: View, outShape: readon
   const columns = outAxes.filter((axis) => !varies(left)(axis) && varies(right)(axis));
   const contracts = varies(left)(last) && varies(right)(last);
   if (!contracts || (rows.length === 0 && columns.length === 0)) {
-    return sumOfProducts(scope, { left, right, outShape, depth });
+    const isOuter = depth === 1 && rows.length > 0 && columns.length > 0;
+    return isOuter
+      ? outerProduct(scope, left, right, outShape)
+      : sumOfProducts(scope, { left, right, outShape, depth });
   }
   const isOneMatrix = shared.length === 0 && isFloat(left.dtype);
   // The larger operand goes first: ONNX Runtime repacks the second one for every product.
@@ -41,6 +44,33 @@ export function contract(scope: Scope, left: View, right: View, outShape: readon
   const base = isOneMatrix ? openProduct(sides) : batchedProduct(sides);
   const axes = outShape.map((_, axis) => (order.includes(axis) ? order.indexOf(axis) : null));
   return { base, axes, shape: outShape, dtype: left.dtype };
+}
+
+/**
+ * `sum(product, axes)` where the product is an outer one that nothing has written out yet and both of its factors vary
+ * along the one axis summed over: a matrix product in its place. Null where the equation is something else. Derivatives of
+ * derivatives of dense layers are full of these: written out, they would be [batch, inputs, outputs].
+ */
+export function sumOfOuterProduct(scope: Scope, view: View, axes: readonly number[]): View | null {
+  const { base } = view;
+  if (!isOuter(base)) return null;
+  const summed = axes.filter((axis) => view.axes[axis] !== null);
+  const [axis] = summed;
+  if (axis === undefined || summed.length !== 1 || axes.some((one) => one !== axis && view.shape[one] !== 1))
+    return null;
+  const kept = view.shape.flatMap((_, i) => (axes.includes(i) ? [] : [i]));
+  const order = [...kept, axis];
+  const shape = order.map((i) => view.shape[i] as number);
+  const [left, right] = base.factors.map((factor): View => {
+    const axesOfFactor = order.map((i) => {
+      const at = view.axes[i];
+      return at === null || at === undefined ? null : (factor.axes[base.axes[at] as number] as number | null);
+    });
+    return { ...factor, axes: axesOfFactor, shape };
+  }) as [View, View];
+  const last = order.length - 1;
+  if (left.axes[last] === null || right.axes[last] === null) return null;
+  return contract(scope, left, right, shape.slice(0, last));
 }
 
 /**
@@ -163,6 +193,34 @@ function batchedProduct({ scope, left, right, last, shared, rows, columns }: Sid
   return scope.base(isWhole ? product : scope.reshape(product, shape), shape);
 }
 
+/** x times y with axes of its own on either side; not yet written out. */
+interface OuterProduct extends Base {
+  readonly factors: readonly [View, View];
+  /** For each axis of the base: that of the factors. */
+  readonly axes: readonly number[];
+}
+
+function isOuter(base: Base): base is OuterProduct {
+  return 'factors' in base;
+}
+
+function outerProduct(scope: Scope, left: View, right: View, outShape: readonly number[]): View {
+  const axes = outShape.flatMap((_, axis) => (left.axes[axis] !== null || right.axes[axis] !== null ? [axis] : []));
+  const written = () => sumOfProducts(scope, { left, right, outShape, depth: 1 });
+  const base: OuterProduct = {
+    shape: axes.map((axis) => outShape[axis] as number),
+    factors: [left, right],
+    axes,
+    inOrder: (permutation) => written().base.inOrder(permutation), // equal nodes are written once
+  };
+  return {
+    base,
+    axes: outShape.map((_, i) => (axes.includes(i) ? axes.indexOf(i) : null)),
+    shape: outShape,
+    dtype: left.dtype,
+  };
+}
+
 interface Products {
   readonly left: View;
   readonly right: View;
@@ -188,6 +246,7 @@ function sumOfProducts(scope: Scope, { left, right, outShape, depth }: Products)
     const sum = scope.graph.node('ReduceSum', [product, axis], { keepdims: 0 });
     return scope.fromOrder(sum, outShape, kept, left.dtype);
   }
+  if (depth === 1) return scope.fromOrder(product, outShape, kept, left.dtype);
   const factor = scope.graph.constant([depth], { shape: [], dtype: left.dtype });
   return scope.fromOrder(scope.graph.node('Mul', [product, factor]), outShape, kept, left.dtype);
 }

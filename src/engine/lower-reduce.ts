@@ -1,6 +1,7 @@
 // Reductions over whole axes.
 
 import type { DType } from './array-spec.ts';
+import { sumOfOuterProduct } from './lower-dot.ts';
 import { type Rule, unsupported } from './scope.ts';
 import { varyingAxes } from './view.ts';
 
@@ -19,6 +20,11 @@ export const lowerReduce: Rule = (scope, equation) => {
   const carrier = CARRIERS[output.dtype] ?? output.dtype;
   const view = scope.cast(scope.view(input), carrier);
   const reduced = equation.parameters['axis'] as readonly number[];
+  const product = operator === 'ReduceSum' && carrier === output.dtype ? sumOfOuterProduct(scope, view, reduced) : null;
+  if (product) {
+    scope.bind(output, product);
+    return;
+  }
   // In memory order, so that no operand is transposed for a sum.
   const order = varyingAxes(view).sort((a, b) => (view.axes[a] as number) - (view.axes[b] as number));
   const summed = order.filter((axis) => reduced.includes(axis));

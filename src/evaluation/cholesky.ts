@@ -1,4 +1,5 @@
-// Cholesky factors of dense symmetric matrices: they invert the curvature that a probe's fit begins with.
+// Cholesky factors of dense symmetric matrices: they invert the curvature that a probe's fit begins with, and take the
+// root of covariances.
 
 import { NumericalError } from '../errors.ts';
 
@@ -25,6 +26,29 @@ export function factoriseInPlace(matrix: Float64Array, size: number): CholeskyFa
         throw new NumericalError(`Expected a positive definite matrix, but pivot ${i} of ${size} is ${sum}.`, {
           pivot: i,
         });
+    }
+  }
+  return { size, lower: matrix };
+}
+
+/**
+ * Factorises a symmetric positive semidefinite matrix [size, size] in place, as `factoriseInPlace` does. Where a pivot is
+ * zero but for rounding, that column of L is zero: L L^T is A to rounding, but L has no inverse. Throws NumericalError
+ * where a pivot is not finite.
+ */
+export function factoriseSemidefiniteInPlace(matrix: Float64Array, size: number): CholeskyFactor {
+  let largest = 0;
+  for (let i = 0; i < size; i++) largest = Math.max(largest, matrix[i * size + i] as number);
+  const rounding = size * Number.EPSILON * largest;
+  for (let i = 0; i < size; i++) {
+    const rowI = i * size;
+    for (let j = 0; j <= i; j++) {
+      const rowJ = j * size;
+      let sum = matrix[rowI + j] as number;
+      for (let k = 0; k < j; k++) sum -= (matrix[rowI + k] as number) * (matrix[rowJ + k] as number);
+      if (i > j) matrix[rowI + j] = matrix[rowJ + j] === 0 ? 0 : sum / (matrix[rowJ + j] as number);
+      else if (Number.isFinite(sum + rounding)) matrix[rowI + i] = sum > rounding ? Math.sqrt(sum) : 0;
+      else throw new NumericalError(`Expected finite entries, but pivot ${i} of ${size} is ${sum}.`, { pivot: i });
     }
   }
   return { size, lower: matrix };

@@ -14,6 +14,8 @@ import { type ReconstructionError, reconstructionError } from './reconstruction.
 export interface Judgement {
   readonly probe: ProbeReport;
   readonly reconstruction: ReconstructionError;
+  /** [N, L] The codes that were judged, with L and the labels [N]. */
+  readonly test: { readonly codes: Float32Array; readonly dim: number; readonly labels: ArrayLike<number> };
 }
 
 export interface GlobalEvaluator {
@@ -74,6 +76,7 @@ export async function createGlobalEvaluator(options: EvaluatorOptions): Promise<
       return {
         probe: probeCodes({ codes, dim: vae.latent, labels, classes, key, seeds }),
         reconstruction: reconstructionError({ images: test.images, reconstructions, labels, classes }),
+        test: { codes, dim: vae.latent, labels },
       };
     },
   };

@@ -130,8 +130,8 @@ describe('only the gate makes releases', () => {
     expect(forged.kind).toBe('decoder'); // the compiler is what refuses
   });
 
-  test('by its exports: the gate has one door', () => {
-    expect(Object.keys(gate)).toEqual(['seal']);
+  test('by its exports: the gate has one door, and what passed it may get its statement', () => {
+    expect(Object.keys(gate)).toEqual(['seal', 'withStatement']);
   });
 
   test('by the sources: nobody else asserts that something is a Release', () => {

@@ -6,8 +6,9 @@ import { exportDecoder } from '../models/decoder-export.ts';
 import type { ImageShape } from '../models/image-shape.ts';
 import { decoderPart, type Vae } from '../models/vae.ts';
 import { inspectDecoder } from './inspect.ts';
+import { CERTIFICATE_TOLERANCE, lipschitzCertificate } from './lipschitz-certificate.ts';
 import { parseDecoder } from './parse-decoder.ts';
-import type { PrivacyStatement } from './privacy-statement.ts';
+import { lipschitzClaimOf, type PrivacyStatement, withCertificate } from './privacy-statement.ts';
 import type { Release } from './release.ts';
 
 export interface SealRequest {
@@ -22,8 +23,9 @@ export interface SealRequest {
 
 /**
  * Seals the decoder of a silo for one round. Equal requests give equal bytes, so sealing again after an interruption is
- * harmless. Throws NumericalError where a decoder weight is not finite, ShapeError where the parameters do not fit the
- * model, and PrivacyError where the file would hold anything but the decoder.
+ * harmless. A statement that tells of spectral normalisation gets the certificate of the sealed file. Throws NumericalError
+ * where a decoder weight is not finite, ShapeError where the parameters do not fit the model, and PrivacyError where the
+ * file would hold anything but the decoder, or does not keep the Lipschitz bound that is told of it.
  */
 export function seal({ silo, round, vae, parameters, shape, privacy }: SealRequest): Release {
   checkFinite(parameters, { silo, round });
@@ -35,9 +37,17 @@ export function seal({ silo, round, vae, parameters, shape, privacy }: SealReque
     silo,
     round,
     decoder: { onnx, sha256, sizeBytes, latent, shape },
-    privacy,
+    privacy: certified(privacy, onnx),
   };
   return release as Release;
+}
+
+/**
+ * The release with what is claimed of it, which a ledger says only once it has the release's hash. A statement that tells of
+ * spectral normalisation gets the certificate of the file. Throws PrivacyError where the file does not keep its bound.
+ */
+export function withStatement(release: Release, privacy: PrivacyStatement): Release {
+  return { ...release, privacy: certified(privacy, release.decoder.onnx) };
 }
 
 // --- internal ---
@@ -47,6 +57,20 @@ const MAX_LITERALS = 16;
 
 /** All of them together: axes, shapes and numbers of a graph with a dozen layers. */
 const MAX_ALL_LITERALS = 512;
+
+/** The statement as the file bears it out. */
+function certified(privacy: PrivacyStatement, onnx: Uint8Array): PrivacyStatement {
+  const claim = lipschitzClaimOf(privacy);
+  if (claim?.form !== 'spectral-normalisation') return privacy;
+  const certificate = lipschitzCertificate(onnx);
+  const wanted = claim.bound as number;
+  if (certificate.bound <= wanted * (1 + CERTIFICATE_TOLERANCE)) return withCertificate(privacy, certificate);
+  throw new PrivacyError(
+    `The decoder was to have a Lipschitz constant of at most ${wanted}, but its weights show ${certificate.bound}. Nothing ` +
+      'left the silo. This is a bug: please report it.',
+    { wanted, found: certificate.bound },
+  );
+}
 
 function checkFinite(
   parameters: Readonly<Record<string, Float32Array>>,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { DpSgdOptions, DpSgdPlan } from '../privacy/dp-plan.ts';
-import { dpSgdStatement, NO_PRIVACY, privacyStatementSchema } from './privacy-statement.ts';
+import { dpSgdStatement, lipschitzStatement, NO_PRIVACY, privacyStatementSchema } from './privacy-statement.ts';
 
 const OPTIONS: DpSgdOptions = {
   mechanism: 'dp-sgd',
@@ -86,5 +86,48 @@ describe('a statement of DP-SGD', () => {
     const none = statement({}, { epsilon: Infinity, rdp: Infinity, pld: Infinity });
     expect(none).toMatchObject({ guarantee: 'none', epsilon: 'Infinity', accountant: { rdp: 'Infinity' } });
     expect(none.text).toMatch(/ledger holds training without a guarantee/);
+  });
+});
+
+describe('a statement of Lipschitz control', () => {
+  test.each([
+    { form: 'paper-penalty', weight: 1 },
+    { form: 'jacobian-spectral', weight: 1, bound: 2 },
+    { form: 'jacobian-frobenius', weight: 1, bound: 2 },
+    { form: 'spectral-normalisation', bound: 2 },
+  ] as const)('is never a guarantee, says so first, and survives JSON: $form', (control) => {
+    const told = lipschitzStatement(control);
+    expect(told).toMatchObject({ mechanism: 'lipschitz', guarantee: 'none', epsilon: 'Infinity', delta: null });
+    expect(told.lipschitz).toEqual({
+      form: control.form,
+      weight: 'weight' in control ? 1 : null,
+      bound: 'bound' in control ? 2 : null,
+      latents: 'weight' in control ? 'posterior' : null,
+      certificate: null,
+    });
+    expect(told.text).toMatch(/^NO formal privacy guarantee, epsilon is infinite/);
+    expect(told.text).toMatch(/may reproduce images it was trained on/);
+    expect(privacyStatementSchema.parse(JSON.parse(JSON.stringify(told)))).toEqual(told);
+    expect(privacyStatementSchema.safeParse({ ...told, guarantee: 'epsilon-delta' }).success).toBe(false);
+    expect(privacyStatementSchema.safeParse({ ...told, epsilon: 1 }).success).toBe(false);
+  });
+
+  test('beside DP-SGD neither adds to the guarantee nor takes from it', () => {
+    const control = { form: 'paper-penalty', weight: 0.5 } as const;
+    const both = dpSgdStatement({
+      options: OPTIONS,
+      plan: PLAN,
+      steps: 20,
+      spent: SPENT,
+      nominalEpsilon: 2.5,
+      lipschitz: control,
+    });
+    const { lipschitz, text, ...rest } = both;
+    const { text: plainText, ...plain } = statement();
+    expect(rest).toEqual(plain);
+    expect(lipschitz).toMatchObject({ form: 'paper-penalty', weight: 0.5, latents: 'prior', certificate: null });
+    expect(text.startsWith(plainText)).toBe(true);
+    expect(text).toContain('no bound on how much images can change');
+    expect(privacyStatementSchema.parse(JSON.parse(JSON.stringify(both)))).toEqual(both);
   });
 });

@@ -4,6 +4,9 @@ import { z } from 'zod';
 import type { EpsilonBounds } from '../privacy/accountant.ts';
 import { type DpSgdOptions, type DpSgdPlan, whyNoGuarantee } from '../privacy/dp-plan.ts';
 import { epsilonWords } from '../privacy/event-words.ts';
+import { type LipschitzControl, LIPSCHITZ_FORMS } from '../privacy/lipschitz-options.ts';
+import type { PenaltyLatents } from '../privacy/lipschitz-penalty.ts';
+import type { LipschitzCertificate } from './lipschitz-certificate.ts';
 
 const epsilon = z.union([z.number().min(0), z.literal('Infinity')]);
 
@@ -12,6 +15,50 @@ const noPrivacySchema = z.strictObject({
   guarantee: z.literal('none').describe('None.'),
   epsilon: z.literal('Infinity').describe('Privacy spent. Text, as JSON knows no infinity.'),
   delta: z.null().describe('There is none to an epsilon that is no number.'),
+  text: z.string().min(1).describe('For people: shown wherever the release is.'),
+});
+
+const lipschitzControlSchema = z.strictObject({
+  form: z.enum(LIPSCHITZ_FORMS).describe('How the decoder was kept flat.'),
+  weight: z.number().min(0).nullable().describe('Weight of the penalty in the loss; null where there is none.'),
+  bound: z
+    .number()
+    .gt(0)
+    .nullable()
+    .describe(
+      'What was aimed at: norm of the Jacobian of images with respect to codes; null for the target of the form.',
+    ),
+  latents: z
+    .enum(['posterior', 'prior'])
+    .nullable()
+    .describe('Between which codes slopes were looked at; null where no slope was.'),
+  certificate: z
+    .strictObject({
+      bound: z.number().min(0).describe('Upper bound of the Lipschitz constant, everywhere.'),
+      perLayer: z
+        .array(
+          z.strictObject({
+            layer: z.string().min(1).max(1024).describe('Name of its weight in the file.'),
+            norm: z.number().min(0).describe('Upper bound of its operator norm.'),
+          }),
+        )
+        .max(2048)
+        .describe('Layers with weights, in order.'),
+    })
+    .nullable()
+    .describe(
+      'What the weights prove, computed again by whoever receives them; null where no file was sealed, or no bound.',
+    ),
+});
+
+const lipschitzSchema = z.strictObject({
+  mechanism: z
+    .literal('lipschitz')
+    .describe('The decoder was kept flat. No formal privacy guarantee is known from that.'),
+  guarantee: z.literal('none').describe('None.'),
+  epsilon: z.literal('Infinity').describe('Privacy spent. Text, as JSON knows no infinity.'),
+  delta: z.null().describe('There is none to an epsilon that is no number.'),
+  lipschitz: lipschitzControlSchema.describe('The form of the control.'),
   text: z.string().min(1).describe('For people: shown wherever the release is.'),
 });
 
@@ -38,6 +85,9 @@ const dpSgdFields = {
   steps: z.int().min(0).describe('Behind this release: of its run and strategy so far.'),
   noise: z.enum(['secure', 'seeded']).describe('Where the randomness is from.'),
   mode: z.enum(['full', 'decoder-only', 'fixed-encoder']).describe('What was trained privately.'),
+  lipschitz: lipschitzControlSchema
+    .exactOptional()
+    .describe('Lipschitz control beside it, which adds nothing to the guarantee and takes nothing from it.'),
   text: z.string().min(1).describe('For people: shown wherever the release is.'),
 } as const;
 
@@ -62,14 +112,22 @@ const dpSgdSchema = z.discriminatedUnion('guarantee', [
 ]);
 
 /** A statement on its way in or out. */
-export const privacyStatementSchema = z.discriminatedUnion('mechanism', [noPrivacySchema, dpSgdSchema]);
+export const privacyStatementSchema = z.discriminatedUnion('mechanism', [
+  noPrivacySchema,
+  lipschitzSchema,
+  dpSgdSchema,
+]);
 
 /** Nothing was done to protect the training images. */
 export type NoPrivacy = Readonly<z.infer<typeof noPrivacySchema>>;
+/** A decoder that was kept flat, which is no guarantee. */
+export type LipschitzPrivacy = Readonly<z.infer<typeof lipschitzSchema>>;
 /** Training by DP-SGD, with a guarantee or, where the text says why, without. */
 export type DpSgdPrivacy = Readonly<z.infer<typeof dpSgdSchema>>;
 /** Told apart by `mechanism`. */
-export type PrivacyStatement = NoPrivacy | DpSgdPrivacy;
+export type PrivacyStatement = NoPrivacy | LipschitzPrivacy | DpSgdPrivacy;
+/** Lipschitz control as statements have it. */
+export type LipschitzClaim = LipschitzPrivacy['lipschitz'];
 
 /** The statement of training without a privacy mechanism. To be chosen by name: there is no default. */
 export const NO_PRIVACY: NoPrivacy = {
@@ -80,6 +138,36 @@ export const NO_PRIVACY: NoPrivacy = {
   text: 'No privacy mechanism was applied. The decoder may reproduce images it was trained on.',
 };
 
+/** The statement of training under Lipschitz control alone: how flat, and that it guarantees nothing. */
+export function lipschitzStatement(control: LipschitzControl): LipschitzPrivacy {
+  return {
+    mechanism: 'lipschitz',
+    guarantee: 'none',
+    epsilon: 'Infinity',
+    delta: null,
+    lipschitz: claimOf(control, 'posterior'),
+    text:
+      'NO formal privacy guarantee, epsilon is infinite. ' +
+      `${controlText(control)} The decoder may reproduce images it was trained on.`,
+  };
+}
+
+/** The Lipschitz control that a statement tells of, or null. */
+export function lipschitzClaimOf(statement: PrivacyStatement): LipschitzClaim | null {
+  return statement.mechanism === 'none' ? null : (statement.lipschitz ?? null);
+}
+
+/** The statement with the certificate of the file it goes with. Throws nothing: a statement without control stays as it is. */
+export function withCertificate<S extends PrivacyStatement>(statement: S, certificate: LipschitzCertificate): S {
+  const claim = lipschitzClaimOf(statement);
+  if (claim === null) return statement;
+  const { bound, perLayer } = certificate;
+  const text =
+    `${statement.text} Certificate: no two images differ by more than ${epsilonWords(bound)} times the distance of their codes, ` +
+    'as the weights show.';
+  return { ...statement, text, lipschitz: { ...claim, certificate: { bound, perLayer: [...perLayer] } } };
+}
+
 export interface DpSgdFacts {
   readonly options: DpSgdOptions;
   readonly plan: DpSgdPlan;
@@ -89,10 +177,13 @@ export interface DpSgdFacts {
   readonly spent: EpsilonBounds;
   /** Of these steps alone, as if sound and secret. */
   readonly nominalEpsilon: number;
+  /** Control beside it, between draws from the prior. Default none. */
+  readonly lipschitz?: LipschitzControl | null;
 }
 
 /** What may be claimed of DP-SGD. */
-export function dpSgdStatement({ options, plan, steps, spent, nominalEpsilon }: DpSgdFacts): DpSgdPrivacy {
+export function dpSgdStatement({ lipschitz = null, ...facts }: DpSgdFacts): DpSgdPrivacy {
+  const { options, plan, steps, spent, nominalEpsilon } = facts;
   const reason = whyNoGuarantee(options);
   const common = {
     mechanism: 'dp-sgd',
@@ -109,14 +200,16 @@ export function dpSgdStatement({ options, plan, steps, spent, nominalEpsilon }: 
     steps,
     noise: options.noise,
     mode: options.mode,
+    ...(lipschitz && { lipschitz: claimOf(lipschitz, 'prior') }),
   } as const;
+  const beside = lipschitz ? ` Beside it, which changes nothing of that: ${controlText(lipschitz)}` : '';
   const { delta } = options;
   const { epsilon: total } = spent;
   if (reason === null && Number.isFinite(total)) {
-    const text = guaranteeText(options, total);
+    const text = guaranteeText(options, total) + beside;
     return { ...common, guarantee: 'epsilon-delta', epsilon: total, delta, nominalEpsilon: null, text };
   }
-  const text = noGuaranteeText(reason, options, nominalEpsilon);
+  const text = noGuaranteeText(reason, options, nominalEpsilon) + beside;
   return { ...common, guarantee: 'none', epsilon: 'Infinity', delta: null, nominalEpsilon, text };
 }
 
@@ -129,6 +222,41 @@ export function neighboursOf({ records }: Pick<DpSgdOptions, 'records'>): DpSgdP
 
 function asJson(bound: number): number | 'Infinity' {
   return Number.isFinite(bound) ? bound : 'Infinity';
+}
+
+function claimOf(control: LipschitzControl, latents: PenaltyLatents): LipschitzClaim {
+  const isPenalty = 'weight' in control;
+  return {
+    form: control.form,
+    weight: isPenalty ? control.weight : null,
+    bound: 'bound' in control ? control.bound : null,
+    latents: isPenalty ? latents : null,
+    certificate: null,
+  };
+}
+
+/** One sentence or two on what a control does, and what it does not. */
+function controlText(control: LipschitzControl): string {
+  switch (control.form) {
+    case 'paper-penalty':
+      return (
+        `The paper's gradient penalty (weight ${control.weight}) pulled the gradient of the pixel sum towards norm 1, which ` +
+        'is no bound on how much images can change.'
+      );
+    case 'jacobian-spectral':
+    case 'jacobian-frobenius': {
+      const norm = control.form === 'jacobian-spectral' ? 'spectral' : 'Frobenius';
+      return (
+        `A penalty (weight ${control.weight}) pulled the ${norm} norm of the decoder's Jacobian below ${control.bound} at ` +
+        'sampled codes, which bounds it nowhere for certain.'
+      );
+    }
+    case 'spectral-normalisation':
+      return (
+        `Every layer of the decoder was normalised for a Lipschitz constant of at most ${control.bound}: a bound on the map ` +
+        'from codes to images, not on what it tells of training images.'
+      );
+  }
 }
 
 function guaranteeText(options: DpSgdOptions, spent: number): string {

@@ -18,6 +18,8 @@ export interface TrainGivenTask {
   readonly round: number;
   /** Every parameter of the model by name, row by row. */
   readonly weights: Readonly<Record<string, Float32Array>>;
+  /** FedProx: weight of the pull back to `weights` while training, from 0 up. Default 0. */
+  readonly proximalWeight?: number;
 }
 
 /** Told apart by `kind`. */

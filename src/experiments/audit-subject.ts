@@ -8,7 +8,7 @@ import { dpSgdEvent } from '../privacy/dp-event.ts';
 import { type DpSgdOptions, type DpSgdPlan, nominalEvent, planDpSgd, whyNoGuarantee } from '../privacy/dp-plan.ts';
 import { type DataAccess, gatherMaterials } from './materials.ts';
 import { didYouMean } from './nearest.ts';
-import type { Spec } from './spec.ts';
+import { plannedRounds, type Spec } from './spec.ts';
 
 export interface AuditSubject {
   readonly silo: string;
@@ -36,7 +36,7 @@ export async function auditSubject(
   const at = indexOfSilo(spec, options.silo);
   const { batchSize, epochs } = spec.local;
   const records = privacy.records ?? (await recordsOf(spec, at, options.data));
-  const plan = planDpSgd(privacy, { records, batchSize, epochs, rounds: spec.rounds * spec.strategies.length });
+  const plan = planDpSgd(privacy, { records, batchSize, epochs, rounds: plannedRounds(spec) });
   const { delta } = privacy;
   const audit = planAudit(plan, (training) => epsilonOf(dpSgdEvent(training), delta).epsilon);
   return {
@@ -62,9 +62,9 @@ export function claimOf(training: AuditedTraining): (epsilon: number) => number 
 // --- internal ---
 
 function claimingPrivacy({ privacy }: Spec): DpSgdOptions {
-  if (privacy.mechanism === 'none') {
+  if (privacy.mechanism !== 'dp-sgd') {
     throw new SpecError(
-      'privacy.mechanism is none: nothing is claimed, so there is nothing to refute. Set privacy.mechanism=dp-sgd with an ' +
+      `privacy.mechanism is ${privacy.mechanism}: nothing is claimed, so there is nothing to refute. Set privacy.mechanism=dp-sgd with an ` +
         'epsilon and a delta: --set privacy.mechanism=dp-sgd --set privacy.epsilon=8 --set privacy.delta=1e-5',
       { path: 'privacy.mechanism' },
     );

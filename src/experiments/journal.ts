@@ -5,13 +5,15 @@ import { z } from 'zod';
 import { StateError } from '../errors.ts';
 import { privacyStatementSchema } from '../exchange/privacy-statement.ts';
 import { readJson, writeJsonAtomic } from '../storage/atomic-file.ts';
-import { metricsSchema } from './summary.ts';
+import { metricsSchema, perSiloSchema } from './summary.ts';
 
 const seconds = z.number().min(0);
 
 const roundSchema = z.strictObject({
   round: z.int().min(1),
   metrics: metricsSchema,
+  /** Of each silo's own model, where `metrics` are their means. */
+  perSilo: perSiloSchema.exactOptional(),
   seconds: z.strictObject({ silos: seconds, server: seconds, evaluation: seconds, total: seconds }),
   /** What left each silo. `sha256` is that of a decoder, null for averaged weights. */
   uploads: z.array(

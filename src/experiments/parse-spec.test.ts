@@ -46,6 +46,7 @@ describe('parseSpec', () => {
       local: { epochs: 10, ...training },
       server: { model: null, epochs: 20, ...training, images: 5000, imagesPer: 'silo' },
       strategies: ['align'],
+      fedprox: { mu: 0.01 },
       privacy: { mechanism: 'none' },
       evaluation: { probeSplits: 5, controls: true, gridImages: 64 },
       engine: { executor: 'auto', device: 'cpu', silosAtOnce: null, serverThreads: 2 },

@@ -2,21 +2,20 @@
 
 import { performance } from 'node:perf_hooks';
 import type { GlobalEvaluator } from '../evaluation/global-evaluator.ts';
-import { AbortedError } from '../errors.ts';
-import type { Upload } from '../exchange/upload.ts';
+import { AbortedError, ShapeError } from '../errors.ts';
 import { playRound } from '../federation/round.ts';
-import type { SiloPort } from '../federation/silo-port.ts';
-import type { Strategy } from '../federation/strategy.ts';
+import type { StrategyName } from '../federation/strategy.ts';
+import type { NamedArrays } from '../training/parameter-slots.ts';
 import { writeFileAtomic } from '../storage/atomic-file.ts';
+import { codesFile, saveRoundCodes } from './codes.ts';
 import { type Journal, type RoundRecord, saveJournal, withRound } from './journal.ts';
 import { metricsOf } from './metrics.ts';
 import type { RunEvent } from './run-events.ts';
 import type { RunLayout } from './run-layout.ts';
+import { nothing, type OpenStrategy } from './strategies.ts';
 
-export interface StrategyRun {
-  readonly strategy: Strategy;
+export interface StrategyRun extends OpenStrategy {
   readonly rounds: number;
-  readonly silos: readonly SiloPort[];
   readonly atOnce: number;
   readonly evaluator: GlobalEvaluator;
   readonly layout: RunLayout;
@@ -33,19 +32,28 @@ export async function playStrategy(run: StrategyRun, journal: Journal): Promise<
   emit({ kind: 'strategy-started', strategy: strategy.name, roundsDone: done });
   for (let round = done + 1; round <= rounds; round++) {
     if (signal.aborted) throw new AbortedError(`Stopped before round ${round} of ${strategy.name}.`);
-    const record = await playAndJudge(run, round);
-    current = withRound(current, strategy.name, record);
+    const played = await playAndJudge(run, round);
+    for (const { name, record } of played) current = withRound(current, name, record);
     await saveJournal(run.journalFile, current);
-    const { metrics, seconds } = record;
-    emit({ kind: 'round-finished', strategy: strategy.name, round, metrics, seconds: seconds.total });
+    for (const { name, record } of played) {
+      const { metrics, seconds } = record;
+      emit({ kind: 'round-finished', strategy: name, round, metrics, seconds: seconds.total });
+    }
   }
   return current;
 }
 
 // --- internal ---
 
-async function playAndJudge(run: StrategyRun, round: number): Promise<RoundRecord> {
-  const { strategy, silos, atOnce, evaluator, layout, emit, signal } = run;
+/** What one round gave a strategy. */
+interface Played {
+  readonly name: StrategyName;
+  readonly record: RoundRecord;
+}
+
+/** The strategy's own record, and that of `local-only` where it is read off the same silos. */
+async function playAndJudge(run: StrategyRun, round: number): Promise<readonly Played[]> {
+  const { strategy, silos, atOnce, layout, emit, signal } = run;
   const startedAt = performance.now();
   let silosDoneAt = startedAt;
   const { uploads, global } = await playRound({
@@ -61,29 +69,51 @@ async function playAndJudge(run: StrategyRun, round: number): Promise<RoundRecor
   });
   const serverDoneAt = performance.now();
   for (const upload of uploads) {
-    if (upload.kind === 'decoder') await writeFileAtomic(layout.decoder(round, upload.silo), upload.decoder.onnx);
+    if (upload.kind !== 'decoder' || strategy.name !== 'align') continue; // others leave no decoder anywhere
+    await writeFileAtomic(layout.decoder(round, upload.silo), upload.decoder.onnx);
   }
-  const metrics = metricsOf(await evaluator.judge(global));
+  const scores = global === null ? await ownScores(run, round) : await globalScores(run, round, global);
   const endedAt = performance.now();
-  return {
+  const record: RoundRecord = {
     round,
-    metrics,
+    ...scores,
     seconds: {
       silos: (silosDoneAt - startedAt) / 1000,
       server: (serverDoneAt - silosDoneAt) / 1000,
       evaluation: (endedAt - serverDoneAt) / 1000,
       total: (endedAt - startedAt) / 1000,
     },
-    uploads: uploads.map(recordOf),
+    uploads: run.whatLeft(round, uploads),
   };
+  const own = { name: strategy.name, record };
+  return global === null || run.ownModels === null ? [own] : [own, await besides(run, record)];
 }
 
-function recordOf(upload: Upload): RoundRecord['uploads'][number] {
-  const { silo, privacy } = upload;
-  if (upload.kind === 'decoder') {
-    const { sizeBytes: bytes, sha256 } = upload.decoder;
-    return { silo, bytes, sha256, privacy };
-  }
-  const bytes = Object.values(upload.weights).reduce((sum, values) => sum + values.byteLength, 0);
-  return { silo, bytes, sha256: null, privacy };
+/** `local-only` beside ALIGN-FL: the same silos, judged one by one. */
+async function besides(run: StrategyRun, { round, uploads }: RoundRecord): Promise<Played> {
+  const startedAt = performance.now();
+  const scores = await ownScores(run, round);
+  const seconds = (performance.now() - startedAt) / 1000;
+  const record = {
+    round,
+    ...scores,
+    seconds: { silos: 0, server: 0, evaluation: seconds, total: seconds },
+    uploads: uploads.map(nothing),
+  };
+  return { name: 'local-only', record };
+}
+
+type Scores = Pick<RoundRecord, 'metrics' | 'perSilo'>;
+
+async function globalScores(run: StrategyRun, round: number, global: NamedArrays): Promise<Scores> {
+  const { strategy, evaluator, layout } = run;
+  const judgement = await evaluator.judge(global);
+  await saveRoundCodes(codesFile(layout.root, strategy.name), { strategy: strategy.name, round }, judgement.test);
+  return { metrics: metricsOf(judgement) };
+}
+
+async function ownScores({ ownModels, strategy }: StrategyRun, round: number): Promise<Scores> {
+  if (ownModels === null) throw new ShapeError(`${strategy.name} makes no global model and has no other to judge.`);
+  const { metrics, perSilo } = await ownModels.judge(round);
+  return { metrics, perSilo: [...perSilo] };
 }

@@ -1,6 +1,7 @@
 // Privacy in a spec: a mechanism, written out, with all that a guarantee depends on.
 
 import { z } from 'zod';
+import { LIPSCHITZ_FORMS } from '../privacy/lipschitz-options.ts';
 import { count, positive } from './spec-numbers.ts';
 
 /** Privacy mechanism. It has no default, and neither have epsilon and delta. */
@@ -12,6 +13,19 @@ export const privacySchema = z
         .exactOptional()
         .describe(
           "Folder of the silos' privacy ledgers: where one there has a limited budget, training without privacy is refused. " +
+            'As under dp-sgd where it is null or left out.',
+        ),
+    }),
+    z.strictObject({
+      mechanism: z
+        .literal('lipschitz')
+        .describe("The decoder is kept flat, as the paper's LCD-VAE. No formal privacy: epsilon is infinite."),
+      lipschitzForm: lipschitzForm().default('paper-penalty').describe(forms()),
+      ...lipschitzNumbers(),
+      ledgerDir: ledgerDir()
+        .exactOptional()
+        .describe(
+          "Folder of the silos' privacy ledgers: where one there has a limited budget, training without a guarantee is refused. " +
             'As under dp-sgd where it is null or left out.',
         ),
     }),
@@ -84,11 +98,54 @@ export const privacySchema = z
           "Folder of the silos' privacy ledgers, which add up over runs; null: beside the images for an own folder of " +
             'images, and within the run folder for public and drawn ones.',
         ),
+      lipschitzForm: lipschitzForm()
+        .nullable()
+        .default(null)
+        .describe(
+          `Lipschitz control beside DP-SGD, between draws from the prior, at no cost in epsilon; null for none. ${forms()}`,
+        ),
+      ...lipschitzNumbers(),
     }),
   ])
   .describe('Privacy mechanism. It has no default: write out what you want.');
 
 // --- internal ---
+
+/** What the forms are, in a hint. */
+function forms(): string {
+  return (
+    "`paper-penalty`: the paper's, on the gradient of the pixel sum, no bound; `jacobian-spectral`, `jacobian-frobenius`: on " +
+    'what that norm of the Jacobian has above lipschitzBound; `spectral-normalisation`: every layer is constrained, so that ' +
+    'lipschitzBound holds everywhere, with a certificate.'
+  );
+}
+
+function lipschitzForm() {
+  return z.enum(LIPSCHITZ_FORMS);
+}
+
+/** Which of them a form needs is checked in spec-checks.ts. */
+function lipschitzNumbers() {
+  return {
+    lipschitzWeight: z
+      .number()
+      .min(0)
+      .max(1e6)
+      .nullable()
+      .default(null)
+      .describe(
+        'Weight of a penalty in the loss, lambda_GP; 0 is plain training. The paper: 1. Beside DP-SGD it weighs against ' +
+          'clipped gradients, whose norm is at most the clip norm. Null for spectral-normalisation.',
+      ),
+    lipschitzBound: positive(1e6)
+      .nullable()
+      .default(null)
+      .describe(
+        'Bound on how far images move, pixels 0 to 1, for a step of length one in codes. Null for paper-penalty, whose ' +
+          'target is 1.',
+      ),
+  };
+}
 
 function ledgerDir() {
   return z.string().min(1).max(4096).nullable();

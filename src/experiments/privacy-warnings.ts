@@ -4,7 +4,7 @@ import type { Spec } from './spec.ts';
 
 /** Warnings for silos with so many records each. A declared number is named in their place: the true one may be secret. */
 export function privacyWarnings({ privacy }: Pick<Spec, 'privacy'>, records: readonly number[]): readonly string[] {
-  if (privacy.mechanism === 'none') return [];
+  if (privacy.mechanism !== 'dp-sgd') return [];
   const fewest = privacy.records ?? Math.min(...records);
   const whose = privacy.records === null ? `the smallest silo has ${fewest}` : `privacy.records declares ${fewest}`;
   const warnings: string[] = [];

@@ -6,36 +6,30 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { imageSetHash } from '../data/image-set.ts';
-import { type SiloConfig, stateFileOf } from '../silo/silo-config.ts';
-import { requireWholePlan } from '../silo/whole-plan.ts';
-import { isThere } from '../storage/presence.ts';
 import { type Engine, FALLBACK_NOTICE, openEngine } from '../engine/engine.ts';
 import { childKey, type Key, seedKey } from '../engine/keys.ts';
 import { AbortedError, DeviceError } from '../errors.ts';
 import { probeControls } from '../evaluation/controls.ts';
 import { createGlobalEvaluator, type GlobalEvaluator } from '../evaluation/global-evaluator.ts';
-import { alignStrategy } from '../federation/align.ts';
-import { fedAvgStrategy } from '../federation/fedavg.ts';
-import type { SiloDiary } from '../federation/silo-diary.ts';
-import type { Strategy } from '../federation/strategy.ts';
 import { openSiloThreads } from '../federation/thread-port.ts';
 import { initialParameters } from '../models/initialise.ts';
 import { type Vae, vaeOf } from '../models/vae.ts';
-import { createGlobalVae } from '../server/global-vae.ts';
-import type { Pool } from '../server/pool.ts';
+import { stateFileOf } from '../silo/silo-config.ts';
+import { requireWholePlan } from '../silo/whole-plan.ts';
 import { writeJsonAtomic } from '../storage/atomic-file.ts';
+import { isThere } from '../storage/presence.ts';
 import { openEventLog } from './event-log.ts';
 import { type Journal, type Origin, openJournal, saveJournal } from './journal.ts';
 import { globalStateFile, saveGlobalModel } from './global-model.ts';
 import { type DataAccess, gatherMaterials, type Materials } from './materials.ts';
 import { controlMetrics } from './metrics.ts';
-import { ledgerDirOf } from './ledger-places.ts';
-import { savePictures, savePoolPictures } from './pictures.ts';
+import { savePictures } from './pictures.ts';
 import { playStrategy } from './play-strategy.ts';
 import { privacyWarnings } from './privacy-warnings.ts';
 import { isKept, type RunEvent } from './run-events.ts';
 import { closeRunFolder, type RunFolder } from './run-folder.ts';
-import { modelOfServer, modelOfSilo, type Spec, type StrategyName } from './spec.ts';
+import { modelOfServer, modelOfSilo, playedStrategies, sharesSilos, type Spec, type StrategyName } from './spec.ts';
+import { openStrategy, siloConfigs } from './strategies.ts';
 import { readSummary, type Summary, writeSummary } from './summary.ts';
 import { summaryOf } from './summary-of.ts';
 import { packageVersion } from './version.ts';
@@ -105,8 +99,7 @@ async function play(options: Play): Promise<Summary> {
   const threads = openSiloThreads({ engine: { executor: engine.executor, device, threads: 1 } }, atOnce);
   try {
     announce(options, materials, engine);
-    const configs = (strategy: StrategyName) => siloConfigs(options, materials, strategy);
-    const asked = spec.strategies.map(configs);
+    const asked = spec.strategies.map((name) => siloConfigs(name, { folder, materials }));
     const hasBegun = asked.flat().some((config) => isThere(stateFileOf(config)));
     for (const config of hasBegun ? [] : (asked[0] ?? [])) await requireWholePlan(config, spec.name);
     const vae = vaeOf(modelOfServer(spec), materials.dataSet.test.shape);
@@ -119,14 +112,14 @@ async function play(options: Play): Promise<Summary> {
       splits: spec.evaluation.probeSplits,
     });
     journal = await judgeControls({ ...options, journal, journalFile, materials, evaluator, vae, root });
-    for (const name of spec.strategies) {
-      const strategy = await openStrategy(name, { ...options, engine, vae, materials, root });
-      const silos = configs(name).map((config) => threads.port(config, diaryOf(name, config.name, emit)));
-      const run = { strategy, rounds: spec.rounds, silos, atOnce, evaluator, layout, journalFile, emit, signal };
+    for (const name of playedStrategies(spec)) {
+      const opened = await openStrategy(name, { folder, engine, vae, materials, root, emit, port: threads.port });
+      const run = { ...opened, rounds: spec.rounds, atOnce, evaluator, layout, journalFile, emit, signal };
       journal = await playStrategy(run, journal);
       if (signal.aborted) throw new AbortedError('Stopped.');
+      if (name === 'local-only') continue; // there is no global model
       const { shape } = materials.dataSet.test;
-      // Averaging makes its encoder from real images: only ALIGN-FL's global model learnt from synthetic ones alone.
+      // All others make their encoder from real images: only ALIGN-FL's global model learnt from synthetic ones alone.
       if (name === 'align') await saveGlobalModel({ strategy: name, folder, vae, shape });
       await savePictures({ strategy: name, folder, engine, vae, shape, key: childKey(root, 'pictures') });
     }
@@ -147,23 +140,6 @@ async function play(options: Play): Promise<Summary> {
   }
 }
 
-/** The silos as they take part in a strategy. */
-function siloConfigs({ folder }: Play, { silos }: Materials, strategy: StrategyName): readonly SiloConfig[] {
-  const { spec, layout } = folder;
-  return silos.map(({ name, set }, i) => ({
-    name,
-    architecture: modelOfSilo(spec, spec.silos[i] as (typeof spec.silos)[number]),
-    loss: spec.loss,
-    local: spec.local,
-    privacy: spec.privacy,
-    plannedRounds: spec.rounds * spec.strategies.length,
-    stateDir: layout.silo(name, strategy),
-    ledgerDir: ledgerDirOf(spec, layout, name),
-    seed: spec.seed,
-    images: set,
-  }));
-}
-
 /** What the numbers depend on besides the spec. */
 function originOf({ version }: Play, { manifest, dataSet }: Materials, engine: Engine): Origin {
   const partition = createHash('sha256').update(JSON.stringify(manifest)).digest('hex');
@@ -180,28 +156,6 @@ function refuseConvolutionsOnWasm(engine: Engine, spec: Spec): void {
       'read their decoders. Install onnxruntime-node, or use model.kind: mlp.',
     { executor: engine.executor },
   );
-}
-
-/** A simulation may watch its silos: what they tell goes into the run's events. */
-function diaryOf(strategy: StrategyName, silo: string, emit: Play['emit']): SiloDiary {
-  return {
-    onSpent: (round, { epsilon, budgetEpsilon, delta }) =>
-      emit({
-        kind: 'silo-spent',
-        strategy,
-        round,
-        silo,
-        epsilon: asJson(epsilon),
-        budgetEpsilon: asJson(budgetEpsilon),
-        delta,
-      }),
-    onProgress: (round, progress) => emit({ kind: 'silo-progress', strategy, round, silo, ...progress }),
-    onEpoch: (round, epoch, terms) => emit({ kind: 'silo-epoch', strategy, round, silo, epoch, terms }),
-  };
-}
-
-function asJson(epsilon: number): number | 'Infinity' {
-  return Number.isFinite(epsilon) ? epsilon : 'Infinity';
 }
 
 function announce({ folder, emit }: Play, { dataSet, manifest }: Materials, engine: Engine): void {
@@ -228,29 +182,6 @@ function announce({ folder, emit }: Play, { dataSet, manifest }: Materials, engi
   emit({ kind: 'run-planned', ...workPlan(spec, sizes) });
   for (const text of privacyWarnings(spec, sizes)) emit({ kind: 'notice', text });
   if (engine.executor === 'wasm' && spec.engine.executor === 'auto') emit({ kind: 'notice', text: FALLBACK_NOTICE });
-}
-
-interface StrategyParts extends Play {
-  readonly engine: Engine;
-  readonly vae: Vae;
-  readonly materials: Materials;
-  readonly root: Key;
-}
-
-async function openStrategy(name: StrategyName, parts: StrategyParts): Promise<Strategy> {
-  const { folder, engine, vae, materials, root } = parts;
-  const { spec } = folder;
-  const file = globalStateFile(folder, name);
-  const key = childKey(root, 'server', name);
-  if (name === 'fedavg') {
-    return fedAvgStrategy({ run: spec.name, initial: initialParameters(vae.parameters, childKey(key, 'init')), file });
-  }
-  const { epochs, batchSize, optimizer, schedule, images, imagesPer } = spec.server;
-  const training = { epochs, batchSize, optimizer, schedule };
-  const globalVae = await createGlobalVae({ engine, vae, loss: spec.loss, training, file, key });
-  const { shape } = materials.dataSet.train;
-  const onPool = (pool: Pool) => savePoolPictures(folder, pool, shape);
-  return alignStrategy({ run: spec.name, engine, globalVae, shape, images, imagesPer, key, onPool });
 }
 
 interface ControlParts extends Play {
@@ -289,6 +220,11 @@ async function judgeControls(parts: ControlParts): Promise<Journal> {
 }
 
 async function stateHash(folder: RunFolder, strategy: StrategyName): Promise<string> {
-  const bytes = await readFile(globalStateFile(folder, strategy));
-  return createHash('sha256').update(bytes).digest('hex');
+  const { spec, layout } = folder;
+  const own = (silo: string) => stateFileOf({ stateDir: layout.silo(silo, sharesSilos(spec) ? 'align' : strategy) });
+  const files =
+    strategy === 'local-only' ? spec.silos.map(({ name }) => own(name)) : [globalStateFile(folder, strategy)];
+  const hash = createHash('sha256');
+  for (const file of files) hash.update(await readFile(file));
+  return hash.digest('hex');
 }

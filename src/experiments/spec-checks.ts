@@ -1,6 +1,7 @@
 // What no single field can know: checks of a spec that compare its parts with each other.
 
 import { isDeepStrictEqual } from 'node:util';
+import { lipschitzProblems } from '../privacy/lipschitz-options.ts';
 import { type ModelSpec, modelOfServer, modelOfSilo, type SourceSpec, type Spec, syntheticImageCount } from './spec.ts';
 import type { Problem } from './spec-problems.ts';
 
@@ -100,18 +101,36 @@ function foreignPossible({ data, silos }: PartialSpec): Problem[] {
 }
 
 function oneArchitectureForAveraging({ strategies, silos, model, server }: PartialSpec): Problem[] {
-  const index = strategies?.indexOf('fedavg') ?? -1;
-  if (index < 0 || !silos || !model || !server) return [];
+  const averaging = (strategies ?? []).filter((name) => name === 'fedavg' || name === 'fedprox');
+  if (averaging.length === 0 || !silos || !model || !server) return [];
   const trainers = [
     ...silos.map((silo) => ({ name: silo.name, model: modelOfSilo({ model }, silo) })),
     { name: 'the server', model: modelOfServer({ model, server }) },
   ];
   const others = trainers.filter((trainer) => !isDeepStrictEqual(trainer.model, trainers[0]?.model));
   if (others.length === 0) return [];
-  const message =
-    `fedavg averages weights, so all silos and the server need the same model; another than ${trainers[0]?.name} ` +
-    `have: ${others.map(({ name }) => name).join(', ')}. Drop fedavg, or the models that differ`;
-  return [{ path: ['strategies', index], message }];
+  return averaging.map((name) => ({
+    path: ['strategies', strategies?.indexOf(name) ?? 0],
+    message:
+      `${name} averages weights, so all silos and the server need the same model; another than ${trainers[0]?.name} ` +
+      `have: ${others.map((other) => other.name).join(', ')}. Drop ${name}, or the models that differ`,
+  }));
+}
+
+function strategiesUnderPrivacy({ strategies, privacy, fedprox }: PartialSpec): Problem[] {
+  if (privacy?.mechanism !== 'dp-sgd') return [];
+  return (strategies ?? []).flatMap((name, index) => {
+    const path = ['strategies', index];
+    if (name === 'fedprox' && fedprox?.mu !== 0) {
+      const message = 'fedprox is not built for privacy.mechanism: dp-sgd yet. Drop it, or set fedprox.mu to 0';
+      return [{ path, message }];
+    }
+    if (name !== 'centralised') return [];
+    const message =
+      'centralised trains on the images of all silos at once, which no ledger of a silo can account for. Drop it, or run a ' +
+      'spec with one silo that has all images';
+    return [{ path, message }];
+  });
 }
 
 function enoughSyntheticImages({ server, silos }: PartialSpec): Problem[] {
@@ -145,6 +164,19 @@ function deviceOfExecutor({ engine }: PartialSpec): Problem[] {
   return [{ path: ['engine', 'device'], message }];
 }
 
+function completeLipschitzControl({ privacy, engine }: PartialSpec): Problem[] {
+  if (!privacy || privacy.mechanism === 'none') return [];
+  const problems: Problem[] = lipschitzProblems(privacy).map(({ field, message }) => ({
+    path: ['privacy', field],
+    message,
+  }));
+  const { lipschitzForm: form, lipschitzWeight: weight } = privacy;
+  if (engine?.executor !== 'wasm' || form === null || form === 'spectral-normalisation' || weight === 0)
+    return problems;
+  const message = `${form} needs second derivatives, which the wasm executor gets wrong; take executor: onnxruntime`;
+  return [...problems, { path: ['engine', 'executor'], message }];
+}
+
 /** Settings that the chosen clipping does not read: whoever sets one expects that it does something. */
 function clippingWithoutEffect({ privacy }: PartialSpec): Problem[] {
   if (privacy?.mechanism !== 'dp-sgd') return [];
@@ -170,8 +202,10 @@ const CHECKS: readonly ((spec: PartialSpec) => Problem[])[] = [
   enoughSyntheticImages,
   uniqueStrategies,
   oneArchitectureForAveraging,
+  strategiesUnderPrivacy,
   clippingWithoutEffect,
   deviceOfExecutor,
+  completeLipschitzControl,
 ];
 
 /** What is known of the sets that can be named, before they are read. */

@@ -2,6 +2,7 @@
 // Every object is strict: a key that means nothing is an error, not a wish that was not granted.
 
 import { z } from 'zod';
+import { STRATEGY_NAMES } from '../federation/strategy.ts';
 import { partitionSchema, sourceSchema } from './data-spec.ts';
 import { privacySchema } from './privacy-spec.ts';
 import { count, MAX_SILOS } from './spec-numbers.ts';
@@ -96,12 +97,30 @@ export const specSchema = z
     strategies: z
       .array(
         z
-          .enum(['align', 'fedavg'])
-          .describe('`align`: decoders are shared and sampled; `fedavg`: weights of whole models are averaged.'),
+          .enum(STRATEGY_NAMES)
+          .describe(
+            '`align`: decoders are shared and sampled; `fedavg`: weights of whole models are averaged; `fedprox`: likewise, with ' +
+              'silos held near the average; `local-only`: nothing is shared, each silo is judged alone; `centralised`: one ' +
+              'model trained on the images of all silos, the upper bound.',
+          ),
       )
       .min(1)
       .default(['align'])
       .describe('The first is the main one, the others are baselines beside it.'),
+    fedprox: z
+      .strictObject({
+        mu: z
+          .number()
+          .min(0)
+          .max(1e6)
+          .default(0.01)
+          .describe(
+            'Weight of the proximal term mu/2 ||w - w_t||^2 in the loss of each silo (Li et al. 2020, who chose among 0.001, ' +
+              '0.01, 0.1 and 1 for each task); 0 is FedAvg.',
+          ),
+      })
+      .prefault({})
+      .describe('What `fedprox` among the strategies does; means nothing without it.'),
     privacy: privacySchema,
     evaluation: z
       .strictObject({
@@ -161,6 +180,21 @@ export type StrategyName = Spec['strategies'][number];
 export type PrivacySpec = Spec['privacy'];
 export type EvaluationSpec = Spec['evaluation'];
 export type EngineSpec = Spec['engine'];
+
+/** Whether `local-only` is read off ALIGN-FL's silos, which train alone anyway, instead of training them again. */
+export function sharesSilos({ strategies }: Pick<Spec, 'strategies'>): boolean {
+  return strategies.includes('align') && strategies.includes('local-only');
+}
+
+/** The strategies that have rounds of their own to play. */
+export function playedStrategies(spec: Pick<Spec, 'strategies'>): StrategyName[] {
+  return spec.strategies.filter((name) => name !== 'local-only' || !sharesSilos(spec));
+}
+
+/** Rounds in which each silo trains, over all strategies: what private training has to pay for. */
+export function plannedRounds(spec: Pick<Spec, 'strategies' | 'rounds'>): number {
+  return spec.rounds * playedStrategies(spec).filter((name) => name !== 'centralised').length;
+}
 
 /** The model that silo `silo` trains. */
 export function modelOfSilo(spec: Pick<Spec, 'model'>, silo: SiloSpec): ModelSpec {

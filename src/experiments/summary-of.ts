@@ -20,7 +20,7 @@ export interface SummaryParts {
   readonly engine: Engine;
   readonly now: () => Date;
   readonly version: string;
-  /** SHA-256 of the global model's file under a strategy. */
+  /** SHA-256 of the global model's file under a strategy, or over the silos' models. */
   readonly globalSha256: (strategy: StrategyName) => Promise<string>;
 }
 
@@ -65,7 +65,12 @@ async function strategySummary(strategy: StrategyName, parts: SummaryParts): Pro
   const total = (stage: keyof RoundRecord['seconds']) => records.reduce((sum, { seconds }) => sum + seconds[stage], 0);
   return {
     strategy,
-    rounds: records.map(({ round, metrics, seconds }) => ({ round, metrics, seconds: seconds.total })),
+    rounds: records.map(({ round, metrics, perSilo, seconds }) => ({
+      round,
+      metrics,
+      ...(perSilo && { perSilo }),
+      seconds: seconds.total,
+    })),
     final: last.metrics,
     silos: parts.materials.manifest.silos.map(({ name, examples, classes }) => {
       const uploads = records.flatMap(({ round, uploads: all }) =>

@@ -48,6 +48,14 @@ export const metricsSchema = z.strictObject({
     .describe('Mean squared error per pixel on the test images, pixels 0 to 1. Null for what does not reconstruct.'),
 });
 
+/** Scores of each silo's own model. */
+export const perSiloSchema = z.array(
+  z.strictObject({
+    silo: z.string().describe('Name of the silo.'),
+    metrics: metricsSchema.describe('Of its own model, as if that were the global one.'),
+  }),
+);
+
 const siloSchema = z.strictObject({
   name: z.string().describe('Name of the silo, as in the spec.'),
   examples: amount.describe('Training images, foreign ones included.'),
@@ -82,19 +90,26 @@ const siloSchema = z.strictObject({
 });
 
 const strategySchema = z.strictObject({
-  strategy: z.string().min(1).describe('`align` or `fedavg`.'),
+  strategy: z.string().min(1).describe('`align`, `fedavg`, `fedprox`, `local-only` or `centralised`.'),
   rounds: z
     .array(
       z.strictObject({
         round: z.int().min(1).describe('Counts from 1.'),
-        metrics: metricsSchema.describe('Of the global model after this round.'),
+        metrics: metricsSchema.describe(
+          'Of the global model after this round; of `local-only` the mean over the silos.',
+        ),
+        perSilo: perSiloSchema
+          .exactOptional()
+          .describe("Of each silo's own model, in the order of the spec; of `local-only` alone."),
         seconds: seconds.describe('Time of this round, evaluation included.'),
       }),
     )
     .describe('One entry a round, in order.'),
-  final: metricsSchema.describe('Of the global model after the last round.'),
+  final: metricsSchema.describe('`metrics` of the last round.'),
   silos: z.array(siloSchema).describe('One entry a silo, in the order of the spec.'),
-  globalSha256: sha256.describe("Of the global model's file: equal hashes, equal models."),
+  globalSha256: sha256.describe(
+    "Of the global model's file: equal hashes, equal models. Of `local-only`: over the files of all silos' models.",
+  ),
   secondsPerStage: z
     .strictObject({
       silos: seconds.describe('Training within the silos.'),

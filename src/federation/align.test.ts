@@ -84,7 +84,7 @@ describe('ALIGN-FL', () => {
       ['deep', 8],
       ['conv', 8],
     ]);
-    expect(Object.values(global).every((values) => values.every(Number.isFinite))).toBe(true);
+    expect(Object.values(global!).every((values) => values.every(Number.isFinite))).toBe(true);
   });
 
   test('draws another pool in every round', async () => {

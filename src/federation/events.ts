@@ -1,10 +1,12 @@
 // What happens in a round, as one stream of plain facts. What silos tell of their training comes from their diaries.
 
+import type { StrategyName } from './strategy.ts';
+
 /** Mean of each loss term over an epoch. */
 export type Terms = Readonly<Record<string, number>>;
 
 interface Place {
-  readonly strategy: 'align' | 'fedavg';
+  readonly strategy: StrategyName;
   /** Counted from 1. */
   readonly round: number;
 }

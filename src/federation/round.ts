@@ -24,8 +24,8 @@ export interface Round {
 export interface RoundResult {
   /** One per silo, in the order of the silos. */
   readonly uploads: readonly Upload[];
-  /** Parameters of the global model. */
-  readonly global: NamedArrays;
+  /** Parameters of the global model; null where the strategy makes none. */
+  readonly global: NamedArrays | null;
 }
 
 /**

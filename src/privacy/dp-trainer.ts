@@ -1,20 +1,22 @@
 // DP-SGD (Abadi et al. 2016) as a way of making training steps: sample, clip, sum, add noise, divide, update.
 //
-// The plan that the accountant charges for is the one that samples and draws noise here. Nothing but the noisy sum goes
-// into the parameters; losses and norms are private and reach the silo's own diary at most.
+// The plan that the accountant charges for is the one that samples and draws noise here. Of the data nothing but the noisy
+// sum goes into the parameters; losses and norms are private and reach the silo's own diary at most.
 
-import { numpy as np } from '@jax-js/jax';
-import { createArena } from '../engine/arena.ts';
-import { sizeOf } from '../engine/array-spec.ts';
+import { grad, numpy as np } from '@jax-js/jax';
+import { type Arena, createArena } from '../engine/arena.ts';
+import { allocate, sizeOf } from '../engine/array-spec.ts';
 import type { Engine } from '../engine/engine.ts';
 import { gaussianNoise, NOISE_GRID } from '../engine/gaussian-noise.ts';
 import { childKey, type Key } from '../engine/keys.ts';
 import { compileSweep } from '../engine/sweep.ts';
 import { PrivacyError } from '../errors.ts';
+import { decoderPart } from '../models/vae.ts';
 import type { Objective } from '../training/objective.ts';
 import { type Optimizer, optimizerOf, type Vectors } from '../training/optimizer.ts';
-import { layoutOf, memorySlots, type TrainingState } from '../training/parameter-slots.ts';
-import { type Learner, type Trainer, trainerOf, type TrainingOptions } from '../training/trainer.ts';
+import { type Layout, layoutOf, memorySlots, prefixed, type TrainingState } from '../training/parameter-slots.ts';
+import { type Regulariser, requireSecondDerivatives, type TrainingControl } from '../training/regulariser.ts';
+import { type Learner, projected, type Trainer, trainerOf, type TrainingOptions } from '../training/trainer.ts';
 import { type BatchGraph, compileBatchGraph, type PassOutcome } from './batch-graph.ts';
 import { clipperOf } from './clipping.ts';
 import type { DpSgdOptions, DpSgdPlan } from './dp-plan.ts';
@@ -35,19 +37,26 @@ export type DpTrainers = (plan: DpSgdPlan) => Trainer;
 /**
  * Compiles the private step of `objective`. In the training options `batchSize` stands for the expected batch, and an
  * epoch has as many steps as the plan says.
+ *
+ * A regulariser here must look at no example (its layer is null): its gradient at the decoder's parameters is added to the
+ * noisy sum after the noise. Parameters are outputs of earlier noisy steps and its draws are the silo's own, so this is
+ * post-processing (Dwork and Roth 2014, proposition 2.1): no sensitivity and no epsilon changes. So is a projection.
+ * Throws PrivacyError where a regulariser looks at examples.
  */
 export async function createDpTrainers(
   engine: Engine,
   objective: Objective,
   training: TrainingOptions,
-  options: DpStepOptions,
+  { control: { regulariser, projection } = {}, ...options }: DpStepOptions & { readonly control?: TrainingControl },
 ): Promise<DpTrainers> {
+  if (regulariser && regulariser.layer !== null) throw looksAtExamples(objective, regulariser);
   const sizes = physicalBatches(options.physicalBatch, training.batchSize);
   const mostRows = sizes[sizes.length - 1] as number;
   const optimizer = optimizerOf(training.optimizer);
   const layout = layoutOf(objective.parameters);
   const averages = options.averaging === null ? [] : ['average'];
-  const vectors = ['parameter', 'gradient', 'noise', ...optimizer.memory, ...averages];
+  const penalties = regulariser ? ['penalty'] : [];
+  const vectors = ['parameter', 'gradient', 'noise', ...penalties, ...optimizer.memory, ...averages];
   const arena = createArena({
     ...Object.fromEntries(vectors.map((name) => [name, layout.length])),
     x: mostRows * objective.exampleSize,
@@ -85,6 +94,8 @@ export async function createDpTrainers(
     return graph;
   };
   await graphFor(1); // a model that cannot be trained privately shows here
+  const penalise =
+    regulariser && (await compilePenalty({ engine, objective, layout, arena, rows: training.batchSize }, regulariser));
 
   const gradient = arena.vector('gradient');
   const sums = createSums(gradient);
@@ -124,6 +135,7 @@ export async function createDpTrainers(
           passes.push(await graph.run(pass));
         }
         if (picked.length > mostRows) sums.total();
+        const free = penalise ? await penalise(childKey(key, 'penalty')) : {};
         const grid = clipper.gradientNoise * norm * NOISE_GRID;
         update({
           ...optimizer.scalarsAt(at.step, at.rate),
@@ -136,11 +148,11 @@ export async function createDpTrainers(
           tensorSquaredNorms: passes.flatMap(({ tensorSquaredNorms }) => tensorSquaredNorms),
         };
         clipNorm[0] = clipper.next(norm, seen, childKey(key, 'quantile'));
-        return meanTerms(passes);
+        return { ...meanTerms(passes), ...free };
       },
       ...(averages.length > 0 && { result: () => layout.named(arena, 'average') }),
     };
-    const trainer = trainerOf(learner, objective, training);
+    const trainer = trainerOf(projected(learner, projection), objective, training);
     return {
       async train(job, hooks) {
         requirePlanned(plan, training, job.start);
@@ -199,13 +211,57 @@ function createSums(gradient: Float32Array) {
  * the running average keep * average + (1 - keep) * parameter.
  */
 function privateUpdate(optimizer: Optimizer, averaging: boolean) {
-  return ({ inverseGrid, gridOverBatch, keep, noise, average, ...inputs }: Vectors): Vectors => {
+  return ({ inverseGrid, gridOverBatch, keep, noise, penalty, average, ...inputs }: Vectors): Vectors => {
     const steps = np.floor(inputs['gradient']!.mul(inverseGrid!).add(0.5));
-    const gradient = steps.add(noise!.mul(1 / NOISE_GRID)).mul(gridOverBatch!);
+    const noisy = steps.add(noise!.mul(1 / NOISE_GRID)).mul(gridOverBatch!);
+    const gradient = penalty ? noisy.add(penalty) : noisy; // after the noise: the penalty knows nothing of the data
     const next = optimizer.update({ ...inputs, gradient });
     if (!averaging) return next;
     const parameter = next['parameter'] as np.Array;
     return { ...next, parameter: parameter.ref, average: average!.sub(parameter.ref).mul(keep!).add(parameter) };
+  };
+}
+
+interface PenaltyParts {
+  readonly engine: Engine;
+  readonly objective: Objective;
+  readonly layout: Layout;
+  readonly arena: Arena;
+  readonly rows: number;
+}
+
+/** Puts the gradient of weight times the mean penalty into the arena's `penalty`, and returns that mean as a term. */
+async function compilePenalty({ engine, objective, layout, arena, rows }: PenaltyParts, regulariser: Regulariser) {
+  const { name, weight } = regulariser;
+  requireSecondDerivatives(engine, objective.label);
+  type Inputs = { parameters: Record<string, np.Array>; draws: Record<string, np.Array> };
+  const drawSpecs = regulariser.draws(rows);
+  const program = await engine.compile(
+    `${objective.label} penalty`,
+    ({ parameters, draws }: Inputs) => {
+      // The mean is traced twice, as in the plain trainer; it is written into the graph once.
+      const mean = (own: Record<string, np.Array>) => {
+        const drawn = Object.fromEntries(Object.entries(draws).map(([part, array]) => [part, array.ref]));
+        return regulariser.penalty(own, drawn, null).mean();
+      };
+      const gradients = grad((own: Record<string, np.Array>) => mean(own).mul(weight))(parameters);
+      return { mean: mean(parameters), gradients };
+    },
+    { parameters: decoderPart(objective.parameters), draws: drawSpecs },
+  );
+  const draws = Object.fromEntries(Object.entries(drawSpecs).map(([part, spec]) => [part, allocate(spec)]));
+  const mean = new Float32Array(1);
+  const run = program.bind(
+    {
+      ...prefixed('parameters.', decoderPart(layout.named(arena, 'parameter'))),
+      ...Object.fromEntries(Object.entries(draws).map(([part, buffer]) => [`draws.${part}`, buffer])),
+    },
+    { ...prefixed('gradients.', decoderPart(layout.named(arena, 'penalty'))), mean },
+  );
+  return async (key: Key): Promise<Readonly<Record<string, number>>> => {
+    regulariser.draw(key, draws);
+    await run();
+    return { [name]: mean[0] as number };
   };
 }
 
@@ -216,6 +272,14 @@ function meanTerms(passes: readonly PassOutcome[]): Readonly<Record<string, numb
   const names = Object.keys(passes[0]?.terms ?? {});
   return Object.fromEntries(
     names.map((name) => [name, passes.reduce((total, { terms }) => total + (terms[name] as number), 0) / count]),
+  );
+}
+
+function looksAtExamples(objective: Objective, { name }: Regulariser): PrivacyError {
+  return new PrivacyError(
+    `${objective.label}: the penalty '${name}' looks at the examples of a batch, and so would carry them around clipping and ` +
+      'noise. Under DP-SGD, take the one between draws from the prior.',
+    { name },
   );
 }
 

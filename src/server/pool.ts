@@ -7,6 +7,7 @@ import { AbortedError } from '../errors.ts';
 import { inspectDecoder } from '../exchange/inspect.ts';
 import { checkPixels, probeDecoder } from '../exchange/probe.ts';
 import type { Release } from '../exchange/release.ts';
+import { verifyClaims } from '../exchange/verify-claims.ts';
 import { DECODER_INPUT, DECODER_OUTPUT } from '../models/decoder-export.ts';
 import { type ImageShape, pixelCount } from '../models/image-shape.ts';
 
@@ -30,7 +31,8 @@ export interface PoolOptions {
 }
 
 /**
- * Draws z ~ N(0, I) and decodes it, silo by silo. Every decoder is inspected first: it is untrusted input.
+ * Draws z ~ N(0, I) and decodes it, silo by silo. Every decoder is inspected first: it is untrusted input, and so is what
+ * its statement claims of its weights, which are made to prove it.
  * A silo's images depend on its decoder and the key alone, not on who else takes part.
  */
 export async function drawPool(options: PoolOptions): Promise<Pool> {
@@ -69,6 +71,7 @@ async function decodeInto(
 ): Promise<void> {
   const { onnx } = release.decoder;
   const contract = inspectDecoder(onnx, { shape });
+  verifyClaims(onnx, release.privacy);
   await probeDecoder(engine, onnx, contract, childKey(key, 'probe'));
   const rows = contract.batch ?? CHUNK;
   const zSpec = { name: DECODER_INPUT, dtype: 'float32', shape: [rows, contract.latent] } as const;

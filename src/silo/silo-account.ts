@@ -3,13 +3,20 @@
 import { resolve } from 'node:path';
 import { imageSetHash } from '../data/image-set.ts';
 import { PrivacyError } from '../errors.ts';
-import { dpSgdStatement, neighboursOf, NO_PRIVACY, type PrivacyStatement } from '../exchange/privacy-statement.ts';
+import {
+  dpSgdStatement,
+  lipschitzStatement,
+  neighboursOf,
+  NO_PRIVACY,
+  type PrivacyStatement,
+} from '../exchange/privacy-statement.ts';
 import type { Task } from '../exchange/task.ts';
 import { epsilonOf } from '../privacy/accountant.ts';
 import type { DpEvent } from '../privacy/dp-event.ts';
 import { type DpSgdPlan, nominalEvent, plannedEvent, whyNoGuarantee } from '../privacy/dp-plan.ts';
 import { firstBudget } from '../privacy/first-budget.ts';
 import { type Ledger, openLedger, readLedger } from '../privacy/ledger.ts';
+import { type LipschitzControl, lipschitzControlOf, type LipschitzOptions } from '../privacy/lipschitz-options.ts';
 import { type Charge, spentOf } from '../privacy/ledger-charges.ts';
 import type { Budget, Neighbours } from '../privacy/ledger-entry.ts';
 import { hasLedger, ledgersBeside } from '../privacy/ledger-file.ts';
@@ -47,11 +54,12 @@ export interface Spent {
 export async function openAccount(config: SiloConfig, task: Task, plan: DpSgdPlan | null): Promise<RoundAccount> {
   await refuseSecondLedger(config);
   const { privacy } = config;
-  if (privacy.mechanism === 'none' || plan === null) {
+  if (privacy.mechanism !== 'dp-sgd' || plan === null) {
+    const told = privacy.mechanism === 'lipschitz' ? lipschitzStatement(controlOf(privacy)) : NO_PRIVACY;
     const terms = await termsIn(config.ledgerDir);
-    if (terms === null) return UNACCOUNTED;
-    const event: DpEvent = { type: 'nonPrivate', reason: NO_PRIVACY.text };
-    return accountWith(config, task, { ...terms, event, requireHistory: () => {}, statement: () => NO_PRIVACY });
+    if (terms === null) return { ...UNACCOUNTED, seal: async () => told };
+    const event: DpEvent = { type: 'nonPrivate', reason: told.text };
+    return accountWith(config, task, { ...terms, event, requireHistory: () => {}, statement: () => told });
   }
   const stepsPerRound = plan.stepsPerEpoch * config.local.epochs;
   const isSound = whyNoGuarantee(privacy) === null;
@@ -64,18 +72,24 @@ export async function openAccount(config: SiloConfig, task: Task, plan: DpSgdPla
     statement: ({ entries }) => {
       const steps = roundsBehind(entries, task) * stepsPerRound;
       const nominalEpsilon = epsilonOf(nominalEvent(plan, steps), delta).epsilon;
-      return dpSgdStatement({ options: privacy, plan, steps, spent: spentOf(entries, delta), nominalEpsilon });
+      const spent = spentOf(entries, delta);
+      const lipschitz = lipschitzControlOf(privacy);
+      return dpSgdStatement({ options: privacy, plan, steps, spent, nominalEpsilon, lipschitz });
     },
   });
 }
 
 // --- internal ---
 
-const UNACCOUNTED: RoundAccount = {
+const UNACCOUNTED: Omit<RoundAccount, 'seal'> = {
   reserve: async () => null,
   fail: async () => {},
-  seal: async () => NO_PRIVACY,
 };
+
+/** A mechanism of its own always has a form. */
+function controlOf(privacy: LipschitzOptions): LipschitzControl {
+  return lipschitzControlOf(privacy) as LipschitzControl;
+}
 
 interface AccountTerms {
   readonly event: DpEvent;

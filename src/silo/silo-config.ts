@@ -5,6 +5,7 @@ import type { ImageSet } from '../data/image-set.ts';
 import type { Architecture } from '../models/architecture.ts';
 import type { ElboOptions } from '../models/elbo.ts';
 import type { DpSgdOptions } from '../privacy/dp-plan.ts';
+import type { LipschitzFields, LipschitzOptions } from '../privacy/lipschitz-options.ts';
 import type { TrainingOptions } from '../training/trainer.ts';
 
 /** A silo as plain data: it can be sent to a thread. */
@@ -13,7 +14,7 @@ export interface SiloConfig {
   readonly architecture: Architecture;
   readonly loss: ElboOptions;
   readonly local: TrainingOptions;
-  readonly privacy: { readonly mechanism: 'none' } | DpSgdOptions;
+  readonly privacy: { readonly mechanism: 'none' } | LipschitzOptions | (DpSgdOptions & Partial<LipschitzFields>);
   /** Rounds of all strategies together in which the silo is going to train: what the noise is calibrated to. */
   readonly plannedRounds: number;
   /** Folder of the silo's privacy ledger, which outlives runs. */

@@ -5,8 +5,8 @@ import { imageExamples } from '../data/batches.ts';
 import { sizeOf } from '../engine/array-spec.ts';
 import type { Engine } from '../engine/engine.ts';
 import { childKey, secretKey, seedKey } from '../engine/keys.ts';
-import { AbortedError, ShapeError } from '../errors.ts';
-import { seal } from '../exchange/gate.ts';
+import { AbortedError, PrivacyError, ShapeError } from '../errors.ts';
+import { seal, withStatement } from '../exchange/gate.ts';
 import { NO_PRIVACY } from '../exchange/privacy-statement.ts';
 import type { Task } from '../exchange/task.ts';
 import type { Upload } from '../exchange/upload.ts';
@@ -14,9 +14,11 @@ import { initialParameters } from '../models/initialise.ts';
 import { type Vae, vaeOf } from '../models/vae.ts';
 import { type DpSgdPlan, planDpSgd } from '../privacy/dp-plan.ts';
 import { createDpTrainers, type DpTrainers } from '../privacy/dp-trainer.ts';
+import { trainingControlOf } from '../privacy/lipschitz-control.ts';
+import { lipschitzControlOf } from '../privacy/lipschitz-options.ts';
 import { requireRound, type RoundHooks, trainRound } from '../training/round-training.ts';
 import { loadState } from '../training/state-file.ts';
-import { createTrainer, type Trainer } from '../training/trainer.ts';
+import { createTrainer, type Trainer, type TrainingOptions } from '../training/trainer.ts';
 import type { NamedArrays } from '../training/parameter-slots.ts';
 import { scaledObjective } from '../training/objective.ts';
 import { vaeObjective } from '../training/vae-objective.ts';
@@ -53,20 +55,23 @@ export function createSiloRunner(engine: Engine): SiloRunner {
   const trainerFor = async (config: SiloConfig, vae: Vae, plan: DpSgdPlan | null): Promise<Trainer> => {
     const { architecture, loss, local, privacy, images } = config;
     const objective = vaeObjective('silo VAE', vae, loss);
-    if (privacy.mechanism === 'none' || plan === null) {
-      const identity = [architecture, images.shape, loss, local];
-      return remembered(identity, () => createTrainer(engine, objective, local));
+    const lipschitz = privacy.mechanism === 'none' ? null : lipschitzControlOf(privacy);
+    if (privacy.mechanism !== 'dp-sgd' || plan === null) {
+      const identity = [architecture, images.shape, loss, local, lipschitz];
+      const control = trainingControlOf(vae, lipschitz, 'posterior');
+      return remembered(identity, () => createTrainer(engine, objective, local, control));
     }
     const { clipping, clipNorm, quantile, mode, noise, averaging, physicalBatch, normaliseLoss } = privacy;
     const step = { clipping, clipNorm, quantile, mode, noise, averaging, physicalBatch };
     const scaled = normaliseLoss ? scaledObjective(objective, 1 / vae.pixels) : objective;
-    const identity = [architecture, images.shape, loss, local, step, normaliseLoss];
-    return (await remembered(identity, () => createDpTrainers(engine, scaled, local, step)))(plan);
+    const identity = [architecture, images.shape, loss, local, step, normaliseLoss, lipschitz];
+    const control = trainingControlOf(vae, lipschitz, 'prior'); // which looks at no example
+    return (await remembered(identity, () => createDpTrainers(engine, scaled, local, { ...step, control })))(plan);
   };
   const plans = new Map<string, DpSgdPlan>();
   const planFor = (config: SiloConfig): DpSgdPlan | null => {
     const { privacy, local, plannedRounds: rounds } = config;
-    if (privacy.mechanism === 'none') return null;
+    if (privacy.mechanism !== 'dp-sgd') return null;
     const { batchSize, epochs } = local;
     const work = { records: config.images.labels.length, batchSize, epochs, rounds };
     const name = JSON.stringify([privacy, work]);
@@ -80,6 +85,7 @@ export function createSiloRunner(engine: Engine): SiloRunner {
     const { round } = task;
     const vae = vaeOf(config.architecture, images.shape);
     const plan = planFor(config);
+    const local = localTraining(config, task, plan);
     const root = childKey(seedKey(config.seed), silo, task.kind);
     const roundKey = childKey(root, `round-${round}`);
     const job = {
@@ -95,7 +101,7 @@ export function createSiloRunner(engine: Engine): SiloRunner {
     };
     // Whatever else could refuse the round comes before it is paid for.
     if (job.start.kind === 'given') requireWeights(vae, job.start.parameters);
-    const trainer = await trainerFor(config, vae, plan);
+    const trainer = await trainerFor({ ...config, local }, vae, plan);
     const stored = await loadState(job.file);
     requireRound(job, stored);
     const account = await openAccount(config, task, plan);
@@ -107,12 +113,12 @@ export function createSiloRunner(engine: Engine): SiloRunner {
     });
     if (task.kind === 'train-given') {
       const statement = await account.seal(hashOf(parameters));
-      const examples = (privacy.mechanism === 'none' ? null : privacy.records) ?? images.labels.length;
+      const examples = (privacy.mechanism === 'dp-sgd' ? privacy.records : null) ?? images.labels.length;
       return { kind: 'weights', silo, round, weights: parameters, examples, privacy: statement };
     }
     // What may be claimed is known when the ledger has the hash of what leaves; until then, nothing is.
     const release = seal({ silo, round, vae, parameters, shape: images.shape, privacy: NO_PRIVACY });
-    return { ...release, privacy: await account.seal(release.decoder.sha256) };
+    return withStatement(release, await account.seal(release.decoder.sha256));
   };
 
   let last: Promise<unknown> = Promise.resolve();
@@ -126,6 +132,18 @@ export function createSiloRunner(engine: Engine): SiloRunner {
 }
 
 // --- internal ---
+
+/** The silo's own training, with the pull that a FedProx task asks for. */
+function localTraining({ name, local }: SiloConfig, task: Task, plan: DpSgdPlan | null): TrainingOptions {
+  const proximalWeight = task.kind === 'train-given' ? (task.proximalWeight ?? 0) : 0;
+  if (proximalWeight === 0) return local;
+  if (plan === null) return { ...local, proximalWeight };
+  throw new PrivacyError(
+    `Silo ${name} trains by DP-SGD, which knows no proximal term yet: training without it would be FedAvg under another ` +
+      'name. Leave fedprox out of strategies, set fedprox.mu to 0, or privacy.mechanism to none.',
+    { silo: name, proximalWeight },
+  );
+}
 
 function requireWeights(vae: Vae, weights: NamedArrays): void {
   for (const [name, spec] of Object.entries(vae.parameters)) {

@@ -2,7 +2,6 @@
 
 import { resolve } from 'node:path';
 import { PrivacyError } from '../errors.ts';
-import { NO_PRIVACY } from '../exchange/privacy-statement.ts';
 import type { DpEvent } from '../privacy/dp-event.ts';
 import { planDpSgd, plannedEvent } from '../privacy/dp-plan.ts';
 import { epsilonWords } from '../privacy/event-words.ts';
@@ -53,8 +52,8 @@ async function accountOf(folder: string) {
 
 /** What the run does with the silo's records, and what to do where that is too much. */
 function wholeOf({ privacy, local, images, plannedRounds: rounds }: SiloConfig): { event: DpEvent; instead: string } {
-  if (privacy.mechanism === 'none') {
-    const event: DpEvent = { type: 'nonPrivate', reason: NO_PRIVACY.text };
+  if (privacy.mechanism !== 'dp-sgd') {
+    const event: DpEvent = { type: 'nonPrivate', reason: `${privacy.mechanism}: no guarantee` };
     return { event, instead: 'These records are for private training only: set privacy.mechanism=dp-sgd.' };
   }
   const { batchSize, epochs } = local;

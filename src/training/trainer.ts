@@ -1,6 +1,6 @@
 // The one training loop, for silos and for the server: gradients from the engine, one sweep of the optimizer, repeat.
 
-import { type numpy as np, valueAndGrad } from '@jax-js/jax';
+import { grad, type numpy as np, valueAndGrad } from '@jax-js/jax';
 import { createArena } from '../engine/arena.ts';
 import { allocate, float32 } from '../engine/array-spec.ts';
 import type { Engine } from '../engine/engine.ts';
@@ -22,6 +22,14 @@ import {
   snapshot,
   type TrainingState,
 } from './parameter-slots.ts';
+import { ANCHOR, proximal } from './proximal.ts';
+import {
+  layerInput,
+  type Projection,
+  type Regulariser,
+  requireSecondDerivatives,
+  type TrainingControl,
+} from './regulariser.ts';
 import { rateFactor, type ScheduleOptions } from './schedule.ts';
 
 export interface TrainingOptions {
@@ -29,6 +37,8 @@ export interface TrainingOptions {
   readonly batchSize: number;
   readonly optimizer: OptimizerOptions;
   readonly schedule: ScheduleOptions;
+  /** FedProx's mu (`proximal.ts`). Default 0. Trainers of private steps do not know it. */
+  readonly proximalWeight?: number;
 }
 
 /** Terms of the objective, averaged over the steps of an epoch. */
@@ -109,16 +119,57 @@ export function trainerOf(learner: Learner, objective: Objective, options: Train
   };
 }
 
-/** Compiles the step of `objective` under `options`. */
-export async function createTrainer(engine: Engine, objective: Objective, options: TrainingOptions): Promise<Trainer> {
+/** A learner whose parameters are moved back to a constraint after each step, and meet it for certain at the end. */
+export function projected(learner: Learner, projection: Projection | undefined): Learner {
+  if (!projection) return learner;
+  const { slots } = learner;
+  const memory = Object.fromEntries(
+    Object.entries(projection.memory).map(([name, length]) => [name, new Float32Array(length)]),
+  );
+  return {
+    ...learner,
+    slots: { parameters: slots.parameters, memory: { ...slots.memory, ...memory } },
+    begin(isFresh) {
+      learner.begin?.(isFresh);
+      if (isFresh) projection.begin(memory);
+    },
+    openEpoch(examples, key) {
+      const makeStep = learner.openEpoch(examples, key);
+      return async (i, at) => {
+        const terms = await makeStep(i, at);
+        projection.step(slots.parameters, memory);
+        return terms;
+      };
+    },
+    result: () => projection.finish(learner.result?.() ?? slots.parameters),
+  };
+}
+
+/**
+ * Compiles the step of `objective` under `options`, and under a control where there is one. Throws DeviceError where the
+ * engine cannot compute what a regulariser needs.
+ */
+export async function createTrainer(
+  engine: Engine,
+  objective: Objective,
+  options: TrainingOptions,
+  { regulariser, projection }: TrainingControl = {},
+): Promise<Trainer> {
+  if (regulariser) requireSecondDerivatives(engine, objective.label);
   const { batchSize } = options;
-  const optimizer = optimizerOf(options.optimizer);
+  const optimizer = proximal(optimizerOf(options.optimizer), options.proximalWeight ?? 0);
   const bitsSpec = objective.bits(batchSize);
-  const program = await engine.compile(`${objective.label} step`, stepOf(objective), {
-    parameters: objective.parameters,
-    x: float32(batchSize, objective.exampleSize),
-    bits: bitsSpec,
-  });
+  const drawSpecs = regulariser?.draws(batchSize) ?? {};
+  const program = await engine.compile(
+    `${objective.label} step`,
+    regulariser ? regularisedStepOf(objective, regulariser) : stepOf(objective),
+    {
+      parameters: objective.parameters,
+      x: float32(batchSize, objective.exampleSize),
+      bits: bitsSpec,
+      ...(regulariser && { draws: drawSpecs }),
+    },
+  );
   const layout = layoutOf(objective.parameters);
   const vectors = ['parameter', 'gradient', ...optimizer.memory];
   const arena = createArena({
@@ -131,13 +182,15 @@ export async function createTrainer(engine: Engine, objective: Objective, option
   }).bind(arena, {}, {});
   const x = arena.vector('x');
   const bits = allocate(bitsSpec) as Uint32Array;
+  const draws = Object.fromEntries(Object.entries(drawSpecs).map(([name, spec]) => [name, allocate(spec)]));
+  const drawn = Object.fromEntries(Object.entries(draws).map(([name, buffer]) => [`draws.${name}`, buffer]));
   const scalars = Object.fromEntries(
     program.outputs
       .filter(({ name }) => !name.startsWith('gradients.'))
       .map((spec) => [spec.name, new Float32Array(1)]),
   );
   const run: BoundRun = program.bind(
-    { ...prefixed('parameters.', layout.named(arena, 'parameter')), x, bits },
+    { ...prefixed('parameters.', layout.named(arena, 'parameter')), x, bits, ...drawn },
     { ...prefixed('gradients.', layout.named(arena, 'gradient')), ...scalars },
   );
   const learner: Learner = {
@@ -147,11 +200,15 @@ export async function createTrainer(engine: Engine, objective: Objective, option
       memory: memorySlots(layout, arena, optimizer.memory),
     },
     stepsPerEpoch: ({ count }) => stepsPerEpoch(count, batchSize),
+    begin(isFresh) {
+      if (isFresh && optimizer.memory.includes(ANCHOR)) arena.vector(ANCHOR).set(arena.vector('parameter'));
+    },
     openEpoch(examples, key) {
       const batches = epochBatches(key, examples.count, batchSize);
       return async (i, { step, rate }) => {
         examples.read(batches[i] as Uint32Array, x);
         fillBits(childKey(key, 'noise', i), bits);
+        regulariser?.draw(childKey(key, regulariser.name, i), draws);
         await run();
         const loss = scalars['loss']?.[0] as number;
         if (!Number.isFinite(loss)) throw notFinite(objective, { loss, step, key: key.path });
@@ -160,22 +217,55 @@ export async function createTrainer(engine: Engine, objective: Objective, option
       };
     },
   };
-  return trainerOf(learner, objective, options);
+  return trainerOf(projected(learner, projection), objective, options);
 }
 
 // --- internal ---
 
+type Arrays = Record<string, np.Array>;
+interface StepInputs {
+  readonly parameters: Arrays;
+  readonly x: np.Array;
+  readonly bits: np.Array;
+}
+
 function stepOf(objective: Objective) {
-  type Inputs = { parameters: Record<string, np.Array>; x: np.Array; bits: np.Array };
-  return ({ parameters, x, bits }: Inputs) => {
-    const lossOf = (p: Record<string, np.Array>) => {
-      const terms = objective.terms(p, { x, bits });
-      const { loss, ...others } = Object.fromEntries(Object.entries(terms).map(([name, term]) => [name, term.mean()]));
-      return [loss, others] as [np.Array, Record<string, np.Array>];
+  return ({ parameters, x, bits }: StepInputs) => {
+    const lossOf = (p: Arrays) => {
+      const { loss, ...others } = means(objective.terms(p, { x, bits }));
+      return [loss, others] as [np.Array, Arrays];
     };
     const [[loss, others], gradients] = valueAndGrad(lossOf, { hasAux: true })(parameters);
     return { loss, ...others, gradients };
   };
+}
+
+/**
+ * The step with a penalty in the loss. Terms are traced a second time, since jax-js 0.1.25 loses count of its traces where a
+ * gradient within a gradient meets `hasAux`; what is equal is written into the graph once, so they cost nothing.
+ */
+function regularisedStepOf(objective: Objective, regulariser: Regulariser) {
+  return ({ parameters, x, bits, draws }: StepInputs & { readonly draws: Arrays }) => {
+    const termsOf = (p: Arrays): Arrays => {
+      const { observe, take } = layerInput(regulariser.layer);
+      const own = means(objective.terms(p, { x: x.ref, bits: bits.ref }, observe));
+      const drawn = Object.fromEntries(Object.entries(draws).map(([name, array]) => [name, array.ref]));
+      const penalty = regulariser.penalty(p, drawn, take()).mean();
+      const loss = (own['loss'] as np.Array).add(penalty.ref.mul(regulariser.weight));
+      return { ...own, loss, [regulariser.name]: penalty };
+    };
+    const lossOf = (p: Arrays) => {
+      const { loss, ...others } = termsOf(p);
+      for (const term of Object.values(others)) term.dispose();
+      return loss as np.Array;
+    };
+    const gradients = grad(lossOf)(parameters);
+    return { ...termsOf(parameters), gradients };
+  };
+}
+
+function means(terms: Readonly<Arrays>): Arrays {
+  return Object.fromEntries(Object.entries(terms).map(([name, term]) => [name, term.mean()]));
 }
 
 function checkExamples(examples: Examples, objective: Objective): void {

@@ -1,0 +1,290 @@
+// A bound on a decoder's Lipschitz constant that anyone can compute again from the file alone, whoever made it and however.
+//
+// The graph must be a chain: each operator stretches differences by a factor at most, and the product of the factors is the
+// bound. Sound for any chain of the operators below; a graph of any other form has no certificate here.
+
+import type { GraphProto, NodeProto } from 'onnx-buf';
+import { type ErrorFacts, ReleaseError } from '../errors.ts';
+import { DECODER_INPUT, DECODER_OUTPUT } from '../models/decoder-export.ts';
+import { normUpperBound } from '../models/spectral-norm.ts';
+import { overlapFactor, SIGMOID_SLOPE } from '../models/spectral-normalisation.ts';
+import { inspectGraph } from './inspect-graph.ts';
+import { inspectModel } from './inspect-model.ts';
+import { type Constant, constantsOf, type Constants, floatOf, integerOf, integersOf } from './onnx-constants.ts';
+import { parseDecoder } from './parse-decoder.ts';
+import { shown } from './refusal.ts';
+
+/** |x(z) - x(z')| <= bound |z - z'| for all codes, in Euclidean norms over pixels and latent dimensions. */
+export interface LipschitzCertificate {
+  readonly bound: number;
+  /** Upper bounds of the operator norms of the layers with weights, in order. */
+  readonly perLayer: readonly { readonly layer: string; readonly norm: number }[];
+}
+
+/** Share by which a claim may lie below what is computed here: rounding of whoever computed it. */
+export const CERTIFICATE_TOLERANCE = 1e-6;
+
+/**
+ * The certificate of a decoder's file, in float64 with every rounding accounted for (`normUpperBound`). It is about the
+ * map in exact arithmetic; what a runtime rounds comes on top. Throws ReleaseError: the refusals of inspection, and
+ * `not-certifiable` where the graph is no chain of known operators.
+ */
+export function lipschitzCertificate(onnx: Uint8Array): LipschitzCertificate {
+  const graph = inspectModel(parseDecoder(onnx));
+  inspectGraph(graph);
+  const perLayer: { layer: string; norm: number }[] = [];
+  const reached = follow(graph, perLayer);
+  const end = reached.get(DECODER_OUTPUT);
+  if (!end) return refuseCertificate('not-certifiable', `Nothing was found that computes '${DECODER_OUTPUT}'.`);
+  if ('why' in end) return refuseCertificate('not-certifiable', end.why);
+  if (end.stage !== 'plain') return refuseCertificate('not-certifiable', 'It ends within a sigmoid.');
+  return { bound: end.factor * (1 + ROUNDING * (graph.node.length + 1)), perLayer };
+}
+
+/** Throws ReleaseError, `certificate-false`, unless the file keeps what `claimed` says. Returns the certificate of the file. */
+export function verifyCertificate(onnx: Uint8Array, claimed: LipschitzCertificate): LipschitzCertificate {
+  const found = lipschitzCertificate(onnx);
+  if (!(found.bound <= claimed.bound * (1 + CERTIFICATE_TOLERANCE))) {
+    refuseCertificate(
+      'certificate-false',
+      `It claims a Lipschitz constant of at most ${claimed.bound}, but its weights only show ${found.bound}.`,
+      { claimed: claimed.bound, found: found.bound },
+    );
+  }
+  if (claimed.perLayer.length !== found.perLayer.length) {
+    const [expected, came] = [found.perLayer.length, claimed.perLayer.length];
+    refuseCertificate(
+      'certificate-false',
+      `It has ${expected} layers with weights, but norms are claimed of ${came}.`,
+      {
+        expected,
+        came,
+      },
+    );
+  }
+  for (const [i, { layer, norm }] of found.perLayer.entries()) {
+    const claim = claimed.perLayer[i] as LipschitzCertificate['perLayer'][number];
+    if (norm <= claim.norm * (1 + CERTIFICATE_TOLERANCE)) continue;
+    refuseCertificate(
+      'certificate-false',
+      `Layer ${i}, ${shown(layer)}, is claimed to have norm ${claim.norm}, but its weights only show ${norm}.`,
+      { layer: shown(layer), claimed: claim.norm, found: norm },
+    );
+  }
+  return found;
+}
+
+/** Why a certificate is refused, as `facts.reason` of the ReleaseError. */
+export type CertificateRefusal = 'not-certifiable' | 'certificate-missing' | 'certificate-false';
+
+/** Throws the ReleaseError of a certificate. `detail`: a sentence on what was expected and what came. */
+export function refuseCertificate(reason: CertificateRefusal, detail: string, facts: ErrorFacts = {}): never {
+  throw new ReleaseError(
+    `Decoder refused, because its Lipschitz certificate does not hold. ${detail} Seal it again with the certificate of the ` +
+      'file that is sent, or claim none.',
+    { reason, ...facts },
+  );
+}
+
+// --- internal ---
+
+/** Of one product in float64. */
+const ROUNDING = 2 ** -52;
+
+/** Length of an axis where it is known; null where it may be any, 1 included. */
+type Sides = readonly (number | null)[];
+
+/** A tensor that depends on z, once. */
+interface Live {
+  /** It is stretched against z by this at most. */
+  readonly factor: number;
+  /** null: not even the number of axes is known. */
+  readonly sides: Sides | null;
+  /** How much of a written-out sigmoid 1 / (1 + exp(u)) has been read; `factor` is then still that of u. */
+  readonly stage: 'plain' | 'exp' | 'exp-plus-one';
+}
+
+/** A tensor that no bound is known for, and why. */
+interface Lost {
+  readonly why: string;
+}
+
+type Reached = ReadonlyMap<string, Live | Lost>;
+
+/** What one operator makes of its live operand: its own factor, and the sides of the result. */
+interface Stretch {
+  readonly factor: number;
+  readonly sides: Sides | null;
+  readonly stage?: Live['stage'];
+}
+
+type Layers = { layer: string; norm: number }[];
+
+function follow(graph: GraphProto, layers: Layers): Reached {
+  const constants = constantsOf(graph);
+  const norm = rememberedNorms();
+  const latent = graph.input[0]?.type?.value;
+  const dims = latent?.case === 'tensorType' ? (latent.value.shape?.dim ?? []) : [];
+  const sides = dims.map(({ value }, axis) => (axis > 0 && value.case === 'dimValue' ? Number(value.value) : null));
+  const reached = new Map<string, Live | Lost>([[DECODER_INPUT, { factor: 1, sides, stage: 'plain' }]]);
+  for (const node of graph.node) {
+    // The shape that Reshape is told may come from anywhere: it moves no numbers.
+    const operands = node.opType === 'Reshape' ? node.input.slice(0, 1) : node.input;
+    const moving = operands.filter((name) => reached.has(name));
+    if (moving.length === 0) continue;
+    const output = node.output[0] as string;
+    const [only] = moving.map((name) => reached.get(name) as Live | Lost) as [Live | Lost];
+    if ('why' in only) {
+      reached.set(output, only);
+      continue;
+    }
+    const stretch =
+      moving.length === 1
+        ? stretchOf(node, { live: only, at: operands.indexOf(moving[0] as string), constants, norm })
+        : null;
+    if (!stretch) {
+      reached.set(output, { why: `The operator ${shown(node.opType)} has no bound in this place.` });
+      continue;
+    }
+    const weight = WITH_WEIGHTS.has(node.opType) ? constants(node.input[1] as string) : null;
+    if (weight) layers.push({ layer: weight.root, norm: stretch.factor });
+    reached.set(output, {
+      factor: only.factor * stretch.factor,
+      sides: stretch.sides,
+      stage: stretch.stage ?? 'plain',
+    });
+  }
+  return reached;
+}
+
+const WITH_WEIGHTS: ReadonlySet<string> = new Set(['Gemm', 'MatMul', 'Conv', 'ConvTranspose']);
+
+interface Place {
+  readonly live: Live;
+  /** Which operand is the live one. */
+  readonly at: number;
+  readonly constants: Constants;
+  readonly norm: (constant: Constant) => number;
+}
+
+/** Null where no bound is known. */
+function stretchOf(node: NodeProto, place: Place): Stretch | null {
+  const { live, at, constants } = place;
+  const { sides } = live;
+  if (live.stage !== 'plain') return sigmoidTail(node, place);
+  const same = (factor: number): Stretch => ({ factor, sides });
+  const others = node.input.flatMap((name, i) => (i === at || name === '' ? [] : [constants(name)]));
+  switch (node.opType) {
+    case 'Neg':
+    case 'Identity':
+    case 'Relu':
+    case 'Tanh':
+      return same(1);
+    case 'LeakyRelu':
+      return same(Math.max(1, Math.abs(floatOf(node, 'alpha', 0.01))));
+    case 'Sigmoid':
+      return same(SIGMOID_SLOPE);
+    case 'Clip':
+      return at === 0 ? same(1) : null;
+    case 'Exp':
+      return { ...same(1), stage: 'exp' };
+    case 'Add':
+    case 'Sub':
+    case 'Max':
+    case 'Min':
+      return others.every((other) => other !== null && keepsSides(sides, other)) ? same(1) : null;
+    case 'Mul':
+    case 'Div': {
+      const [other] = others;
+      if (!other || !keepsSides(sides, other) || (node.opType === 'Div' && at !== 0)) return null;
+      const sizes = Array.from(other.values, (value) => Math.abs(node.opType === 'Mul' ? value : 1 / value));
+      const largest = sizes.reduce((most, size) => (size <= most ? most : size), 0);
+      return Number.isFinite(largest) ? same(largest) : null;
+    }
+    case 'Reshape': {
+      const wanted = constants(node.input[1] as string);
+      return { factor: 1, sides: wanted && Array.from(wanted.values, (side) => (side > 0 ? side : null)) };
+    }
+    case 'Flatten':
+      return { factor: 1, sides: [null, null] };
+    case 'Transpose': {
+      const order = integersOf(node, 'perm') ?? sides?.map((_, axis) => axis).reverse();
+      return { factor: 1, sides: sides && order ? order.map((axis) => sides[axis] ?? null) : null };
+    }
+    case 'Gemm':
+    case 'MatMul':
+      return denseStretch(node, place);
+    case 'Conv':
+    case 'ConvTranspose':
+      return convolutionStretch(node, place);
+    default:
+      return null;
+  }
+}
+
+/** After exp(u): only 1 + exp(u), then its reciprocal, whose slope in u is at most 1/4. */
+function sigmoidTail(node: NodeProto, { live, at, constants }: Place): Stretch | null {
+  if (live.stage === 'exp' && node.opType === 'Add') {
+    const one = constants(node.input[1 - at] as string);
+    return one?.values.length === 1 && one.values[0] === 1 && keepsSides(live.sides, one)
+      ? { factor: 1, sides: live.sides, stage: 'exp-plus-one' }
+      : null;
+  }
+  return live.stage === 'exp-plus-one' && node.opType === 'Reciprocal'
+    ? { factor: SIGMOID_SLOPE, sides: live.sides }
+    : null;
+}
+
+/** Whether combining with a constant repeats no element of the live tensor: its sides stay what they are. */
+function keepsSides(sides: Sides | null, { shape }: Constant): boolean {
+  if (shape.every((side) => side === 1)) return shape.length <= (sides?.length ?? 0) || shape.length === 0;
+  if (!sides || shape.length > sides.length) return false;
+  const aligned = sides.slice(sides.length - shape.length);
+  return shape.every((side, axis) => side === 1 || side === aligned[axis]);
+}
+
+/** x W, for each row of x by itself. */
+function denseStretch(node: NodeProto, { live, at, constants, norm }: Place): Stretch | null {
+  const weight = constants(node.input[1] as string);
+  if (at !== 0 || !weight || weight.shape.length !== 2) return null;
+  if (node.opType === 'MatMul') {
+    return { factor: norm(weight), sides: live.sides && [...live.sides.slice(0, -1), weight.shape[1] as number] };
+  }
+  if (integerOf(node, 'transA', 0) !== 0) return null;
+  const bias = node.input[2] ? constants(node.input[2]) : undefined;
+  const columns = weight.shape[integerOf(node, 'transB', 0) === 0 ? 1 : 0] as number;
+  const sides = [live.sides?.[0] ?? null, columns];
+  if (bias === null || (bias && !keepsSides(sides, bias))) return null;
+  return { factor: Math.abs(floatOf(node, 'alpha', 1)) * norm(weight), sides };
+}
+
+/** The kernel as a matrix behind (or before) im2col; see `overlapFactor`. Padding and cropping only leave elements out. */
+function convolutionStretch(node: NodeProto, { live, at, constants, norm }: Place): Stretch | null {
+  const kernel = constants(node.input[1] as string);
+  const bias = node.input[2] ? constants(node.input[2]) : undefined;
+  if (at !== 0 || !kernel || kernel.shape.length < 3 || bias === null || integerOf(node, 'group', 1) !== 1) return null;
+  const [rows, other, ...taps] = kernel.shape as [number, number, ...number[]]; // [O, I, ...K], or [I, O, ...K] transposed
+  const strides = integersOf(node, 'strides') ?? taps.map(() => 1);
+  const dilations = integersOf(node, 'dilations') ?? taps.map(() => 1);
+  const isSane = [...strides, ...dilations].every((step) => step >= 1);
+  if (!isSane || strides.length !== taps.length || dilations.length !== taps.length) return null;
+  const overlap = overlapFactor(
+    taps.map((count, axis) => ({ taps: count, stride: strides[axis] as number, dilation: dilations[axis] as number })),
+  );
+  const outputs = node.opType === 'Conv' ? rows : other;
+  return { factor: overlap * norm(kernel), sides: [live.sides?.[0] ?? null, outputs, ...taps.map(() => null)] };
+}
+
+/** Norms of constants as matrices [first side, rest], each computed once: the same weight may be read many times. */
+function rememberedNorms(): (constant: Constant) => number {
+  const known = new Map<Constant, number>();
+  return (constant) => {
+    const { shape, values } = constant;
+    const rows = shape[0] as number;
+    const finite = values instanceof Float32Array && values.length > 0 && values.every(Number.isFinite);
+    if (!finite) return refuseCertificate('not-certifiable', `The weight ${shown(constant.root)} is not finite.`);
+    const norm = known.get(constant) ?? normUpperBound({ values, rows, columns: values.length / rows });
+    known.set(constant, norm);
+    return norm;
+  };
+}

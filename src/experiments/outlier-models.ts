@@ -1,0 +1,96 @@
+// The models of a finished run at work again: a silo's own autoencoder and the global one reconstruct images and dream.
+
+import type { numpy as np } from '@jax-js/jax';
+import { join } from 'node:path';
+import { float32 } from '../engine/array-spec.ts';
+import type { Engine } from '../engine/engine.ts';
+import { type Key, normals } from '../engine/keys.ts';
+import { StateError } from '../errors.ts';
+import { type BatchRun, inBatches } from '../evaluation/feature-extractor.ts';
+import type { ImageShape } from '../models/image-shape.ts';
+import { type Parameters, sigmoid } from '../models/layers.ts';
+import { type Vae, vaeOf } from '../models/vae.ts';
+import type { NamedArrays } from '../training/parameter-slots.ts';
+import { loadState } from '../training/state-file.ts';
+import { globalStateFile } from './global-model.ts';
+import type { RunFolder } from './run-folder.ts';
+import { modelOfServer, modelOfSilo, type SiloSpec, type StrategyName } from './spec.ts';
+
+/** A trained autoencoder. */
+export interface Autoencoder {
+  /** Images [N, D] in [0, 1] to their reconstructions [N, D] from the mean codes. */
+  reconstruct(images: Float32Array): Promise<Float32Array>;
+  /** `count` images [M, D] from z ~ N(0, I). */
+  dream(count: number, key: Key): Promise<Float32Array>;
+}
+
+export interface ModelsOfRun {
+  readonly engine: Engine;
+  readonly folder: RunFolder;
+  readonly strategy: StrategyName;
+  /** Name of the silo. */
+  readonly silo: string;
+  readonly shape: ImageShape;
+}
+
+/**
+ * The models at the end of the last round; null where the strategy has no such model. A silo's decoder is the one that it
+ * released. Throws StateError where a state is missing or not at that round's end.
+ */
+export async function modelsOfRun({ engine, folder, strategy, silo, shape }: ModelsOfRun): Promise<{
+  readonly silo: Autoencoder | null;
+  readonly global: Autoencoder | null;
+}> {
+  const { spec, layout } = folder;
+  const own = vaeOf(modelOfSilo(spec, spec.silos.find(({ name }) => name === silo) as SiloSpec), shape);
+  const server = vaeOf(modelOfServer(spec), shape);
+  const siloFile = join(layout.silo(silo, strategy), 'state.safetensors');
+  const open = async (vae: Vae, file: string) => openAutoencoder(engine, vae, await finalParameters(file, spec.rounds));
+  return {
+    silo: strategy === 'centralised' ? null : await open(own, siloFile),
+    global: strategy === 'local-only' ? null : await open(server, globalStateFile(folder, strategy)),
+  };
+}
+
+/** Compiles an autoencoder with these parameters. */
+export async function openAutoencoder(engine: Engine, vae: Vae, parameters: NamedArrays): Promise<Autoencoder> {
+  const named = Object.fromEntries(Object.entries(parameters).map(([name, value]) => [`parameters.${name}`, value]));
+  const specs = { parameters: vae.parameters };
+  const coder = await engine.compile('reconstruction', reconstruction(vae), { ...specs, x: float32(ROWS, vae.pixels) });
+  const decoder = await engine.compile('synthesis', synthesis(vae), { ...specs, z: float32(ROWS, vae.latent) });
+  const part = (inputs: number, run: BatchRun['run']): BatchRun => ({ rows: ROWS, inputs, outputs: vae.pixels, run });
+  const all = part(vae.pixels, (x, value) => coder.bind({ ...named, x }, { value })());
+  const half = part(vae.latent, (z, value) => decoder.bind({ ...named, z }, { value })());
+  return {
+    reconstruct: (images) => inBatches(all, images),
+    dream: (count, key) => inBatches(half, normals(key, count * vae.latent)),
+  };
+}
+
+// --- internal ---
+
+/** Rows computed at once. */
+const ROWS = 250;
+
+async function finalParameters(file: string, rounds: number): Promise<NamedArrays> {
+  const state = await loadState(file);
+  if (state?.finished && state.round === rounds) return state.parameters;
+  const found =
+    state === null ? 'is missing' : `is ${state.finished ? 'at the end of' : 'within'} round ${state.round}`;
+  throw new StateError(`Expected a state at the end of round ${rounds}, but ${file} ${found}. Restore the folder.`, {
+    file,
+    rounds,
+  });
+}
+
+function reconstruction(vae: Vae) {
+  return ({ parameters, x }: { parameters: Parameters; x: np.Array }) => {
+    const { mean, logVariance } = vae.encode(parameters, x);
+    logVariance.dispose();
+    return sigmoid(vae.decode(parameters, mean)); // [B, D]
+  };
+}
+
+function synthesis(vae: Vae) {
+  return ({ parameters, z }: { parameters: Parameters; z: np.Array }) => sigmoid(vae.decode(parameters, z)); // [B, D]
+}

@@ -1,0 +1,235 @@
+// The strategies of a spec, opened for one run: what plays, which silos play it, and what leaves them.
+
+import type { ImageSet } from '../data/image-set.ts';
+import type { Engine } from '../engine/engine.ts';
+import { childKey, type Key } from '../engine/keys.ts';
+import { PrivacyError } from '../errors.ts';
+import { NO_PRIVACY } from '../exchange/privacy-statement.ts';
+import type { Upload } from '../exchange/upload.ts';
+import { alignStrategy } from '../federation/align.ts';
+import { centralisedStrategy } from '../federation/centralised.ts';
+import { fedAvgStrategy } from '../federation/fedavg.ts';
+import { fedProxStrategy } from '../federation/fedprox.ts';
+import { localOnlyStrategy } from '../federation/local-only.ts';
+import type { SiloDiary } from '../federation/silo-diary.ts';
+import type { SiloPort } from '../federation/silo-port.ts';
+import type { Strategy } from '../federation/strategy.ts';
+import { pixelCount } from '../models/image-shape.ts';
+import { initialParameters } from '../models/initialise.ts';
+import type { Vae } from '../models/vae.ts';
+import { hasLedger } from '../privacy/ledger-file.ts';
+import { createGlobalVae } from '../server/global-vae.ts';
+import type { Pool } from '../server/pool.ts';
+import type { SiloConfig } from '../silo/silo-config.ts';
+import { globalStateFile } from './global-model.ts';
+import type { RoundRecord } from './journal.ts';
+import { ledgerDirOf } from './ledger-places.ts';
+import type { Materials } from './materials.ts';
+import { createOwnModels, type OwnModels } from './own-models.ts';
+import { savePoolPictures } from './pictures.ts';
+import type { RunEvent } from './run-events.ts';
+import type { RunFolder } from './run-folder.ts';
+import { modelOfServer, modelOfSilo, plannedRounds, sharesSilos, type StrategyName } from './spec.ts';
+
+/** A strategy ready to be played. */
+export interface OpenStrategy {
+  readonly strategy: Strategy;
+  readonly silos: readonly SiloPort[];
+  /**
+   * Judges the silos' own models: in place of a global one under `local-only`, beside it under `align` where the spec asks
+   * for both, and nowhere else (null).
+   */
+  readonly ownModels: OwnModels | null;
+  /** What left each silo of the spec in a round, for the journal. */
+  whatLeft(round: number, uploads: readonly Upload[]): RoundRecord['uploads'];
+}
+
+export interface StrategyParts {
+  readonly folder: RunFolder;
+  readonly engine: Engine;
+  /** The server's model. */
+  readonly vae: Vae;
+  readonly materials: Materials;
+  /** Root of the run. */
+  readonly root: Key;
+  readonly emit: (event: RunEvent) => void;
+  /** A way to reach the silo that `config` describes. */
+  readonly port: (config: SiloConfig, diary: SiloDiary) => SiloPort;
+}
+
+/** The one "silo" of `centralised`. No silo of a spec can have this name. */
+export const ALL_SILOS = 'ALL-SILOS';
+
+/** Throws PrivacyError for `centralised` where a silo has a ledger: training elsewhere on its images would go past it. */
+export async function openStrategy(name: StrategyName, parts: StrategyParts): Promise<OpenStrategy> {
+  const strategy = await strategyOf(name, parts);
+  if (name === 'centralised') {
+    return { strategy, silos: [portToAll(parts)], ownModels: null, whatLeft: (round) => allImages(round, parts) };
+  }
+  const isLocal = name === 'local-only';
+  const silos = portsOf(name, parts);
+  const judgesOwn = isLocal || (name === 'align' && sharesSilos(parts.folder.spec));
+  return {
+    strategy,
+    silos,
+    ownModels: judgesOwn ? ownModelsOf(name, parts) : null,
+    whatLeft: (_, uploads) => uploads.map(isLocal ? nothing : recordOf),
+  };
+}
+
+/** The silos of the spec as they take part in a strategy. */
+export function siloConfigs(
+  name: StrategyName,
+  { folder, materials }: Pick<StrategyParts, 'folder' | 'materials'>,
+): readonly SiloConfig[] {
+  const { spec, layout } = folder;
+  return materials.silos.map(({ name: silo, set }, i) => ({
+    name: silo,
+    architecture: modelOfSilo(spec, spec.silos[i] as (typeof spec.silos)[number]),
+    loss: spec.loss,
+    local: spec.local,
+    privacy: spec.privacy,
+    plannedRounds: plannedRounds(spec),
+    stateDir: layout.silo(silo, name),
+    ledgerDir: ledgerDirOf(spec, layout, silo),
+    seed: spec.seed,
+    images: set,
+  }));
+}
+
+/** What leaves a silo that keeps everything. */
+export function nothing({ silo, privacy }: Pick<Upload, 'silo' | 'privacy'>): RoundRecord['uploads'][number] {
+  return { silo, bytes: 0, sha256: null, privacy };
+}
+
+// --- internal ---
+
+async function strategyOf(name: StrategyName, parts: StrategyParts): Promise<Strategy> {
+  const { folder, engine, vae, materials, root } = parts;
+  const { spec } = folder;
+  const run = spec.name;
+  const file = globalStateFile(folder, name);
+  switch (name) {
+    case 'fedavg':
+    case 'fedprox': {
+      // Both from the same weights: what lies between them is mu alone.
+      const initial = initialParameters(vae.parameters, childKey(root, 'server', 'fedavg', 'init'));
+      const options = { run, initial, file };
+      return name === 'fedavg' ? fedAvgStrategy(options) : fedProxStrategy({ ...options, mu: spec.fedprox.mu });
+    }
+    case 'local-only':
+      return localOnlyStrategy({ run });
+    case 'centralised':
+      return centralisedStrategy({ run, file });
+    case 'align': {
+      const key = childKey(root, 'server', name);
+      const { epochs, batchSize, optimizer, schedule, images, imagesPer } = spec.server;
+      const training = { epochs, batchSize, optimizer, schedule };
+      const globalVae = await createGlobalVae({ engine, vae, loss: spec.loss, training, file, key });
+      const { shape } = materials.dataSet.train;
+      const onPool = (pool: Pool) => savePoolPictures(folder, pool, shape);
+      return alignStrategy({ run, engine, globalVae, shape, images, imagesPer, key, onPool });
+    }
+  }
+}
+
+function portsOf(name: StrategyName, parts: StrategyParts): SiloPort[] {
+  return siloConfigs(name, parts).map((config) => parts.port(config, diaryOf(name, config.name, parts.emit)));
+}
+
+/** One silo with everybody's images and the server's model, whose state is the global one. */
+function portToAll({ folder, materials, emit, port }: StrategyParts): SiloPort {
+  const { spec, layout } = folder;
+  const guarded = spec.silos.filter(({ name }) => hasLedger(ledgerDirOf(spec, layout, name)));
+  if (guarded.length > 0) {
+    throw new PrivacyError(
+      `centralised would train on the images of ${guarded.map(({ name }) => name).join(', ')} without asking their privacy ` +
+        'ledgers. Leave centralised out of strategies.',
+      { silos: guarded.map(({ name }) => name) },
+    );
+  }
+  const home = layout.global('centralised');
+  return port(
+    {
+      name: ALL_SILOS,
+      architecture: modelOfServer(spec),
+      loss: spec.loss,
+      local: spec.local,
+      privacy: spec.privacy,
+      plannedRounds: spec.rounds,
+      stateDir: home,
+      ledgerDir: home,
+      seed: spec.seed,
+      images: joined(materials.silos.map(({ set }) => set)),
+    },
+    diaryOf('centralised', ALL_SILOS, emit),
+  );
+}
+
+function ownModelsOf(name: StrategyName, { folder, engine, materials, root }: StrategyParts): OwnModels {
+  return createOwnModels({
+    engine,
+    spec: folder.spec,
+    test: materials.dataSet.test,
+    classes: materials.classes,
+    key: childKey(root, 'evaluation'),
+    stateDir: (silo) => folder.layout.silo(silo, name),
+  });
+}
+
+function recordOf(upload: Upload): RoundRecord['uploads'][number] {
+  const { silo, privacy } = upload;
+  if (upload.kind === 'decoder') {
+    const { sizeBytes: bytes, sha256 } = upload.decoder;
+    return { silo, bytes, sha256, privacy };
+  }
+  const bytes = Object.values(upload.weights).reduce((sum, values) => sum + values.byteLength, 0);
+  return { silo, bytes, sha256: null, privacy };
+}
+
+/** Centralised, the images themselves leave, once. */
+function allImages(round: number, { materials }: StrategyParts): RoundRecord['uploads'] {
+  return materials.silos.map(({ name: silo, set }) => ({
+    silo,
+    bytes: round === 1 ? set.images.byteLength : 0,
+    sha256: null,
+    privacy: NO_PRIVACY,
+  }));
+}
+
+function joined(sets: readonly ImageSet[]): ImageSet {
+  const [first] = sets as readonly [ImageSet, ...ImageSet[]];
+  const count = sets.reduce((sum, { labels }) => sum + labels.length, 0);
+  const pixels = pixelCount(first.shape);
+  const images = new Uint8Array(count * pixels); // [N, D]
+  const labels = new Uint8Array(count);
+  let at = 0;
+  for (const set of sets) {
+    images.set(set.images, at * pixels);
+    labels.set(set.labels, at);
+    at += set.labels.length;
+  }
+  return { name: 'all silos', shape: first.shape, images, labels };
+}
+
+/** A simulation may watch its silos: what they tell goes into the run's events. */
+function diaryOf(strategy: StrategyName, silo: string, emit: StrategyParts['emit']): SiloDiary {
+  return {
+    onSpent: (round, { epsilon, budgetEpsilon, delta }) =>
+      emit({
+        kind: 'silo-spent',
+        strategy,
+        round,
+        silo,
+        epsilon: asJson(epsilon),
+        budgetEpsilon: asJson(budgetEpsilon),
+        delta,
+      }),
+    onProgress: (round, progress) => emit({ kind: 'silo-progress', strategy, round, silo, ...progress }),
+    onEpoch: (round, epoch, terms) => emit({ kind: 'silo-epoch', strategy, round, silo, epoch, terms }),
+  };
+}
+
+function asJson(epsilon: number): number | 'Infinity' {
+  return Number.isFinite(epsilon) ? epsilon : 'Infinity';
+}

@@ -1,0 +1,162 @@
+// Sections of the report: what they say of given runs, and that they are not there where there is nothing to say.
+
+import { describe, expect, it } from 'vitest';
+import { dpStatement, madeUpRun, type RunWish } from '../../test/report-runs.ts';
+import { curvesSection } from './curves-section.ts';
+import { lossesSection } from './losses-section.ts';
+import { paperTable } from './paper-section.ts';
+import { privacySection } from './privacy-section.ts';
+import type { Figure, Section } from './report-blocks.ts';
+import { resultsTable } from './results-section.ts';
+import { roundsSection } from './rounds-section.ts';
+import { groupRuns, type RunGroup } from './run-groups.ts';
+import { cellText } from './table.ts';
+import { csvTable } from './table-text.ts';
+
+const groupsOf = (...wishes: RunWish[]): readonly RunGroup[] =>
+  groupRuns(wishes.map((wish, i) => madeUpRun(`runs/${i}`, wish))).groups;
+const rowsOf = (table: { readonly rows: readonly (readonly Parameters<typeof cellText>[0][])[] }) =>
+  table.rows.map((row) => row.map(cellText));
+const figuresOf = (section: Section | null): readonly Figure[] =>
+  (section?.blocks ?? []).flatMap((block) => (block.kind === 'figures' ? block.figures : []));
+
+const MNIST: RunWish['spec'] = {
+  data: {
+    source: { kind: 'mnist' },
+    partition: { kind: 'class-disjoint', classes: [0, 2, 4, 6, 8].map((first) => [first, first + 1]) },
+  },
+  silos: ['a', 'b', 'c', 'd', 'e'].map((name) => ({ name })),
+};
+const dp = (epsilon: number): RunWish => ({
+  spec: { privacy: { mechanism: 'dp-sgd', epsilon, delta: 1e-5 } },
+  privacy: dpStatement(epsilon),
+});
+
+describe('resultsTable', () => {
+  it('joins seeds, keeps strategies and controls apart, and leaves out what nobody measured', () => {
+    const seeds = [0.7, 0.8].map((accuracy, seed) => ({
+      spec: { seed },
+      accuracies: { align: [accuracy], fedavg: [accuracy - 0.3] },
+      controls: { 'pca-2': 0.45 },
+    }));
+    const table = resultsTable(groupsOf(...seeds));
+    expect(rowsOf(table).map((row) => row.slice(1, 3))).toEqual([
+      ['ALIGN-FL', '75.0 ± 7.1 %'],
+      ['FedAvg', '45.0 ± 7.1 %'],
+      ['control: pca-2', '45.0 ± 0.0 %'],
+    ]);
+    expect(rowsOf(table).map((row) => row.slice(-2))).toEqual(Array.from({ length: 3 }, () => ['2', '0, 1']));
+  });
+
+  it('has a column for a metric that was never heard of', () => {
+    const table = resultsTable(groupsOf({ extraMetrics: { outliers: { reproducedShare: 0.25 }, fid: 12.345 } }));
+    const headers = table.columns.map(({ header }) => header);
+    expect(headers).toEqual(expect.arrayContaining(['FID', 'outliers: reproduced share']));
+    expect(rowsOf(table)[0]?.[headers.indexOf('FID')]).toBe('12.35');
+    expect(rowsOf(table)[0]?.[headers.indexOf('outliers: reproduced share')]).toBe('25.0 %');
+  });
+});
+
+describe('paperTable', () => {
+  it('is not there where no run is comparable', () => {
+    expect(paperTable(groupsOf({}))).toBeNull();
+  });
+
+  it('puts ours beside the number it is comparable to, with the difference in points', () => {
+    const table = paperTable(
+      groupsOf({ spec: MNIST, accuracies: { align: [0.76], fedavg: [0.4] }, extraMetrics: { fid: 90 } }),
+    );
+    const rows = rowsOf(table as NonNullable<typeof table>).map((row) => row.slice(0, 6));
+    expect(rows).toEqual(
+      expect.arrayContaining([
+        ['FedAvg', 'accuracy', '43.75 %', '40.0 %', '−3.8 points', '± 4.9'],
+        ['ALIGN-FL, no privacy', 'accuracy', '74.25 %', '76.0 %', '+1.8 points', '± 4.3'],
+        ['ALIGN-FL, no privacy', 'FID', '81.91', '90.00', '+8.09', '–'],
+        ['ALIGN-FL, DP-SGD (epsilon 10)', 'accuracy', '51.75 %', '–', '–', '± 4.9'],
+      ]),
+    );
+  });
+
+  it('compares private runs with the private number, and only with the privacy of the paper', () => {
+    const privately = (epsilon: number) => ({ ...dp(epsilon), spec: { ...MNIST, ...dp(epsilon).spec } });
+    const ours = (epsilon: number) => {
+      const table = paperTable(groupsOf(privately(epsilon)));
+      return table && rowsOf(table).filter((row) => row[3] !== '–');
+    };
+    expect(ours(10)?.map((row) => row.slice(0, 2))).toEqual([['ALIGN-FL, DP-SGD (epsilon 10)', 'accuracy']]);
+    expect(ours(5)).toBeNull();
+  });
+});
+
+describe('roundsSection', () => {
+  it('has a chart for each metric with the numbers behind it', () => {
+    const figures = figuresOf(roundsSection(groupsOf({ extraMetrics: { fid: 3 } })));
+    expect(figures.map(({ id }) => id)).toEqual([
+      'rounds-probefulltest-accuracy',
+      'rounds-reconstructionmse',
+      'rounds-fid',
+    ]);
+    expect(figures[0]?.data && csvTable(figures[0].data)).toBe(
+      'series,round,probe accuracy,probe accuracy (sd),runs\r\nALIGN-FL,1,0.5,,1\r\nALIGN-FL,2,0.75,,1\r\n',
+    );
+  });
+
+  it('is not there for runs of one round, nor losses without events', () => {
+    expect(roundsSection(groupsOf({ accuracies: { align: [0.5] } }))).toBeNull();
+    expect(lossesSection(groupsOf({}))).toBeNull();
+  });
+
+  it('takes another chart where there are more series than looks', () => {
+    const many = Array.from({ length: 9 }, (_, i) => ({ spec: { rounds: i + 1 } }));
+    expect(figuresOf(roundsSection(groupsOf(...many))).map(({ id }) => id)).toContain(
+      'rounds-probefulltest-accuracy-2',
+    );
+  });
+});
+
+describe('curvesSection', () => {
+  it('draws utility over epsilon, with the run without privacy as a level', () => {
+    const figures = figuresOf(curvesSection(groupsOf({}, dp(1), dp(5), dp(20))));
+    expect(figures.map(({ id }) => id)).toEqual([
+      'curve-privacy-epsilon-probefulltest-accuracy',
+      'curve-privacy-epsilon-reconstructionmse',
+    ]);
+    const svg = figures[0]?.svg.markup ?? '';
+    expect(svg).toContain('no privacy, 75.0 %');
+    expect(svg).toContain('epsilon that was asked for 20');
+    expect(svg).not.toContain('NO guarantee');
+  });
+
+  it('says so where the epsilon on the axis is no guarantee', () => {
+    const open = (epsilon: number): RunWish => ({ ...dp(epsilon), privacy: dpStatement(epsilon, 'none') });
+    expect(figuresOf(curvesSection(groupsOf(open(1), open(5))))[0]?.svg.markup).toContain('NO guarantee');
+  });
+
+  it('draws no line between runs in which something else differs too', () => {
+    const images = (count: number, rounds: number): RunWish => ({ spec: { rounds, server: { images: count } } });
+    expect(curvesSection(groupsOf(images(100, 2), images(200, 3)))).toBeNull();
+    expect(figuresOf(curvesSection(groupsOf(images(100, 2), images(200, 2))))).toHaveLength(2);
+  });
+});
+
+describe('privacySection', () => {
+  const textOf = (section: Section) => JSON.stringify(section.blocks);
+
+  it('says plainly that there is no guarantee', () => {
+    const text = textOf(privacySection(groupsOf({})));
+    expect(text).toContain('There is NO privacy guarantee for any silo in these runs.');
+    expect(text).toContain('{"text":"NO guarantee","strong":true}');
+    expect(text).toContain('"silo-a, silo-b"');
+  });
+
+  it('states what a guarantee is, of the run that spent most, and counts the others', () => {
+    const text = textOf(
+      privacySection(
+        groupsOf({}, { ...dp(10), privacy: dpStatement(8) }, { ...dp(10), spec: { ...dp(10).spec, seed: 1 } }),
+      ),
+    );
+    expect(text).toContain('NO privacy guarantee for 2 of 4 silos');
+    expect(text).toContain('{"text":"10","value":10}');
+    expect(text).not.toContain('{"text":"8","value":8}');
+  });
+});
