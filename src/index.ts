@@ -39,6 +39,15 @@ export { openSiloThreads, type SiloThreads } from './federation/thread-port.ts';
 export type { Architecture } from './models/architecture.ts';
 export { exportDecoder } from './models/decoder-export.ts';
 export type { ImageShape } from './models/image-shape.ts';
+export { cnnFeatures, type CnnFeatureExtractor, type CnnFeatureOptions } from './evaluation/cnn-features.ts';
+export type { FeatureExtractor } from './evaluation/feature-extractor.ts';
+export { type GenerationOptions, type GenerationReport, judgeGeneration } from './evaluation/generation.ts';
+export { onnxFeatures, type OnnxFeatureExtractor, type OnnxFeatureOptions } from './evaluation/onnx-features.ts';
+export { evaluateOutliers, type OutlierOptions } from './experiments/outlier-evaluation.ts';
+export { type OutlierFile, readOutliers } from './experiments/outlier-file.ts';
+export { runSweep, type SweepEvent, type SweepOptions } from './experiments/sweep.ts';
+export { readSweep, type SweepReport } from './experiments/sweep-file.ts';
+export { planSweep, type SweepPlan, type SweepRequest } from './experiments/sweep-plan.ts';
 export { type Vae, vaeOf } from './models/vae.ts';
 export { type DeltaBounds, deltaOf, type EpsilonBounds, epsilonOf, optimisticEpsilon } from './privacy/accountant.ts';
 export {
