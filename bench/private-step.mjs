@@ -5,7 +5,6 @@
 // { "rows": [{ "name", "batch", "plainMs", "privateMs", "ratio" }], "skipped": [{ "name", "batch", "why" }] }: medians over
 // the turns, and the ratio of these medians.
 
-import { spawnSync } from 'node:child_process';
 import { performance } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -20,6 +19,7 @@ import { floatExamples } from '../dist/training/examples.js';
 import { freshState } from '../dist/training/parameter-slots.js';
 import { createTrainer } from '../dist/training/trainer.js';
 import { vaeObjective } from '../dist/training/vae-objective.js';
+import { findTorch } from './find-torch.mjs';
 import { median } from './median.mjs';
 import { startTimer } from './timer-process.mjs';
 
@@ -55,7 +55,7 @@ const TORCH = 'PyTorch, materialised';
 const rows = [];
 /** @type {{ name: string, batch: number, why: string }[]} */
 const skipped = [];
-const python = findTorch();
+const python = findTorch(flags.python);
 for (const batch of flags.batches.split(',').map(Number)) await race(batch);
 if (flags.json) console.log(JSON.stringify({ rows, skipped }, null, 2));
 else print();
@@ -182,12 +182,6 @@ async function timed(trainer, examples, key) {
   await trainer.train({ examples, start, key }, { onStep: () => ends.push(performance.now()) });
   const steps = ends.slice(1).map((end, i) => end - Number(ends[i]));
   return median(steps.slice(WARM_UP_STEPS - 1));
-}
-
-/** The first Python that has torch, or null. @returns {string | null} */
-function findTorch() {
-  const candidates = flags.python ? [flags.python] : ['python3', '/usr/bin/python3'];
-  return candidates.find((name) => spawnSync(name, ['-c', 'import torch'], { stdio: 'ignore' }).status === 0) ?? null;
 }
 
 function print() {

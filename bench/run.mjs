@@ -3,13 +3,14 @@
 // Absolute times on a shared machine mean little; the ratio ours / PyTorch of interleaved rounds does. `--json` prints
 // { "rows": [{ "name", "oursMs", "torchMs", "wasmMs", "ratio" }] }; null where something was not measured.
 
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { textTable } from '../dist/report/text-table.js';
+import { findTorch } from './find-torch.mjs';
 import { median } from './median.mjs';
 import { startTimer } from './timer-process.mjs';
 
@@ -28,7 +29,7 @@ const here = (/** @type {string} */ path) => fileURLToPath(new URL(path, import.
 
 /** @type {Row[]} */
 const rows = [];
-const python = findTorch();
+const python = findTorch(flags.python);
 say(python ? `PyTorch: ${await torchFacts(python)}` : 'No PyTorch: its column stays empty (Debian: python3-torch).');
 
 for (const model of ['mlp', 'conv']) {
@@ -128,12 +129,6 @@ function torchPaperSeconds(command, mnist, rounds) {
   const printed = execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
   const { silo_seconds: silos, server_seconds: server } = JSON.parse(printed.trim().split('\n').at(-1) ?? '');
   return silos + server;
-}
-
-/** The first Python that has torch, or null. @returns {string | null} */
-function findTorch() {
-  const candidates = flags.python ? [flags.python] : ['python3', '/usr/bin/python3'];
-  return candidates.find((name) => spawnSync(name, ['-c', 'import torch'], { stdio: 'ignore' }).status === 0) ?? null;
 }
 
 /** Version and matrix library: a PyTorch on a reference BLAS is no opponent. @param {string} command */

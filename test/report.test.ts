@@ -4,8 +4,8 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { main } from '../src/cli/main.ts';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { said } from './command-line.ts';
 import { tagProblems } from './markup-checks.ts';
 import { dpStatement, writeMadeUpRun } from './report-runs.ts';
 
@@ -28,21 +28,6 @@ beforeAll(async () => {
   await rm(at('begun', 'summary.json'));
 });
 afterAll(() => rmSync(root, { recursive: true, force: true }));
-
-async function said(...argv: readonly string[]) {
-  const text = { stdout: '', stderr: '' };
-  const keep = (name: keyof typeof text) => (part: unknown) => {
-    text[name] += String(part);
-    return true;
-  };
-  vi.spyOn(process.stdout, 'write').mockImplementation(keep('stdout'));
-  vi.spyOn(process.stderr, 'write').mockImplementation(keep('stderr'));
-  try {
-    return { code: await main(argv), ...text };
-  } finally {
-    vi.restoreAllMocks();
-  }
-}
 
 async function pageOf(...folders: string[]): Promise<string> {
   const out = at('page.html');

@@ -12,7 +12,6 @@ cryptographic nor on a grid. It ends with its standard input.
 from __future__ import annotations
 
 import itertools
-import json
 import statistics
 import sys
 import time
@@ -105,17 +104,8 @@ def too_little_memory(batch: int) -> str | None:
     return f"the gradients of {batch} examples need about {needed / gib:.1f} GiB, and {free / gib:.1f} GiB are free"
 
 
-def main() -> None:
-    for line in sys.stdin:
-        try:
-            reply = answer(json.loads(line))
-        except (ValueError, KeyError, TypeError) as error:
-            reply = {"error": f"{type(error).__name__}: {error}"}
-        print(json.dumps(reply), flush=True)
-
-
 if __name__ == "__main__":
     try:
-        main()
+        vae_step.serve(answer)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -78,7 +78,8 @@ def block_sizes(steps: int) -> list[int]:
     return [steps * (i + 1) // blocks - steps * i // blocks for i in range(blocks)]
 
 
-def main() -> None:
+def serve(answer) -> None:
+    """Answers requests, one JSON line each, until standard input ends."""
     for line in sys.stdin:
         try:
             reply = answer(json.loads(line))
@@ -89,6 +90,6 @@ def main() -> None:
 
 if __name__ == "__main__":
     try:
-        main()
+        serve(answer)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -12,6 +12,7 @@ import { textTable } from '../report/text-table.ts';
 import type { Console } from './console.ts';
 import { onInterrupt } from './interrupt.ts';
 import { repeatable } from './repeatable.ts';
+import { createLiveLines } from './live-lines.ts';
 import { type SpecFlags, specArgument } from './spec-argument.ts';
 
 /** Adds `audit` to `program`. It exits with 1 where the claim is refuted, or where a control is not. */
@@ -144,9 +145,13 @@ function asData(subject: AuditSubject, findings: readonly Finding[]) {
     delta: privacy.delta,
     ...audit,
     spec: { samplingRate: plan.samplingRate, steps: plan.steps, epsilon: specEpsilon },
-    ...outcome,
-    controls: controls.map((control) => ({ fault: control.fault, ...control.outcome })),
+    ...boundsOf(outcome),
+    controls: controls.map((control) => ({ fault: control.fault, ...boundsOf(control.outcome) })),
   };
+}
+
+function boundsOf({ epsilon, profile, isRefuted }: AuditOutcome) {
+  return { epsilon, profile, isRefuted };
 }
 
 interface Meter {
@@ -158,11 +163,7 @@ interface Meter {
 
 /** One live line on a terminal, a line every ten seconds elsewhere. */
 function createMeter(stream: NodeJS.WriteStream): Meter {
-  let isShown = false;
-  const close = () => {
-    if (isShown) stream.write('\x1b[1A\x1b[0J');
-    isShown = false;
-  };
+  const live = createLiveLines(stream);
   return {
     begin(name) {
       const beganAtMs = performance.now();
@@ -172,11 +173,11 @@ function createMeter(stream: NodeJS.WriteStream): Meter {
         if (nowMs - toldAtMs < (stream.isTTY ? 200 : 10_000)) return;
         toldAtMs = nowMs;
         const left = formatSeconds(((1 - share) / share) * ((nowMs - beganAtMs) / 1000));
-        close();
-        stream.write(`Auditing ${name}: run ${run} of ${runs}, ${formatPercent(share)}, about ${left} left\n`);
-        isShown = stream.isTTY;
+        const line = `Auditing ${name}: run ${run} of ${runs}, ${formatPercent(share)}, about ${left} left`;
+        if (stream.isTTY) live.draw([line]);
+        else stream.write(`${line}\n`);
       };
     },
-    close,
+    close: live.erase,
   };
 }

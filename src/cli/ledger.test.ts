@@ -1,10 +1,10 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { dpSgdEvent } from '../privacy/dp-event.ts';
 import { openLedger } from '../privacy/ledger.ts';
-import { main } from './main.ts';
+import { said as saidBy } from '../../test/command-line.ts';
 
 const HASH = 'cd'.repeat(32);
 let root = '';
@@ -15,21 +15,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(root, { recursive: true, force: true }));
 
-/** Runs a command line in this process. */
-async function said(...argv: readonly string[]) {
-  const text = { stdout: '', stderr: '' };
-  const keep = (name: keyof typeof text) => (part: unknown) => {
-    text[name] += String(part);
-    return true;
-  };
-  vi.spyOn(process.stdout, 'write').mockImplementation(keep('stdout'));
-  vi.spyOn(process.stderr, 'write').mockImplementation(keep('stderr'));
-  try {
-    return { code: await main(['ledger', ...argv]), ...text };
-  } finally {
-    vi.restoreAllMocks();
-  }
-}
+const said = (...argv: readonly string[]) => saidBy('ledger', ...argv);
 
 const EVENT = dpSgdEvent({ samplingRate: 1, noiseMultiplier: 8.1, steps: 10 });
 

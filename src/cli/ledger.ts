@@ -6,6 +6,7 @@ import type { Command } from 'commander';
 import { SpecError, StateError } from '../errors.ts';
 import type { EpsilonBounds } from '../privacy/accountant.ts';
 import { epsilonWords, eventWords } from '../privacy/event-words.ts';
+import { jsonEpsilon } from '../privacy/json-epsilon.ts';
 import { firstBudget } from '../privacy/first-budget.ts';
 import { type Ledger, readLedger, setBudget } from '../privacy/ledger.ts';
 import { type Charge, spentOf } from '../privacy/ledger-charges.ts';
@@ -146,9 +147,9 @@ function asData(ledger: Shown, spent: EpsilonBounds) {
     dataFingerprint: header.dataFingerprint,
     neighbours: header.neighbours,
     unit: header.unit,
-    budget: { epsilon: jsonNumber(budget.epsilon), delta: budget.delta },
-    spent: { epsilon: jsonNumber(epsilon), rdp: jsonNumber(rdp), pld: jsonNumber(pld), delta: budget.delta },
-    remaining: jsonNumber(remaining(budget, spent)),
+    budget: { epsilon: jsonEpsilon(budget.epsilon), delta: budget.delta },
+    spent: { epsilon: jsonEpsilon(epsilon), rdp: jsonEpsilon(rdp), pld: jsonEpsilon(pld), delta: budget.delta },
+    remaining: jsonEpsilon(remaining(budget, spent)),
     entries,
   };
 }
@@ -162,11 +163,6 @@ interface Shown extends Pick<Ledger, 'budget' | 'entries'> {
 function remaining(budget: Budget, spent: EpsilonBounds): number {
   if (budget.epsilon === Number.POSITIVE_INFINITY) return budget.epsilon;
   return Math.max(0, budget.epsilon - spent.epsilon);
-}
-
-/** JSON knows no infinity. */
-function jsonNumber(value: number): number | string {
-  return Number.isFinite(value) ? value : String(value);
 }
 
 const SHORT_HASH = 12;

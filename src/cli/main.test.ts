@@ -1,31 +1,15 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { presets } from '../experiments/presets.ts';
-import { main } from './main.ts';
+import { said } from '../../test/command-line.ts';
 
 let folder = '';
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'align-fl-main-'));
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-/** Runs a command line in this process. */
-async function said(...argv: readonly string[]) {
-  const text = { stdout: '', stderr: '' };
-  const keep = (name: keyof typeof text) => (part: unknown) => {
-    text[name] += String(part);
-    return true;
-  };
-  vi.spyOn(process.stdout, 'write').mockImplementation(keep('stdout'));
-  vi.spyOn(process.stderr, 'write').mockImplementation(keep('stderr'));
-  try {
-    return { code: await main(argv), ...text };
-  } finally {
-    vi.restoreAllMocks();
-  }
-}
 
 describe('a run that cannot be', () => {
   const out = (name: string) => ['--out', join(folder, name)];

@@ -1,23 +1,10 @@
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { epsilonOf } from '../privacy/accountant.ts';
 import { dpSgdEvent } from '../privacy/dp-event.ts';
-import { main } from './main.ts';
+import { said as saidBy } from '../../test/command-line.ts';
 
-/** Runs a command line, in words, in this process. */
-async function said(line: string, ...more: readonly string[]) {
-  const text = { stdout: '', stderr: '' };
-  const keep = (name: keyof typeof text) => (part: unknown) => {
-    text[name] += String(part);
-    return true;
-  };
-  vi.spyOn(process.stdout, 'write').mockImplementation(keep('stdout'));
-  vi.spyOn(process.stderr, 'write').mockImplementation(keep('stderr'));
-  try {
-    return { code: await main(['privacy', ...line.split(' '), ...more]), ...text };
-  } finally {
-    vi.restoreAllMocks();
-  }
-}
+/** Runs a command line, in words. */
+const said = (line: string, ...more: readonly string[]) => saidBy('privacy', ...line.split(' '), ...more);
 
 /** The JSON of a command line that must succeed. */
 async function json<T = Record<string, number>>(line: string): Promise<T> {

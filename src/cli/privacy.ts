@@ -6,6 +6,7 @@ import { type EpsilonBounds, epsilonOf } from '../privacy/accountant.ts';
 import { calibrateNoise, mostSteps } from '../privacy/calibrate.ts';
 import { dpSgdEvent } from '../privacy/dp-event.ts';
 import { epsilonWords } from '../privacy/event-words.ts';
+import { jsonEpsilon } from '../privacy/json-epsilon.ts';
 import { textTable } from '../report/text-table.ts';
 import type { Console } from './console.ts';
 import { DELTA, TARGET_EPSILON } from './number-argument.ts';
@@ -147,7 +148,7 @@ function stepsCommand(flags: StepsFlags, console: Console): void {
       `Not one step stays within epsilon ${epsilon} at delta ${delta}: a single one costs ${epsilonWords(one.epsilon)} ` +
         `(sampling rate ${samplingRate}, noise multiplier ${noiseMultiplier}). Ask for a larger epsilon, more noise or a ` +
         'smaller sampling rate; `align-fl privacy noise` tells which noise suits a number of steps.',
-      { path: '--epsilon', epsilonOfOneStep: Number.isFinite(one.epsilon) ? one.epsilon : 'Infinity' },
+      { path: '--epsilon', epsilonOfOneStep: jsonEpsilon(one.epsilon) },
     );
   }
   if (flags.json) return console.print(asJson({ steps, epsilon: bounds.epsilon }));

@@ -6,6 +6,7 @@ import type { RunEvent } from '../experiments/run-events.ts';
 import { epsilonWords } from '../privacy/event-words.ts';
 import { formatBytes, formatPercent, formatSeconds } from '../report/format.ts';
 import { strategyLabel } from '../report/strategy-label.ts';
+import { bar, createLiveLines } from './live-lines.ts';
 import { advance, NO_PROGRESS, type Progress, SERVER, secondsLeft, shareDone, workerSecondsLeft } from './progress.ts';
 
 export interface RunView {
@@ -17,18 +18,12 @@ export interface RunView {
 /** A view that writes to `stream`, live where that is a terminal. */
 export function createRunView(stream: NodeJS.WriteStream): RunView {
   let progress = NO_PROGRESS;
-  let liveLines = 0;
+  const live = createLiveLines(stream);
   let drawnAtMs = 0;
   let toldAtMs = Number.NEGATIVE_INFINITY;
-  const erase = () => {
-    if (liveLines > 0) stream.write(`\x1b[${liveLines}A\x1b[0J`);
-    liveLines = 0;
-  };
   const draw = (nowMs: number) => {
     const lines = statusLines(progress, nowMs).map((line) => clipped(line, stream.columns ?? 100));
-    erase();
-    stream.write(lines.map((line) => `${line}\n`).join(''));
-    liveLines = lines.length;
+    live.draw(lines);
     drawnAtMs = nowMs;
   };
   return {
@@ -39,12 +34,12 @@ export function createRunView(stream: NodeJS.WriteStream): RunView {
       const line = stream.isTTY ? lastingLine(event, progress, nowMs) : plainLine(event, progress, { nowMs, isDue });
       if (line !== null) toldAtMs = nowMs;
       if (line !== null) {
-        erase();
+        live.erase();
         stream.write(`${line}\n`);
       }
       if (stream.isTTY && progress.rounds > 0 && (line !== null || nowMs - drawnAtMs > REDRAW_EVERY_MS)) draw(nowMs);
     },
-    close: erase,
+    close: live.erase,
   };
 }
 
@@ -74,12 +69,6 @@ export function statusLines(progress: Progress, nowMs: number): string[] {
 const REDRAW_EVERY_MS = 100;
 /** Without a terminal: how long there may be silence within an epoch-rich round. */
 const TELL_EVERY_MS = 10_000;
-const BAR_WIDTH = 20;
-
-function bar(share: number): string {
-  const full = Math.round(share * BAR_WIDTH);
-  return colours.green('█'.repeat(full)) + colours.dim('░'.repeat(BAR_WIDTH - full));
-}
 
 /** Lines that stay on the screen in both kinds of view. */
 function lastingLine(event: RunEvent, progress: Progress, nowMs: number): string | null {

@@ -6,6 +6,7 @@ import type { SweepEvent } from '../experiments/sweep.ts';
 import type { CellReport } from '../experiments/sweep-file.ts';
 import { formatPercent, formatSeconds } from '../report/format.ts';
 import { strategyLabel } from '../report/strategy-label.ts';
+import { bar, createLiveLines } from './live-lines.ts';
 import { type Progress, shareDone } from './progress.ts';
 import {
   advanceSweep,
@@ -25,13 +26,9 @@ export interface SweepView {
 /** A view that writes to `stream`; `work` is that of each cell by name, in any one unit. */
 export function createSweepView(stream: NodeJS.WriteStream, work: Readonly<Record<string, number>>): SweepView {
   let progress = sweepProgressOf(work);
-  let liveLines = 0;
+  const live = createLiveLines(stream);
   let drawnAtMs = 0;
   let toldAtMs = Number.NEGATIVE_INFINITY;
-  const erase = () => {
-    if (liveLines > 0) stream.write(`\x1b[${liveLines}A\x1b[0J`);
-    liveLines = 0;
-  };
   return {
     show(event) {
       const nowMs = performance.now();
@@ -41,17 +38,15 @@ export function createSweepView(stream: NodeJS.WriteStream, work: Readonly<Recor
       const line = lasting ?? (isDue ? headLine(progress, nowMs) : null);
       if (line !== null) {
         toldAtMs = nowMs;
-        erase();
+        live.erase();
         stream.write(`${line}\n`);
       }
       if (!stream.isTTY || (line === null && nowMs - drawnAtMs < REDRAW_EVERY_MS)) return;
-      erase();
       const lines = liveSweepLines(progress, nowMs, stream.rows ?? 24);
-      stream.write(lines.map((live) => `${live.slice(0, (stream.columns ?? 100) + HIDDEN)}\n`).join(''));
-      liveLines = lines.length;
+      live.draw(lines.map((line) => line.slice(0, (stream.columns ?? 100) + HIDDEN)));
       drawnAtMs = nowMs;
     },
-    close: erase,
+    close: live.erase,
   };
 }
 
@@ -67,7 +62,6 @@ export function liveSweepLines(progress: SweepProgress, nowMs: number, rows: num
 
 const REDRAW_EVERY_MS = 150;
 const TELL_EVERY_MS = 30_000;
-const BAR_WIDTH = 20;
 /** Letters of colours in a line, which take no room. */
 const HIDDEN = 20;
 
@@ -90,11 +84,6 @@ function cellLine(name: string, cell: Progress): string {
 
 function timeText(left: number | null): string {
   return left === null || left < 1 ? '' : `, about ${formatSeconds(left)} left`;
-}
-
-function bar(share: number): string {
-  const full = Math.round(share * BAR_WIDTH);
-  return colours.green('█'.repeat(full)) + colours.dim('░'.repeat(BAR_WIDTH - full));
 }
 
 /** Lines that stay. */

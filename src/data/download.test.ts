@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
 import { AbortedError, DataError } from '../errors.ts';
-import { contentHash } from './content-hash.ts';
+import { contentHash } from '../storage/content-hash.ts';
 import { type DownloadProgress, downloadKnownFile } from './download.ts';
 import { encodeIdxLabels } from './idx.ts';
 import type { KnownFile } from './known-sets.ts';

@@ -2,7 +2,7 @@
 // when its hash is right.
 
 import { AbortedError, DataError } from '../errors.ts';
-import { contentHash } from './content-hash.ts';
+import { contentHash } from '../storage/content-hash.ts';
 import { inflateIdx } from './idx.ts';
 import { idxFileName } from './idx-files.ts';
 import type { KnownFile } from './known-sets.ts';

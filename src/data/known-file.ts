@@ -2,7 +2,7 @@
 
 import { join } from 'node:path';
 import { DataError } from '../errors.ts';
-import { contentHash } from './content-hash.ts';
+import { contentHash } from '../storage/content-hash.ts';
 import { inflateIdx } from './idx.ts';
 import { idxFileName, readIdxFiles, type StoredFile } from './idx-files.ts';
 import type { KnownFile, KnownSet } from './known-sets.ts';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DataError } from '../errors.ts';
-import { contentHash } from './content-hash.ts';
+import { contentHash } from '../storage/content-hash.ts';
 import { type DataPlace, dataPlaces } from './data-places.ts';
 import { encodeIdxImages, encodeIdxLabels } from './idx.ts';
 import { IDX_ROLES, type IdxRole, idxFileName } from './idx-files.ts';

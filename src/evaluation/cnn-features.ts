@@ -1,7 +1,6 @@
 // The default eye of the evaluation: a small convolutional classifier, trained on the real training images with their
 // labels. It exists in simulations only, where somebody may see all images; nothing of it ever reaches a silo or server.
 
-import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { numpy as np } from '@jax-js/jax';
@@ -19,6 +18,7 @@ import { decodeSafetensors, encodeSafetensors, type Tensor } from '../storage/sa
 import { classifierObjective, labelledExamples } from '../training/classifier-objective.ts';
 import { freshState, type NamedArrays } from '../training/parameter-slots.ts';
 import { createTrainer, type TrainingHooks, type TrainingOptions } from '../training/trainer.ts';
+import { contentHash } from '../storage/content-hash.ts';
 import { scorePredictions } from './classification.ts';
 import { type BatchRun, type FeatureExtractor, inBatches } from './feature-extractor.ts';
 
@@ -104,7 +104,7 @@ function identityOf(options: CnnFeatureOptions, { architecture, classes }: Class
     executor: engine.executor,
     device: engine.device,
   };
-  return createHash('sha256').update(JSON.stringify(decisive)).digest('hex');
+  return contentHash(JSON.stringify(decisive));
 }
 
 async function train(classifier: Classifier, options: CnnFeatureOptions): Promise<NamedArrays> {

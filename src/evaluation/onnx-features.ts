@@ -1,6 +1,5 @@
 // Features by a network from an ONNX file: Inception's pool3 for numbers to set beside published ones, or any other.
 
-import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
 import { fromBinary } from '@bufbuild/protobuf';
 import { type GraphProto, ModelProtoSchema, TensorProto_DataType, type ValueInfoProto } from 'onnx-buf';
@@ -9,6 +8,7 @@ import type { ModelProgram } from '../engine/program.ts';
 import { AlignError, DataError, NumericalError } from '../errors.ts';
 import { type ImageShape, pixelCount } from '../models/image-shape.ts';
 import { readFileBounded } from '../storage/atomic-file.ts';
+import { contentHash } from '../storage/content-hash.ts';
 import { type BatchRun, type FeatureExtractor, inBatches, wholeRows } from './feature-extractor.ts';
 import { imagePreparation, type Normalisation, prepareImages } from './image-preparation.ts';
 
@@ -45,7 +45,7 @@ export async function onnxFeatures(options: OnnxFeatureOptions): Promise<OnnxFea
   const prepare = imagePreparation(shape, ports.image, { mean, std });
   const program = await open(engine, bytes, { path, ports });
   const network = networkOf(program, path, ports);
-  const hash = createHash('sha256').update(bytes).digest('hex');
+  const hash = contentHash(bytes);
   const pixels = pixelCount(shape);
   return {
     name: `${basename(path)} (SHA-256 ${hash.slice(0, 12)})`,

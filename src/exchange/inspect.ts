@@ -3,8 +3,8 @@
 // These checks bound the file and what it may contain, not what it computes: a small graph can ask for large tensors.
 // So opening it (runtimes fold constants) and drawing from it are a second step, `probeDecoder`.
 
-import { createHash } from 'node:crypto';
 import type { ImageShape } from '../models/image-shape.ts';
+import { contentHash } from '../storage/content-hash.ts';
 import { inspectGraph } from './inspect-graph.ts';
 import { inspectModel } from './inspect-model.ts';
 import { inspectPorts } from './inspect-ports.ts';
@@ -38,6 +38,6 @@ export function inspectDecoder(bytes: Uint8Array, expected: ExpectedDecoder): De
     ...ports,
     shape: expected.shape,
     sizeBytes: bytes.length,
-    sha256: createHash('sha256').update(bytes).digest('hex'),
+    sha256: contentHash(bytes),
   };
 }

@@ -1,11 +1,12 @@
 // What a release claims about the privacy of the examples behind it, in words that anyone can read and programs can check.
 
+import { jsonEpsilon } from '../privacy/json-epsilon.ts';
 import { z } from 'zod';
 import type { EpsilonBounds } from '../privacy/accountant.ts';
 import { type DpSgdOptions, type DpSgdPlan, whyNoGuarantee } from '../privacy/dp-plan.ts';
 import { epsilonWords } from '../privacy/event-words.ts';
 import { type LipschitzControl, LIPSCHITZ_FORMS } from '../privacy/lipschitz-options.ts';
-import type { PenaltyLatents } from '../privacy/lipschitz-penalty.ts';
+import { latentsOf, type PenaltyLatents } from '../privacy/lipschitz-penalty.ts';
 import type { LipschitzCertificate } from './lipschitz-certificate.ts';
 
 const epsilon = z.union([z.number().min(0), z.literal('Infinity')]);
@@ -189,7 +190,7 @@ export function dpSgdStatement({ lipschitz = null, ...facts }: DpSgdFacts): DpSg
     mechanism: 'dp-sgd',
     neighbours: neighboursOf(options),
     unit: 'record',
-    accountant: { method: 'min(rdp, pld)', rdp: asJson(spent.rdp), pld: asJson(spent.pld) },
+    accountant: { method: 'min(rdp, pld)', rdp: jsonEpsilon(spent.rdp), pld: jsonEpsilon(spent.pld) },
     sampling: { kind: 'poisson', rate: plan.samplingRate, expectedBatch: plan.expectedBatch },
     clipping: {
       kind: options.clipping,
@@ -220,17 +221,13 @@ export function neighboursOf({ records }: Pick<DpSgdOptions, 'records'>): DpSgdP
 
 // --- internal ---
 
-function asJson(bound: number): number | 'Infinity' {
-  return Number.isFinite(bound) ? bound : 'Infinity';
-}
-
-function claimOf(control: LipschitzControl, latents: PenaltyLatents): LipschitzClaim {
+function claimOf(control: LipschitzControl, allowed: PenaltyLatents): LipschitzClaim {
   const isPenalty = 'weight' in control;
   return {
     form: control.form,
     weight: isPenalty ? control.weight : null,
     bound: 'bound' in control ? control.bound : null,
-    latents: isPenalty ? latents : null,
+    latents: isPenalty ? latentsOf(control, allowed) : null,
     certificate: null,
   };
 }

@@ -46,15 +46,13 @@ describe('an audit of the real trainer', () => {
   );
 
   it('repeats itself where the noise is seeded, and not where it is secret', async () => {
-    const lower = async (subject: AuditSubject) => JSON.stringify(await runAudit(engine, short(subject), { seed: 2 }));
-    const short = ({ audit, ...rest }: AuditSubject) => ({
-      ...rest,
-      audit: { ...audit, runs: 1, canariesPerRun: 1000 },
-    });
+    const outcome = ({ audit, ...rest }: AuditSubject) =>
+      runAudit(engine, { ...rest, audit: { ...audit, runs: 1, canariesPerRun: 1000 } }, { seed: 2 });
     const seeded = await smallSubject();
-    expect(await lower(seeded)).toEqual(await lower(seeded));
+    expect(await outcome(seeded)).toEqual(await outcome(seeded));
+    // Scores, not bounds: two different draws may well end in the same count of wrong guesses.
     const secret = await smallSubject('privacy.noise=secure');
-    expect(await lower(secret)).not.toEqual(await lower(secret));
+    expect((await outcome(secret)).scores).not.toEqual((await outcome(secret)).scores);
   });
 
   it('tells how far it is, and stops when asked to', async () => {

@@ -34,6 +34,8 @@ export interface AuditHooks {
 }
 
 export interface AuditOutcome {
+  /** Of all canaries of all runs, from which both bounds are read. */
+  readonly scores: AuditScores;
   readonly epsilon: EpsilonAudit;
   readonly profile: ProfileAudit;
   /** Whether either of both contradicts the claim. */
@@ -63,7 +65,7 @@ export async function runAudit(
   const plan = { ...training, noiseMultiplier, expectedBatch, stepsPerEpoch: 1 };
   const trainers = await createDpTrainers(engine, objective, plainSgd(training.steps, honest), options);
   const root = childKey(seedKey(seed), 'audit', fault ?? 'as it is');
-  const scores: AuditScores[] = [];
+  const runScores: AuditScores[] = [];
   for (let run = 1; run <= runs; run++) {
     const key = childKey(root, `run-${run}`);
     const trainer = attended(trainers(plan), {
@@ -72,12 +74,12 @@ export async function runAudit(
       signal: hooks.signal,
       onStep: (step) => hooks.onProgress?.({ run, runs, share: (run - 1 + step / training.steps) / runs }),
     });
-    scores.push(await canaryScores({ trainer, canaries, claim, learningRate, expectedBatch, clipNorm }, key));
+    runScores.push(await canaryScores({ trainer, canaries, claim, learningRate, expectedBatch, clipNorm }, key));
   }
-  const all = joined(scores);
+  const all = joined(runScores);
   const epsilon = auditEpsilon(all, { delta, confidence });
   const profile = auditProfile(all, { confidence, claimedDelta: subject.claimedDelta });
-  return { epsilon, profile, isRefuted: epsilon.epsilonLower > claimedEpsilon || profile.isRefuted };
+  return { scores: all, epsilon, profile, isRefuted: epsilon.epsilonLower > claimedEpsilon || profile.isRefuted };
 }
 
 // --- internal ---

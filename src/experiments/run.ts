@@ -18,6 +18,7 @@ import { stateFileOf } from '../silo/silo-config.ts';
 import { requireWholePlan } from '../silo/whole-plan.ts';
 import { writeJsonAtomic } from '../storage/atomic-file.ts';
 import { isThere } from '../storage/presence.ts';
+import { contentHash } from '../storage/content-hash.ts';
 import { openEventLog } from './event-log.ts';
 import { type Journal, type Origin, openJournal, saveJournal } from './journal.ts';
 import { globalStateFile, saveGlobalModel } from './global-model.ts';
@@ -142,7 +143,7 @@ async function play(options: Play): Promise<Summary> {
 
 /** What the numbers depend on besides the spec. */
 function originOf({ version }: Play, { manifest, dataSet }: Materials, engine: Engine): Origin {
-  const partition = createHash('sha256').update(JSON.stringify(manifest)).digest('hex');
+  const partition = contentHash(JSON.stringify(manifest));
   const { executor, device } = engine;
   return { version, executor, device, partition, testImages: imageSetHash(dataSet.test) };
 }

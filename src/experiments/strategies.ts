@@ -17,6 +17,7 @@ import type { Strategy } from '../federation/strategy.ts';
 import { pixelCount } from '../models/image-shape.ts';
 import { initialParameters } from '../models/initialise.ts';
 import type { Vae } from '../models/vae.ts';
+import { jsonEpsilon } from '../privacy/json-epsilon.ts';
 import { hasLedger } from '../privacy/ledger-file.ts';
 import { createGlobalVae } from '../server/global-vae.ts';
 import type { Pool } from '../server/pool.ts';
@@ -221,15 +222,11 @@ function diaryOf(strategy: StrategyName, silo: string, emit: StrategyParts['emit
         strategy,
         round,
         silo,
-        epsilon: asJson(epsilon),
-        budgetEpsilon: asJson(budgetEpsilon),
+        epsilon: jsonEpsilon(epsilon),
+        budgetEpsilon: jsonEpsilon(budgetEpsilon),
         delta,
       }),
     onProgress: (round, progress) => emit({ kind: 'silo-progress', strategy, round, silo, ...progress }),
     onEpoch: (round, epoch, terms) => emit({ kind: 'silo-epoch', strategy, round, silo, epoch, terms }),
   };
-}
-
-function asJson(epsilon: number): number | 'Infinity' {
-  return Number.isFinite(epsilon) ? epsilon : 'Infinity';
 }

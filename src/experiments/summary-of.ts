@@ -1,12 +1,12 @@
 // What a finished run is summed up to: the journal's rounds with names, counts and hashes.
 
-import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { relative } from 'node:path';
 import { imageSetHash } from '../data/image-set.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { PrivacyStatement } from '../exchange/privacy-statement.ts';
+import { contentHash } from '../storage/content-hash.ts';
 import type { Journal, RoundRecord } from './journal.ts';
 import type { Materials } from './materials.ts';
 import type { RunFolder } from './run-folder.ts';
@@ -37,11 +37,11 @@ export async function summaryOf(parts: SummaryParts): Promise<Summary> {
     alignFlVersion: parts.version,
     dataSet: {
       name,
-      sha256: sha256(imageSetHash(train) + imageSetHash(test)),
+      sha256: contentHash(imageSetHash(train) + imageSetHash(test)),
       train: train.labels.length,
       test: test.labels.length,
     },
-    partition: { file: relative(layout.root, layout.partition), sha256: sha256(await readFile(layout.partition)) },
+    partition: { file: relative(layout.root, layout.partition), sha256: contentHash(await readFile(layout.partition)) },
     startedAt: journal.startedAt,
     finishedAt: parts.now().toISOString(),
     machine: {
@@ -110,8 +110,4 @@ function lastStatement(name: string, { journal, folder }: SummaryParts): Privacy
   const records = folder.spec.strategies.flatMap((strategy) => journal.strategies[strategy] ?? []); // in the order of play
   const uploads = records.flatMap((record) => record.uploads.filter(({ silo }) => silo === name));
   return (uploads[uploads.length - 1] as RoundRecord['uploads'][number]).privacy;
-}
-
-function sha256(content: string | Uint8Array): string {
-  return createHash('sha256').update(content).digest('hex');
 }

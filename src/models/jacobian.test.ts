@@ -112,7 +112,7 @@ describe.each([
     const images = imageFunction(vae, weights);
     return {
       sum: np.sqrt(np.square(pixelSumGradient(images, z!.ref)).sum(1)),
-      spectral: spectralNorm(images, z!.ref, { start: v!, iterations: 3 }),
+      spectral: spectralNorm(images, z!.ref, { start: v!, iterations: 2 }),
       frobenius: squaredFrobeniusNorm(images, z!, p!),
     };
   };
@@ -148,7 +148,7 @@ describe.each([
       const top = Math.sqrt((trace + Math.sqrt(trace ** 2 - 4 * determinant)) / 2);
       expect(Math.abs(found['sum']![row]! - Math.hypot(total(a), total(b)))).toBeLessThan(2e-3);
       expect(found['spectral']![row]!).toBeLessThan(top + 2e-3);
-      expect(found['spectral']![row]!).toBeGreaterThan(0.9 * top); // what three iterations miss
+      expect(found['spectral']![row]!).toBeGreaterThan(0.85 * top); // what two iterations miss
       expect(Math.abs(found['frobenius']![row]! - trace)).toBeLessThan(5e-3);
     }
   });

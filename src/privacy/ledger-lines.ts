@@ -1,7 +1,7 @@
 // A ledger's text: JSON lines, each with the SHA-256 of the line before (`previous`) and of itself (`check`), so that
 // a line that was changed, lost or moved is seen. This finds damage; it does not stop an owner who forges the whole file.
 
-import { createHash } from 'node:crypto';
+import { contentHash } from '../storage/content-hash.ts';
 import { StateError } from '../errors.ts';
 import { type LedgerEntry, ledgerEntrySchema } from './ledger-entry.ts';
 
@@ -22,12 +22,12 @@ export function ledgerLine(entry: LedgerEntry, previous: string): string {
   const body = JSON.stringify({ previous, ...entry }, (_, value: unknown) =>
     value === Number.POSITIVE_INFINITY ? INFINITY : value,
   );
-  return `${body.slice(0, -1)},"check":"${sha256(body)}"}\n`;
+  return `${body.slice(0, -1)},"check":"${contentHash(body)}"}\n`;
 }
 
 /** The hash that the line after `line` carries. */
 export function lineHash(line: string): string {
-  return sha256(line.replace(/\n$/, ''));
+  return contentHash(line.replace(/\n$/, ''));
 }
 
 /** Reads what `ledgerLine` wrote. `path` is for messages. Throws StateError where a whole line is not as it was written. */
@@ -65,7 +65,7 @@ const CHECKED = /^(\{.*),"check":"([0-9a-f]{64})"\}$/s;
 /** The entry of a line, or what is wrong with it. */
 function parseLine(line: string, previous: string): LedgerEntry | string {
   const [, body, check] = CHECKED.exec(line) ?? [];
-  if (body === undefined || sha256(`${body}}`) !== check) return 'it is not as it was written';
+  if (body === undefined || contentHash(`${body}}`) !== check) return 'it is not as it was written';
   const { previous: carried, ...rest } = JSON.parse(`${body}}`) as { previous?: unknown; epsilon?: unknown };
   if (carried !== previous) return 'it does not follow from the line before it';
   const entry = rest.epsilon === INFINITY ? { ...rest, epsilon: Number.POSITIVE_INFINITY } : rest;
@@ -76,8 +76,4 @@ function parseLine(line: string, previous: string): LedgerEntry | string {
 function linesOf(bytes: Uint8Array): string[] {
   const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes); // what is no UTF-8 fails the check
   return text.split('\n').slice(0, -1);
-}
-
-function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }

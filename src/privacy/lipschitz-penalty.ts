@@ -29,6 +29,15 @@ export type LipschitzPenalty = Extract<LipschitzControl, { readonly weight: numb
 export type PenaltyLatents = 'posterior' | 'prior';
 
 /**
+ * Where a control looks, given where it may. Only the paper's penalty looks between codes of the batch. The penalties on the
+ * Jacobian always look between draws from the prior: that is where the server will draw, and an encoder that may move the
+ * codes would rather leave steep places than have them flattened.
+ */
+export function latentsOf(control: LipschitzPenalty, allowed: PenaltyLatents): PenaltyLatents {
+  return control.form === 'paper-penalty' ? allowed : 'prior';
+}
+
+/**
  * The penalty of a form at z~ = a z + (1 - a) z', with a ~ U(0, 1) for each row and z' another code. x is the image after
  * the sigmoid, J = dx/dz~.
  *

@@ -1,5 +1,6 @@
 // Runs side by side: which settings differ, and what each reached, claimed, sent and took. For the console and as data.
 
+import { jsonEpsilon } from '../privacy/json-epsilon.ts';
 import { epsilonWords } from '../privacy/event-words.ts';
 import { formatBytes, formatSeconds } from './format.ts';
 import { formatMetric, metricLabels } from './metric-labels.ts';
@@ -46,7 +47,7 @@ export function compareRuns(runs: readonly RunRecord[]): RunComparison {
           values: metrics.map((one) => one?.get(path) ?? null),
         })),
         epsilon: own.map(
-          (one) => one && asJson(Math.max(...one.silos.map(({ epsilon }) => Number(epsilon ?? Infinity)))),
+          (one) => one && jsonEpsilon(Math.max(...one.silos.map(({ epsilon }) => Number(epsilon ?? Infinity)))),
         ),
         uploadBytes: own.map((one) => one && one.silos.reduce((sum, silo) => sum + silo.uploadBytes.total, 0)),
         seconds: own.map((one) => one && one.secondsPerStage.total),
@@ -94,10 +95,6 @@ export function comparisonText({ runs, settings, strategies }: RunComparison): s
 
 const SHORT_HASH = 12;
 const MAX_SETTING = 40;
-
-function asJson(epsilon: number): number | 'Infinity' {
-  return Number.isFinite(epsilon) ? epsilon : 'Infinity';
-}
 
 function settingWords(value: Leaf): string | null {
   if (value === null) return null;

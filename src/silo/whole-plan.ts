@@ -6,6 +6,7 @@ import type { DpEvent } from '../privacy/dp-event.ts';
 import { planDpSgd, plannedEvent } from '../privacy/dp-plan.ts';
 import { epsilonWords } from '../privacy/event-words.ts';
 import { firstBudget } from '../privacy/first-budget.ts';
+import { jsonEpsilon } from '../privacy/json-epsilon.ts';
 import { readLedger } from '../privacy/ledger.ts';
 import { type Charge, isOpen, spentOf } from '../privacy/ledger-charges.ts';
 import { hasLedger } from '../privacy/ledger-file.ts';
@@ -34,10 +35,10 @@ export async function requireWholePlan(config: SiloConfig, run: string): Promise
       silo: config.name,
       run,
       folder,
-      budgetEpsilon: factOf(budget.epsilon),
+      budgetEpsilon: jsonEpsilon(budget.epsilon),
       delta: budget.delta,
-      spentEpsilon: factOf(spent),
-      askedEpsilon: factOf(total),
+      spentEpsilon: jsonEpsilon(spent),
+      askedEpsilon: jsonEpsilon(total),
     },
   );
 }
@@ -62,9 +63,4 @@ function wholeOf({ privacy, local, images, plannedRounds: rounds }: SiloConfig):
   return event.type === 'nonPrivate'
     ? { event, instead: `${event.reason} These records are for training with a guarantee only.` }
     : { event, instead: 'Ask for a smaller privacy.epsilon; the noise is then calibrated to it.' };
-}
-
-/** Facts are printed as JSON, which knows no infinity. */
-function factOf(epsilon: number): number | string {
-  return Number.isFinite(epsilon) ? epsilon : String(epsilon);
 }
