@@ -83,6 +83,7 @@ export function madeUpRun(root: string, wish: RunWish = {}): RunRecord {
     },
     losses: [],
     codes: [],
+    outliers: null,
     pictures: [],
   };
 }

@@ -13,6 +13,7 @@ import { type Console, processConsole } from './console.ts';
 import { dataCommand } from './data.ts';
 import { addLedgerCommand } from './ledger.ts';
 import { addOutliersCommand } from './outliers.ts';
+import { addPaperCommand } from './paper.ts';
 import { addPrivacyCommands } from './privacy.ts';
 import { repeatable } from './repeatable.ts';
 import { addReportCommand } from './report.ts';
@@ -79,6 +80,7 @@ function commands(console: Console, setExitCode: (code: number) => void): Comman
   addPrivacyCommands(program, console);
   addLedgerCommand(program, console, () => new Date());
   addAuditCommand(program, console, setExitCode);
+  addPaperCommand(program, console, setExitCode);
   addSweepCommand(program, console, setExitCode);
   addOutliersCommand(program, console);
 

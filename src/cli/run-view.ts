@@ -88,6 +88,8 @@ function lastingLine(event: RunEvent, progress: Progress, nowMs: number): string
       return colours.yellow(event.text);
     case 'controls-started':
       return 'Probing raw pixels and principal components, for comparison';
+    case 'outliers-started':
+      return `Judging what became of the foreign images of ${event.silo}`;
     case 'round-finished': {
       const { accuracy } = event.metrics.probeFullTest;
       const left = secondsLeft(progress, nowMs);

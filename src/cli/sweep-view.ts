@@ -92,7 +92,7 @@ function lastingLine(event: SweepEvent, progress: SweepProgress, nowMs: number):
     case 'sweep-started': {
       const { complete, all } = cellCounts(progress);
       const before = complete === 0 ? '' : `, ${complete} of them complete already`;
-      return `Sweep of ${all} runs${before}, ${event.jobs} at a time, in ${event.folder}`;
+      return `Sweep of ${all} ${all === 1 ? 'run' : 'runs'}${before}, ${event.jobs} at a time, in ${event.folder}`;
     }
     case 'cell-event':
       return event.event.kind === 'notice' ? colours.yellow(`${event.cell}: ${event.event.text}`) : null;

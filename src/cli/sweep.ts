@@ -89,6 +89,11 @@ async function sweepCommand(target: string | undefined, flags: SweepFlags, conso
   }
   const jobs = flags.jobs === undefined ? undefined : numberArgument('--jobs', flags.jobs, WHOLE);
   const plan = await planSweep({ target, set: flags.set, vary: flags.vary, seeds: flags.seeds });
+  if (plan.vary.length === 0 && plan.seeds.length < 2) {
+    throw new SpecError('Nothing varies. Give --vary path=a,b,c (several times for a grid), or several --seeds.', {
+      path: '--vary',
+    });
+  }
   if (flags.dryRun) {
     console.print(await dryText(plan, flags));
     return 0;

@@ -52,7 +52,10 @@ export async function evaluateOutliers(options: OutlierOptions): Promise<Outlier
     const { executor, device, serverThreads: threads } = folder.spec.engine;
     const engine = await openEngine({ executor, device, threads });
     try {
-      return await evaluate({ ...options, folder, silo, engine });
+      const access = options.data ?? { env: process.env };
+      const materials = await gatherMaterials(folder.spec, access, childKey(seedKey(folder.spec.seed), 'data'));
+      await refuseOtherImages(folder, materials);
+      return await judgeOutliersOf({ ...options, folder, silo, engine, materials, access });
     } finally {
       await engine.close();
     }
@@ -61,28 +64,26 @@ export async function evaluateOutliers(options: OutlierOptions): Promise<Outlier
   }
 }
 
-// --- internal ---
-
-const MODELS = ['silo', 'global'] as const;
-const FIGURE_COLUMNS = 16;
-const MAX_PARTITION_BYTES = 2 ** 24;
-
-interface Evaluation extends OutlierOptions {
+export interface OutlierParts extends Omit<OutlierOptions, 'path' | 'silo' | 'data'> {
+  /** All rounds of the run are played. */
   readonly folder: RunFolder;
+  /** A silo with foreign images. */
   readonly silo: string;
   readonly engine: Engine;
+  /** What the run trained and tested with. */
+  readonly materials: Materials;
+  readonly access: DataAccess;
 }
 
-async function evaluate(options: Evaluation): Promise<OutlierFile> {
-  const { folder, silo, engine, data: access = { env: process.env }, synthetic = 5000 } = options;
+/** The same for an open folder. Throws StateError where a model is missing, AbortedError when the signal fires. */
+export async function judgeOutliersOf(parts: OutlierParts): Promise<OutlierFile> {
+  const { folder, silo, engine, materials, access, synthetic = 5000 } = parts;
   const { spec, layout } = folder;
   const [strategy] = spec.strategies as [StrategyName];
   const dataKey = childKey(seedKey(spec.seed), 'data');
   const key = childKey(seedKey(spec.seed), 'outliers', silo);
-  const materials = await gatherMaterials(spec, access, dataKey);
-  await refuseOtherImages(folder, materials);
   const groups = await gatherOutliers({ spec, silo, materials, access, dataKey, key: childKey(key, 'images') });
-  const features = options.inFeatures ? await featuresOf(options, materials) : null;
+  const features = parts.inFeatures ? await featuresOf(parts) : null;
 
   const { shape } = materials.dataSet.train;
   const pixels = pixelCount(shape);
@@ -101,7 +102,7 @@ async function evaluate(options: Evaluation): Promise<OutlierFile> {
   };
   const models: Record<string, unknown> = {};
   for (const own of MODELS) {
-    if (options.signal?.aborted) throw new AbortedError('Stopped while judging outliers.');
+    if (parts.signal?.aborted) throw new AbortedError('Stopped while judging outliers.');
     models[own] = await judge(own, vaes[own]);
   }
 
@@ -131,6 +132,12 @@ async function evaluate(options: Evaluation): Promise<OutlierFile> {
   return file;
 }
 
+// --- internal ---
+
+const MODELS = ['silo', 'global'] as const;
+const FIGURE_COLUMNS = 16;
+const MAX_PARTITION_BYTES = 2 ** 24;
+
 /** The judgement would be of images that the models never met. */
 async function refuseOtherImages({ layout }: RunFolder, { manifest }: Materials): Promise<void> {
   const stored = await readJson(layout.partition, { maxBytes: MAX_PARTITION_BYTES });
@@ -142,10 +149,10 @@ async function refuseOtherImages({ layout }: RunFolder, { manifest }: Materials)
   );
 }
 
-async function featuresOf({ folder, engine, signal }: Evaluation, { dataSet }: Materials) {
+async function featuresOf({ folder, engine, materials, signal }: OutlierParts) {
   return cnnFeatures({
     engine,
-    data: dataSet,
+    data: materials.dataSet,
     key: childKey(seedKey(folder.spec.seed), 'features'),
     cacheFolder: join(folder.root, 'features'),
     ...(signal && { hooks: { signal } }),

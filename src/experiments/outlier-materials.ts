@@ -35,7 +35,7 @@ export interface OutlierMaterialOptions {
 }
 
 /** The silo whose outliers are judged: the named one, or the first that has any. Throws SpecError where there is none. */
-export function outlierSilo({ data: { foreign } }: Pick<Spec, 'data'>, wanted: string | undefined): string {
+export function outlierSilo({ data: { foreign } }: Pick<Spec, 'data'>, wanted?: string): string {
   if (foreign === null) {
     throw new SpecError(
       'data.foreign is null: no silo has foreign images, so there is nothing to look for. Run with some, for example ' +

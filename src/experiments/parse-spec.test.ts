@@ -48,7 +48,7 @@ describe('parseSpec', () => {
       strategies: ['align'],
       fedprox: { mu: 0.01 },
       privacy: { mechanism: 'none' },
-      evaluation: { probeSplits: 5, controls: true, gridImages: 64 },
+      evaluation: { probeSplits: 5, controls: true, gridImages: 64, outliers: null },
       engine: { executor: 'auto', device: 'cpu', silosAtOnce: null, serverThreads: 2 },
     });
   });
@@ -178,6 +178,13 @@ describe('contradictions', () => {
     const problems = problemsOf(input);
     expect(problems.join('\n')).toMatch(expected);
     expect(problems).toHaveLength(1);
+  });
+
+  it('judges foreign images only where there are any', () => {
+    const evaluation = { outliers: { synthetic: 10 } };
+    expect(problemsOf({ ...smallest, evaluation })).toEqual([
+      'evaluation.outliers: there are no foreign images to judge: data.foreign is null',
+    ]);
   });
 
   it('wants foreign images from another set, in silos that exist', () => {

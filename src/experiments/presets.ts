@@ -50,6 +50,11 @@ export function presets(): readonly Preset[] {
       spec: paperPrivate('paper-mnist-16-dp', { latent: 16 }),
     },
     {
+      name: 'paper-fashion-dp',
+      description: 'The same as paper-mnist-dp on Fashion-MNIST.',
+      spec: paperPrivate('paper-fashion-dp', { source: 'fashion-mnist' }),
+    },
+    {
       name: 'mixed-silos',
       description: 'Drawn digits; every silo has another architecture or latent size, which averaging cannot do.',
       spec: mixedSilos('mixed-silos'),

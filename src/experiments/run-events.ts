@@ -41,6 +41,7 @@ export type RunEvent =
       readonly kind: 'controls-finished';
       readonly controls: readonly { readonly name: string; readonly metrics: Metrics }[];
     }
+  | { readonly kind: 'outliers-started'; readonly silo: string }
   | { readonly kind: 'run-finished'; readonly folder: string; readonly seconds: number };
 
 /** Whether an event belongs into the record; progress is for whoever watches. */

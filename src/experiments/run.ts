@@ -24,6 +24,8 @@ import { type Journal, type Origin, openJournal, saveJournal } from './journal.t
 import { globalStateFile, saveGlobalModel } from './global-model.ts';
 import { type DataAccess, gatherMaterials, type Materials } from './materials.ts';
 import { controlMetrics } from './metrics.ts';
+import { judgeOutliersOf } from './outlier-evaluation.ts';
+import { outlierSilo } from './outlier-materials.ts';
 import { savePictures } from './pictures.ts';
 import { playStrategy } from './play-strategy.ts';
 import { privacyWarnings } from './privacy-warnings.ts';
@@ -124,6 +126,7 @@ async function play(options: Play): Promise<Summary> {
       if (name === 'align') await saveGlobalModel({ strategy: name, folder, vae, shape });
       await savePictures({ strategy: name, folder, engine, vae, shape, key: childKey(root, 'pictures') });
     }
+    await judgeForeignImages(options, materials, engine);
     const summary = await summaryOf({
       ...options,
       journal,
@@ -218,6 +221,15 @@ async function judgeControls(parts: ControlParts): Promise<Journal> {
   await saveJournal(parts.journalFile, next);
   emit({ kind: 'controls-finished', controls });
   return next;
+}
+
+/** Once all models are there: what became of foreign images, where the spec asks for it. */
+async function judgeForeignImages({ folder, data, emit, signal }: Play, materials: Materials, engine: Engine) {
+  const { outliers } = folder.spec.evaluation;
+  if (outliers === null) return;
+  const silo = outlierSilo(folder.spec);
+  emit({ kind: 'outliers-started', silo });
+  await judgeOutliersOf({ folder, silo, engine, materials, access: data, synthetic: outliers.synthetic, signal });
 }
 
 async function stateHash(folder: RunFolder, strategy: StrategyName): Promise<string> {

@@ -100,6 +100,11 @@ function foreignPossible({ data, silos }: PartialSpec): Problem[] {
   return problems;
 }
 
+function outliersToJudge({ data, evaluation }: PartialSpec): Problem[] {
+  if (!data || data.foreign || !evaluation?.outliers) return [];
+  return [{ path: ['evaluation', 'outliers'], message: 'there are no foreign images to judge: data.foreign is null' }];
+}
+
 function oneArchitectureForAveraging({ strategies, silos, model, server }: PartialSpec): Problem[] {
   const averaging = (strategies ?? []).filter((name) => name === 'fedavg' || name === 'fedprox');
   if (averaging.length === 0 || !silos || !model || !server) return [];
@@ -198,6 +203,7 @@ const CHECKS: readonly ((spec: PartialSpec) => Problem[])[] = [
   classesDealt,
   enoughImages,
   foreignPossible,
+  outliersToJudge,
   halvesOfImages,
   enoughSyntheticImages,
   uniqueStrategies,

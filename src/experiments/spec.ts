@@ -137,6 +137,21 @@ export const specSchema = z
           .max(1024)
           .default(64)
           .describe('Images in each picture of samples; 0 for no pictures.'),
+        outliers: z
+          .strictObject({
+            synthetic: z
+              .int()
+              .min(2)
+              .max(100_000)
+              .default(5000)
+              .describe('Synthetic images of each decoder to look at; the paper draws 5,000 from a silo.'),
+          })
+          .nullable()
+          .default(null)
+          .describe(
+            'What became of foreign images (data.foreign), judged when the run is over, as by `align-fl outliers`; null for ' +
+              'not at all.',
+          ),
       })
       .prefault({})
       .describe('How the global model is judged.'),

@@ -77,7 +77,6 @@ describe('the plan of a sweep', () => {
     expect(await messageOf({ vary: ['model.latnt=1,2'] })).toContain('did you mean model.latent');
     expect(await messageOf({ vary: ['engine.silosAtOnce=1,2'] })).toContain('is the same experiment as');
     expect(await messageOf({ vary: ['rounds=1,2', 'rounds=3'] })).toContain('rounds is varied twice');
-    expect(await messageOf({})).toContain('Nothing varies');
     expect(await messageOf({ target: 'quickstrat', seeds: '1,2' })).toContain('There is no preset');
   });
 });

@@ -128,9 +128,6 @@ function axesOf(
   for (const [i, { path }] of vary.entries()) {
     if (vary.findIndex((other) => other.path === path) < i) problems.push(`--vary: ${path} is varied twice.`);
   }
-  if (problems.length === 0 && vary.length === 0 && seeds.length < 2) {
-    problems.push('Nothing varies. Give --vary path=a,b,c (several times for a grid), or several --seeds.');
-  }
   if (problems.length > 0) throw new SpecError(problems.join('\n'), { path: '--vary' });
   return { vary, seeds };
 }

@@ -8,7 +8,7 @@ import { modelOfServer, type ModelSpec, playedStrategies, type Spec, syntheticIm
 export function cellWork(spec: Spec): number {
   const { local, server, silos, strategies, rounds } = spec;
   const played = playedStrategies(spec);
-  const atSilos = imagesOf(spec) * local.epochs * weightOf(spec.model);
+  const atSilos = imagesOf(spec) * local.epochs * weightOf(spec.model) * stepCost(spec);
   const images = syntheticImageCount(server, silos.length);
   const atServer = strategies.includes('align') ? images * server.epochs * weightOf(modelOfServer(spec)) : 0;
   return rounds * (played.length * atSilos + atServer) + OVERHEAD;
@@ -27,6 +27,19 @@ const BYTES_PER_CELL = 1.5 * 2 ** 30;
 
 /** Start and evaluation: what even the smallest run costs. A run of 10,000 images and 100,000 parameters is 1e9 an epoch. */
 const OVERHEAD = 1e9;
+
+/** A step of a silo beside a plain one, measured at batches of 128 (docs/benchmarks.md). */
+function stepCost({ privacy }: Spec): number {
+  const form = 'lipschitzForm' in privacy ? privacy.lipschitzForm : null;
+  return (form === null ? 1 : FORM_COST[form]) * (privacy.mechanism === 'dp-sgd' ? 1.4 : 1);
+}
+
+const FORM_COST = {
+  'paper-penalty': 2,
+  'jacobian-spectral': 4.4,
+  'jacobian-frobenius': 2.9,
+  'spectral-normalisation': 1.2,
+} as const;
 
 /** Known sets have 60,000 training images; an own folder is taken for one of that size. */
 function imagesOf({ data: { source, partition } }: Spec): number {

@@ -21,33 +21,14 @@ export function curvesSection(groups: readonly RunGroup[]): Section | null {
   return { id: 'curves', title: 'What the settings do', blocks: [{ kind: 'text', text }, ...blocks] };
 }
 
-// --- internal ---
-
-const HEADINGS: ReadonlyMap<string, string> = new Map([
-  ['privacy.epsilon', 'Privacy and utility'],
-  ['server.images', 'Synthetic images'],
-  ['privacy.lipschitzWeight', 'Lipschitz penalty'],
-  ['model.latent', 'Latent size'],
-]);
-
-/** Closer than this part of their range, numbers on a scale would run into each other. */
-const MIN_GAP = 0.07;
-
-interface Member {
+/** Runs of one experiment, and the value in it of the setting that is looked at. */
+export interface Member {
   readonly group: RunGroup;
   readonly value: number;
 }
 
-function numericSettings(groups: readonly RunGroup[]): readonly string[] {
-  const varied = differingSettings(groups.map(({ spec }) => experimentOf(spec)));
-  const numeric = varied.filter(({ values }) => values.some((value) => typeof value === 'number'));
-  const paths = numeric.map(({ path }) => path);
-  const known = [...HEADINGS.keys()].filter((path) => paths.includes(path));
-  return [...known, ...paths.filter((path) => !HEADINGS.has(path))];
-}
-
-/** Groups that differ in the setting only, together; those in which nothing varies are left out. */
-function families(groups: readonly RunGroup[], path: string): readonly (readonly Member[])[] {
+/** Groups that differ in the setting `path` only, by ascending value; those in which nothing varies are left out. */
+export function settingFamilies(groups: readonly RunGroup[], path: string): readonly (readonly Member[])[] {
   const found = new Map<string, Member[]>();
   for (const group of groups) {
     const { [path]: value, ...others } = Object.fromEntries<Leaf>(leavesOf(experimentOf(group.spec)));
@@ -60,8 +41,28 @@ function families(groups: readonly RunGroup[], path: string): readonly (readonly
     .map((members) => members.sort((a, b) => a.value - b.value));
 }
 
+// --- internal ---
+
+const HEADINGS: ReadonlyMap<string, string> = new Map([
+  ['privacy.epsilon', 'Privacy and utility'],
+  ['server.images', 'Synthetic images'],
+  ['privacy.lipschitzWeight', 'Lipschitz penalty'],
+  ['model.latent', 'Latent size'],
+]);
+
+/** Closer than this part of their range, numbers on a scale would run into each other. */
+const MIN_GAP = 0.07;
+
+function numericSettings(groups: readonly RunGroup[]): readonly string[] {
+  const varied = differingSettings(groups.map(({ spec }) => experimentOf(spec)));
+  const numeric = varied.filter(({ values }) => values.some((value) => typeof value === 'number'));
+  const paths = numeric.map(({ path }) => path);
+  const known = [...HEADINGS.keys()].filter((path) => paths.includes(path));
+  return [...known, ...paths.filter((path) => !HEADINGS.has(path))];
+}
+
 function curveBlock(groups: readonly RunGroup[], path: string): readonly Block[] {
-  const all = families(groups, path);
+  const all = settingFamilies(groups, path);
   if (all.length === 0) return [];
   const names = familyNames(all, path);
   const figures = labelsIn(all.flat().map(({ group }) => group))

@@ -5,6 +5,7 @@ import { curvesSection } from './curves-section.ts';
 import { dataSection } from './data-section.ts';
 import { latentSection } from './latent-section.ts';
 import { lossesSection } from './losses-section.ts';
+import { outliersSection } from './outliers-section.ts';
 import { paperSection } from './paper-section.ts';
 import { picturesSection } from './pictures-section.ts';
 import { privacySection } from './privacy-section.ts';
@@ -36,6 +37,7 @@ export async function reportOf({ runs, unfinished, title, version }: ReportOptio
     curvesSection(groups),
     latentSection(groups),
     await picturesSection(groups),
+    outliersSection(groups),
     privacySection(groups),
     lossesSection(groups),
     costsSection(groups),

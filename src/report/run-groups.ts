@@ -52,10 +52,10 @@ export function groupRuns(runs: readonly RunRecord[]): GroupedRuns {
   };
 }
 
-/** A spec without what decides no number of a strategy: name, seed, pictures, controls, threads; and other strategies. */
+/** A spec without what decides no number of a strategy: name, seed, pictures, controls, outliers, threads; and other strategies. */
 export function experimentOf(spec: Spec): unknown {
   const { name: _name, seed: _seed, strategies, evaluation, engine, ...rest } = spec;
-  const { controls: _controls, gridImages: _pictures, ...judged } = evaluation;
+  const { controls: _controls, gridImages: _pictures, outliers: _outliers, ...judged } = evaluation;
   const { silosAtOnce: _threads, ...computed } = engine;
   // Where strategies share a privacy budget, each changes the others.
   return { ...rest, evaluation: judged, engine: computed, ...('epsilon' in spec.privacy && { strategies }) };

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { AlignError, StateError } from '../errors.ts';
 import { type Codes, codesFile, readCodes } from '../experiments/codes.ts';
+import { type OutlierFile, outlierFilePath, readOutliers } from '../experiments/outlier-file.ts';
 import { parseSpec } from '../experiments/parse-spec.ts';
 import { runLayout } from '../experiments/run-layout.ts';
 import type { Spec } from '../experiments/spec.ts';
@@ -25,6 +26,8 @@ export interface RunRecord {
   readonly losses: readonly EpochLoss[];
   /** By strategy, where the run wrote them. */
   readonly codes: readonly Codes[];
+  /** What became of foreign images; null where nobody looked. */
+  readonly outliers: OutlierFile | null;
   /** Names of PNG files in `images/`, sorted. */
   readonly pictures: readonly string[];
 }
@@ -56,6 +59,7 @@ export async function readRun(root: string): Promise<RunRecord | null> {
     codes: (await Promise.all(spec.strategies.map((name) => readCodes(codesFile(root, name))))).filter(
       (codes) => codes !== null,
     ),
+    outliers: existsSync(outlierFilePath(root)) ? await readOutliers(outlierFilePath(root)) : null,
     pictures: await picturesOf(root),
   };
 }
