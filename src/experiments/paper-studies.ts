@@ -131,9 +131,9 @@ const SIZES: Readonly<Record<PaperScale, Size>> = {
   quick: {
     set: [
       ...['data.partition.perClass=500', 'rounds=2', 'local.epochs=5', 'server.images=500', 'server.epochs=10'],
-      ...['evaluation.probeSplits=1', 'evaluation.gridImages=32'],
+      ...['local.batchSize=64', 'server.batchSize=64', 'evaluation.probeSplits=1', 'evaluation.gridImages=32'],
     ],
-    privateSet: ['local.epochs=10'],
+    privateSet: ['local.epochs=10', 'local.batchSize=256'],
     images: [100, 200, 300, 400, 600, 700, 800, 900, 1000],
     seeds: { comparison: '1', curve: '1' },
   },
