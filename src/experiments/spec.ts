@@ -137,6 +137,35 @@ export const specSchema = z
           .max(1024)
           .default(64)
           .describe('Images in each picture of samples; 0 for no pictures.'),
+        generation: z
+          .strictObject({
+            images: z
+              .int()
+              .min(10)
+              .max(100_000)
+              .default(2000)
+              .describe(
+                'Synthetic images, drawn from the prior of the global model, and as many real ones of the test set. Scores of ' +
+                  'other counts must not be compared. The paper: 2000.',
+              ),
+            extractor: z
+              .string()
+              .min(1)
+              .max(4096)
+              .nullable()
+              .default(null)
+              .describe(
+                'Path of an ONNX file whose features images are compared by, such as Inception pool3 (docs/generation.md tells ' +
+                  'how to make it); null for a small classifier that is trained on the training images of the data set.',
+              ),
+            every: z
+              .enum(['round', 'end'])
+              .default('end')
+              .describe('`round`: after each round; `end`: after the last one.'),
+          })
+          .nullable()
+          .default(null)
+          .describe('FID, KID, precision, recall, density and coverage of synthetic images; null for none.'),
       })
       .prefault({})
       .describe('How the global model is judged.'),
