@@ -9,12 +9,14 @@ export type { BoundRun, Buffers, ModelProgram, Program } from './engine/program.
 export type { ArrayFunction } from './engine/trace.ts';
 export * from './errors.ts';
 export { type DecoderContract, inspectDecoder } from './exchange/inspect.ts';
+export { type LipschitzCertificate, lipschitzCertificate } from './exchange/lipschitz-certificate.ts';
 export { probeDecoder } from './exchange/probe.ts';
 export { type SealRequest, seal } from './exchange/gate.ts';
 export { type DpSgdPrivacy, type NoPrivacy, NO_PRIVACY, type PrivacyStatement } from './exchange/privacy-statement.ts';
 export type { Release } from './exchange/release.ts';
 export type { Task } from './exchange/task.ts';
 export type { Upload } from './exchange/upload.ts';
+export { verifyClaims } from './exchange/verify-claims.ts';
 export type { WeightsUpdate } from './exchange/weights-update.ts';
 export type { DataAccess } from './experiments/materials.ts';
 export { readEvents } from './experiments/event-log.ts';
@@ -41,8 +43,16 @@ export { exportDecoder } from './models/decoder-export.ts';
 export type { ImageShape } from './models/image-shape.ts';
 export { cnnFeatures, type CnnFeatureExtractor, type CnnFeatureOptions } from './evaluation/cnn-features.ts';
 export type { FeatureExtractor } from './evaluation/feature-extractor.ts';
-export { type GenerationOptions, type GenerationReport, judgeGeneration } from './evaluation/generation.ts';
+export {
+  createGenerationJudge,
+  type GenerationJudge,
+  type GenerationOptions,
+  type GenerationReport,
+  judgeGeneration,
+} from './evaluation/generation.ts';
+export { localLipschitz, type LocalLipschitz, type LocalLipschitzOptions } from './evaluation/local-lipschitz.ts';
 export { onnxFeatures, type OnnxFeatureExtractor, type OnnxFeatureOptions } from './evaluation/onnx-features.ts';
+export { createPriorSampler, type PriorSampler } from './evaluation/prior-samples.ts';
 export { evaluateOutliers, type OutlierOptions } from './experiments/outlier-evaluation.ts';
 export { type OutlierFile, readOutliers } from './experiments/outlier-file.ts';
 export { runSweep, type SweepEvent, type SweepOptions } from './experiments/sweep.ts';

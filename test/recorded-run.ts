@@ -92,4 +92,5 @@ const METRICS: Metrics = {
   probePaperSplit: null,
   probeFullTest: { accuracy: SPREAD, f1Weighted: SPREAD, splits: 5, unconverged: 0, recallPerClass: [0.75] },
   reconstructionMse: 0.05,
+  generation: null,
 };

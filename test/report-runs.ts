@@ -42,6 +42,22 @@ export function smallSpec(changes: Partial<SpecInput> = {}): Spec {
   });
 }
 
+/** Generation scores with this FID. */
+export function generationScores(fid: number): NonNullable<Metrics['generation']> {
+  return {
+    extractor: 'made-up extractor',
+    extractorAccuracy: 0.9,
+    images: { real: 50, synthetic: 50 },
+    fid,
+    kid: { mean: 0.01, sd: 0.001 },
+    precision: 0.8,
+    recall: 0.7,
+    density: 0.9,
+    coverage: 0.6,
+    neighbours: 5,
+  };
+}
+
 /** The statement of a silo that was trained by DP-SGD. */
 export function dpStatement(epsilon: number, guarantee: 'epsilon-delta' | 'none' = 'epsilon-delta'): DpSgdPrivacy {
   const isOpen = guarantee === 'none';
@@ -124,6 +140,7 @@ function metricsOf(accuracy: number, wish: RunWish): Metrics {
     probePaperSplit: probe,
     probeFullTest: { ...probe, recallPerClass: [accuracy] },
     reconstructionMse: 0.05,
+    generation: null,
     ...wish.extraMetrics,
   };
 }

@@ -76,6 +76,16 @@ describe('a run that cannot be', () => {
     expect(stderr).toContain('no-data, which is no folder');
   });
 
+  test('because the feature extractor is not there, before there is a folder: exit code 1', async () => {
+    const missing = join(folder, "it's: not [here].onnx"); // of which nothing may be read as YAML
+    for (const command of [['run'], ['sweep', '--seeds', '1,2']]) {
+      const { code, stderr } = await said(...command, 'quickstart', '--fid-extractor', missing, ...out('extractor'));
+      expect(code).toBe(1);
+      expect(stderr).toContain(`There is no file at ${missing} to serve`);
+    }
+    expect(existsSync(join(folder, 'extractor'))).toBe(false);
+  });
+
   test('is told as JSON too where JSON is asked for', async () => {
     const { code, stdout, stderr } = await said('run', 'quickstrat', '--json', ...out('json'));
     expect(code).toBe(2);

@@ -18,6 +18,7 @@ import { addPrivacyCommands } from './privacy.ts';
 import { repeatable } from './repeatable.ts';
 import { addReportCommand } from './report.ts';
 import { type RunFlags, runCommand } from './run.ts';
+import { FID_EXTRACTOR_HELP } from './spec-argument.ts';
 import { addSweepCommand } from './sweep.ts';
 
 /** Runs one command line and returns the exit code: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C. */
@@ -54,6 +55,7 @@ function commands(console: Console, setExitCode: (code: number) => void): Comman
     .option('--seed <n>', 'root of all randomness; short for --set seed=n')
     .option('--out <dir>', 'run folder (default: runs/<name>-seed<seed>)')
     .option('--data <dir>', 'where MNIST and Fashion-MNIST lie (else ALIGN_FL_DATA, the cache, a download)')
+    .option('--fid-extractor <file>', FID_EXTRACTOR_HELP)
     .option('--resume <dir>', 'go on with the run in this folder, with its own spec')
     .option('--json', 'print the summary as JSON')
     .action((target: string | undefined, flags: RunFlags) => runCommand(target, flags, console));

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { generationScores } from '../../test/report-runs.ts';
 import { NO_PRIVACY } from '../exchange/privacy-statement.ts';
 import { loadSpec } from '../experiments/load-spec.ts';
 import { type Metrics, paperOfSummary, type SiloSummary, type Summary } from '../experiments/summary.ts';
@@ -8,7 +9,7 @@ const HASH = 'ab'.repeat(32);
 const spread = { mean: 0.75, sd: 0.012 };
 const probe = { accuracy: spread, f1Weighted: { mean: 0.5, sd: 0.02 }, splits: 5, unconverged: 0 };
 const full = { ...probe, recallPerClass: [0.75] };
-const metrics: Metrics = { probePaperSplit: probe, probeFullTest: full, reconstructionMse: 0.04 };
+const metrics: Metrics = { probePaperSplit: probe, probeFullTest: full, reconstructionMse: 0.04, generation: null };
 const silo = (name: string): SiloSummary => ({
   name,
   examples: 100,
@@ -19,7 +20,7 @@ const silo = (name: string): SiloSummary => ({
   privacyText: NO_PRIVACY.text,
   privacy: NO_PRIVACY,
   uploadBytes: { perRound: [1000], total: 1000 },
-  decoders: [{ round: 1, sha256: HASH, bytes: 1000 }],
+  decoders: [{ round: 1, sha256: HASH, bytes: 1000, certificate: null, localLipschitz: null }],
 });
 
 async function summaryWith(change: Partial<Summary> = {}, final = metrics, silos = [silo('a'), silo('b')]) {
@@ -58,12 +59,22 @@ test('the results stand beside those of the paper, with what is the run\u2019s o
   expect(resultsText(await summaryWith({ paper: null }))).not.toMatch(/^Paper: /m);
 });
 
+test('FIDs have a column where there are any, with the extractor they rest on', async () => {
+  const judged: Metrics = { ...metrics, generation: generationScores(12.345) };
+  const text = resultsText(await summaryWith({ controls: [{ name: 'pca-2', metrics }] }, judged));
+  expect(text).toMatch(/^representation .*MSE +FID +paper acc/m);
+  expect(text).toMatch(/^ALIGN-FL .* 0\.0400 +12\.35 +74\.25 %/m);
+  expect(text).toMatch(/^FID: 50 images of the prior beside 50 real ones, by made-up extractor;/m);
+  expect(resultsText(await summaryWith())).not.toContain('FID');
+});
+
 test('a single split has no deviation, and what there is none of is left empty', async () => {
   const once = { accuracy: { mean: 0.9, sd: null }, f1Weighted: { mean: 0.8, sd: null }, splits: 1, unconverged: 0 };
   const raw: Metrics = {
     probePaperSplit: null,
     probeFullTest: { ...once, recallPerClass: [null] },
     reconstructionMse: null,
+    generation: null,
   };
   const text = resultsText(await summaryWith({ controls: [{ name: 'raw-pixels', metrics: raw }] }));
   expect(text).toMatch(/^raw-pixels +90\.0 % +80\.0 %[^±%\d]*$/m);

@@ -13,19 +13,23 @@ export function resultsText(summary: Summary): string {
     const numbers = paper?.[strategy as 'align' | 'fedavg'];
     return paper ? [paperText(numbers?.accuracy), paperText(numbers?.f1Weighted)] : [];
   };
+  const generation = summary.strategies.flatMap(({ final }) => final.generation ?? [])[0] ?? null;
+  const hasFid = generation !== null;
   const rows = [
     ...summary.strategies.map(({ strategy, final }) => [
       strategyLabel(strategy),
-      ...scores(final),
+      ...scores(final, hasFid),
       ...beside(strategy),
     ]),
-    ...summary.controls.map(({ name, metrics }) => [name, ...scores(metrics)]),
+    ...summary.controls.map(({ name, metrics }) => [name, ...scores(metrics, hasFid)]),
   ];
   const columns = [
     { header: 'representation', align: 'left' as const },
-    ...['accuracy', 'F1', 'acc. split', 'F1 split', 'MSE', ...(paper ? ['paper acc.', 'paper F1'] : [])].map(
-      (header) => ({ header, align: 'right' as const }),
-    ),
+    ...[
+      ...['accuracy', 'F1', 'acc. split', 'F1 split', 'MSE'],
+      ...(hasFid ? ['FID'] : []),
+      ...(paper ? ['paper acc.', 'paper F1'] : []),
+    ].map((header) => ({ header, align: 'right' as const })),
   ];
   const main = summary.strategies[0];
   const uploads = main?.silos.reduce((sum, { uploadBytes }) => sum + uploadBytes.total, 0) ?? 0;
@@ -35,6 +39,7 @@ export function resultsText(summary: Summary): string {
     `Probe: logistic regression on the global encoder's codes of ${summary.dataSet.test} held-out real images, mean ± deviation over`,
     "random splits (no ± for a single one); 'split' is the paper's: a fifth of these images. MSE: of reconstructions, a pixel.",
     ...(summary.controls.length > 0 ? ['The last rows are controls that nobody trained, probed alike.'] : []),
+    ...(generation ? [fidText(generation)] : []),
     ...unconvergedText(summary),
     ...(paper ? [`Paper: ${paper.source}. Rounds and images per silo are this run's own.`] : []),
     `Left the silos under ${main?.strategy}: ${formatBytes(uploads)} in all. Time: ${times(summary)}.`,
@@ -44,7 +49,7 @@ export function resultsText(summary: Summary): string {
 
 // --- internal ---
 
-function scores(metrics: Metrics): (string | null)[] {
+function scores(metrics: Metrics, hasFid: boolean): (string | null)[] {
   const { probeFullTest: full, probePaperSplit: split, reconstructionMse: mse } = metrics;
   const percent = ({ mean, sd }: { mean: number; sd: number | null }) => formatPercent(mean, { std: sd });
   return [
@@ -53,7 +58,15 @@ function scores(metrics: Metrics): (string | null)[] {
     split ? percent(split.accuracy) : null,
     split ? percent(split.f1Weighted) : null,
     mse === null ? null : mse.toFixed(4),
+    ...(hasFid ? [metrics.generation?.fid.toFixed(2) ?? null] : []),
   ];
+}
+
+function fidText({ extractor, images }: NonNullable<Metrics['generation']>): string {
+  return (
+    `FID: ${images.synthetic} images of the prior beside ${images.real} real ones, by ${extractor}; not to be compared with ` +
+    'FIDs of another extractor, or of other counts.'
+  );
 }
 
 /** A line where scores stand on fits that did not get to their optimum. */

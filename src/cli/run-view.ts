@@ -91,11 +91,12 @@ function lastingLine(event: RunEvent, progress: Progress, nowMs: number): string
     case 'outliers-started':
       return `Judging what became of the foreign images of ${event.silo}`;
     case 'round-finished': {
-      const { accuracy } = event.metrics.probeFullTest;
+      const { probeFullTest, generation } = event.metrics;
+      const fid = generation === null ? '' : `FID ${generation.fid.toFixed(2)}, `;
       const left = secondsLeft(progress, nowMs);
       return (
-        `${strategyLabel(event.strategy)} round ${event.round}/${progress.rounds}: probe ${formatPercent(accuracy.mean)}, ` +
-        `${formatSeconds(event.seconds)}${left === null || shareDone(progress) === 1 ? '' : `, about ${formatSeconds(left)} left`}`
+        `${strategyLabel(event.strategy)} round ${event.round}/${progress.rounds}: probe ${formatPercent(probeFullTest.accuracy.mean)}, ` +
+        `${fid}${formatSeconds(event.seconds)}${left === null || shareDone(progress) === 1 ? '' : `, about ${formatSeconds(left)} left`}`
       );
     }
     default:

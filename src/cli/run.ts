@@ -66,6 +66,7 @@ async function folderFor(target: string | undefined, flags: RunFlags): Promise<R
       target && 'a preset',
       flags.set.length > 0 && '--set',
       flags.seed && '--seed',
+      flags.fidExtractor && '--fid-extractor',
       flags.out && '--out',
     ];
     const unwanted = others.filter(Boolean);

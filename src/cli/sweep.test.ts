@@ -51,6 +51,12 @@ test('the table has a row a combination, strategies as mean ± deviation, and ga
     accuracyPaperSplit: null,
     f1Weighted: null,
     reconstructionMse: null,
+    fid: name === 'align' && sd !== null ? { mean: 20, sd: 1.5, count: 2 } : null,
+    kid: null,
+    precision: null,
+    recall: null,
+    density: null,
+    coverage: null,
   });
   const text = sweepText({
     vary: [{ path: 'model.latent', values: ['2', '16', '32'] }],
@@ -65,10 +71,10 @@ test('the table has a row a combination, strategies as mean ± deviation, and ga
     ],
   });
   expect(text.split('\n')).toEqual([
-    'latent  seeds      ALIGN-FL  each silo alone',
-    '──────  ─────  ────────────  ───────────────',
-    '     2      2  75.0 ± 1.0 %     40.0 ± 2.0 %',
-    '    16      1        90.0 %                –',
-    '    32      0             –                –',
+    'latent  seeds      ALIGN-FL  each silo alone  FID ALIGN-FL',
+    '──────  ─────  ────────────  ───────────────  ────────────',
+    '     2      2  75.0 ± 1.0 %     40.0 ± 2.0 %  20.00 ± 1.50',
+    '    16      1        90.0 %                –             –',
+    '    32      0             –                –             –',
   ]);
 });

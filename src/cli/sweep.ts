@@ -2,6 +2,7 @@
 
 import type { Command } from 'commander';
 import { AbortedError, SpecError } from '../errors.ts';
+import { requireExtractor } from '../experiments/generation-scorer.ts';
 import { defaultSweepFolder, runSweep, sweepStates } from '../experiments/sweep.ts';
 import type { SweepReport, SweepRow } from '../experiments/sweep-file.ts';
 import { labelsOf, planSweep, type SweepPlan } from '../experiments/sweep-plan.ts';
@@ -13,6 +14,7 @@ import type { Console } from './console.ts';
 import { onInterrupt } from './interrupt.ts';
 import { numberArgument, WHOLE } from './number-argument.ts';
 import { repeatable } from './repeatable.ts';
+import { FID_EXTRACTOR_HELP, settingsOf } from './spec-argument.ts';
 import { createSweepView } from './sweep-view.ts';
 
 /** Adds `sweep` to `program`. It exits with 1 where a run failed. */
@@ -34,6 +36,7 @@ export function addSweepCommand(program: Command, console: Console, setExitCode:
     .option('--out <dir>', 'folder of the sweep (default: runs/<name>-sweep-<fields>)')
     .option('--jobs <n>', 'runs at a time (default: one a core, as far as memory goes)')
     .option('--data <dir>', 'where MNIST and Fashion-MNIST lie (else ALIGN_FL_DATA, the cache, a download)')
+    .option('--fid-extractor <file>', FID_EXTRACTOR_HELP)
     .option('--dry-run', 'list the runs and do nothing')
     .option('--json', 'print sweep.json')
     .addHelpText('after', HELP)
@@ -46,15 +49,18 @@ export function addSweepCommand(program: Command, console: Console, setExitCode:
 export function sweepText({ vary, table }: Pick<SweepReport, 'vary' | 'table'>): string {
   const labels = labelsOf(vary);
   const strategies = [...new Set(table.flatMap((row) => row.strategies.map(({ strategy }) => strategy)))];
+  const judged = strategies.filter((strategy) => table.some((row) => fidText(row, strategy) !== null));
   const columns = [
     ...vary.map(({ path }) => labels[path] ?? path),
     'seeds',
     ...strategies.map((strategy) => ({ header: strategyLabel(strategy), align: 'right' as const })),
+    ...judged.map((strategy) => ({ header: `FID ${strategyLabel(strategy)}`, align: 'right' as const })),
   ];
   const rows = table.map((row) => [
     ...vary.map(({ path }) => row.values[path] ?? null),
     row.seeds.length,
     ...strategies.map((strategy) => accuracyText(row, strategy)),
+    ...judged.map((strategy) => fidText(row, strategy)),
   ]);
   return textTable(columns, rows);
 }
@@ -68,6 +74,7 @@ interface SweepFlags {
   readonly out?: string;
   readonly jobs?: string;
   readonly data?: string;
+  readonly fidExtractor?: string;
   readonly dryRun?: boolean;
   readonly json?: boolean;
 }
@@ -88,12 +95,13 @@ async function sweepCommand(target: string | undefined, flags: SweepFlags, conso
     });
   }
   const jobs = flags.jobs === undefined ? undefined : numberArgument('--jobs', flags.jobs, WHOLE);
-  const plan = await planSweep({ target, set: flags.set, vary: flags.vary, seeds: flags.seeds });
+  const plan = await planSweep({ target, set: settingsOf(flags), vary: flags.vary, seeds: flags.seeds });
   if (plan.vary.length === 0 && plan.seeds.length < 2) {
     throw new SpecError('Nothing varies. Give --vary path=a,b,c (several times for a grid), or several --seeds.', {
       path: '--vary',
     });
   }
+  for (const { spec } of plan.cells) requireExtractor(spec); // before there is a folder
   if (flags.dryRun) {
     console.print(await dryText(plan, flags));
     return 0;
@@ -151,10 +159,16 @@ async function dryText(plan: SweepPlan, { out, json }: SweepFlags): Promise<stri
 
 function asText(report: SweepReport, folder: string): string {
   const failed = report.cells.filter(({ state }) => state === 'failed');
+  const hasFid = report.table.some((row) => row.strategies.some(({ fid }) => fid !== null));
   return [
     sweepText(report),
     '',
     'Probe: logistic regression on codes of held-out real images, all of them; mean ± deviation over seeds (no ± for one).',
+    ...(hasFid
+      ? [
+          'FID: images of the prior beside real ones; other scores are in sweep.json, extractors in summary.json of the runs.',
+        ]
+      : []),
     ...(failed.length === 0 ? [] : [`${failed.length} of ${report.cells.length} runs failed:`]),
     ...failed.map(({ name, error }) => `  ${name}: ${error}`),
     `Folder: ${folder} (sweep.json, and a run folder for each)`,
@@ -164,4 +178,10 @@ function asText(report: SweepReport, folder: string): string {
 function accuracyText(row: SweepRow, strategy: string): string | null {
   const spread = row.strategies.find((one) => one.strategy === strategy)?.accuracy;
   return spread ? formatPercent(spread.mean, { std: spread.sd }) : null;
+}
+
+function fidText(row: SweepRow, strategy: string): string | null {
+  const spread = row.strategies.find((one) => one.strategy === strategy)?.fid;
+  if (!spread) return null;
+  return `${spread.mean.toFixed(2)}${spread.sd === null ? '' : ` ± ${spread.sd.toFixed(2)}`}`;
 }

@@ -24,8 +24,13 @@ export function dataPlaces({ dataDir, env, homeDir }: Surroundings): readonly Da
   const places: DataPlace[] = [];
   if (isGiven(dataDir)) places.push({ kind: 'option', dir: dataDir });
   if (isGiven(env.ALIGN_FL_DATA)) places.push({ kind: 'environment', dir: env.ALIGN_FL_DATA });
+  return [...places, { kind: 'cache', dir: cacheFolder({ env, homeDir }, 'data') }];
+}
+
+/** The folder `name` within the user's cache of this program, where what can be made again is kept for all runs. */
+export function cacheFolder({ env, homeDir }: Pick<Surroundings, 'env' | 'homeDir'>, name: string): string {
   const cacheHome = isGiven(env.XDG_CACHE_HOME) ? env.XDG_CACHE_HOME : join(homeDir, '.cache');
-  return [...places, { kind: 'cache', dir: join(cacheHome, 'align-fl', 'data') }];
+  return join(cacheHome, 'align-fl', name);
 }
 
 /**

@@ -55,7 +55,7 @@ export async function cnnFeatures(options: CnnFeatureOptions): Promise<CnnFeatur
   const path = cacheFolder === undefined ? null : join(cacheFolder, `cnn-${identity.slice(0, 24)}.safetensors`);
   const cached = path === null ? null : await readCached(path, { identity, classifier });
   const values = cached ?? (await train(classifier, options));
-  if (path !== null && cached === null) await writeFileAtomic(path, encoded(values, { identity, classifier }));
+  if (path !== null && cached === null) await writeCached(path, encoded(values, { identity, classifier }));
   const eye = await eyeOf(engine, classifier, values);
   const head = await compiled(engine, classifier, values, {
     label: 'feature classifier',
@@ -184,6 +184,13 @@ function pixelsOf(set: ImageSet, most = Number.POSITIVE_INFINITY): Float32Array 
   const out = new Float32Array(count * examples.size);
   examples.read(rows, out);
   return out;
+}
+
+/** Where the folder cannot be written, the next call trains again. */
+async function writeCached(path: string, bytes: Uint8Array): Promise<void> {
+  await writeFileAtomic(path, bytes).catch((cause: unknown) => {
+    if (!(cause instanceof StateError)) throw cause;
+  });
 }
 
 interface Cached {

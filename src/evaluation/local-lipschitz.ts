@@ -43,7 +43,7 @@ export interface LocalLipschitzOptions {
  */
 export async function localLipschitz(options: LocalLipschitzOptions): Promise<LocalLipschitz> {
   const { engine, onnx, latent, shape, key, draws = 256, signal } = options;
-  const rows = options.batch ?? ROWS;
+  const rows = options.batch ?? Math.min(MAX_ROWS, 2 * latent); // one run for all directions at a code
   const sides = [shape.channels, shape.height, shape.width];
   const decoder = await engine.openModel(onnx, {
     label: 'decoder',
@@ -75,8 +75,8 @@ export async function localLipschitz(options: LocalLipschitzOptions): Promise<Lo
 /** Half the distance of a central difference: 1e-4 of rounding, and little of the curvature. */
 const HALF_STEP = 1e-2;
 
-/** Images decoded at once where the file leaves it open. */
-const ROWS = 64;
+/** Most images decoded at once where the file leaves it open. */
+const MAX_ROWS = 64;
 
 type Decode = (codes: Float32Array) => Promise<Float32Array>;
 

@@ -120,7 +120,12 @@ function portsOf(bytes: Uint8Array, options: OnnxFeatureOptions): Ports {
       refuse(path, `its input has ${axis} ${declared}, but ${given} was asked for`);
     }
     return (
-      declared ?? given ?? refuse(path, `its input ${written(sides)} leaves the ${axis} open; give inputShape.${axis}`)
+      declared ??
+      given ??
+      refuse(
+        path,
+        `its input ${written(sides)} leaves the ${axis} open; export it with a fixed one, or give inputShape.${axis}`,
+      )
     );
   };
   const taken = { channels: side(c, 'channels'), height: side(h, 'height'), width: side(w, 'width') };

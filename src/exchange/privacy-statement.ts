@@ -19,6 +19,20 @@ const noPrivacySchema = z.strictObject({
   text: z.string().min(1).describe('For people: shown wherever the release is.'),
 });
 
+/** A `LipschitzCertificate` in a file. */
+export const certificateSchema = z.strictObject({
+  bound: z.number().min(0).describe('Upper bound of the Lipschitz constant, everywhere.'),
+  perLayer: z
+    .array(
+      z.strictObject({
+        layer: z.string().min(1).max(1024).describe('Name of its weight in the file.'),
+        norm: z.number().min(0).describe('Upper bound of its operator norm.'),
+      }),
+    )
+    .max(2048)
+    .describe('Layers with weights, in order.'),
+});
+
 const lipschitzControlSchema = z.strictObject({
   form: z.enum(LIPSCHITZ_FORMS).describe('How the decoder was kept flat.'),
   weight: z.number().min(0).nullable().describe('Weight of the penalty in the loss; null where there is none.'),
@@ -33,19 +47,7 @@ const lipschitzControlSchema = z.strictObject({
     .enum(['posterior', 'prior'])
     .nullable()
     .describe('Between which codes slopes were looked at; null where no slope was.'),
-  certificate: z
-    .strictObject({
-      bound: z.number().min(0).describe('Upper bound of the Lipschitz constant, everywhere.'),
-      perLayer: z
-        .array(
-          z.strictObject({
-            layer: z.string().min(1).max(1024).describe('Name of its weight in the file.'),
-            norm: z.number().min(0).describe('Upper bound of its operator norm.'),
-          }),
-        )
-        .max(2048)
-        .describe('Layers with weights, in order.'),
-    })
+  certificate: certificateSchema
     .nullable()
     .describe(
       'What the weights prove, computed again by whoever receives them; null where no file was sealed, or no bound.',

@@ -15,11 +15,12 @@ const record = (round: number): RoundRecord => ({
     probePaperSplit: null,
     probeFullTest: { accuracy: SPREAD, f1Weighted: SPREAD, splits: 1, unconverged: 0, recallPerClass: [0.5, null] },
     reconstructionMse: 0.25,
+    generation: null,
   },
   seconds: { silos: 1, server: 2, evaluation: 3, total: 6 },
   uploads: [
-    { silo: 'north', bytes: 100, sha256: 'ab', privacy: NO_PRIVACY },
-    { silo: 'east', bytes: 100, sha256: null, privacy: NO_PRIVACY },
+    { silo: 'north', bytes: 100, sha256: 'ab', privacy: NO_PRIVACY, localLipschitz: null },
+    { silo: 'east', bytes: 100, sha256: null, privacy: NO_PRIVACY, localLipschitz: null },
   ],
 });
 

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { StateError } from '../errors.ts';
 import { privacyStatementSchema } from '../exchange/privacy-statement.ts';
 import { readJson, writeJsonAtomic } from '../storage/atomic-file.ts';
-import { metricsSchema, perSiloSchema } from './summary.ts';
+import { metricsSchema, perSiloSchema, slopeSchema } from './summary.ts';
 
 const seconds = z.number().min(0);
 
@@ -22,6 +22,8 @@ const roundSchema = z.strictObject({
       bytes: z.int().min(0),
       sha256: z.string().nullable(),
       privacy: privacyStatementSchema,
+      /** Of a decoder. */
+      localLipschitz: slopeSchema.nullable(),
     }),
   ),
 });

@@ -18,6 +18,7 @@ export interface Dealt {
  */
 export function refuseUnfit(spec: Spec, { dataSet, silos }: Dealt): void {
   refuseFewTestImages(spec, dataSet);
+  refuseMoreThanTestImages(spec, dataSet);
   refuseSmallSilos(spec, silos);
   refuseHugePool(spec, pixelCount(dataSet.train.shape));
 }
@@ -37,6 +38,16 @@ function refuseFewTestImages({ data: { source } }: Spec, { name, classNames, tes
     'classes, and it is scored on the rest.';
   if ('test' in source) throw new SpecError(`data.source.test: ${message} Raise it.`, { path: 'data.source.test' });
   throw new DataError(`${message} Add some, or take another data set.`, { images: count, needed });
+}
+
+function refuseMoreThanTestImages({ evaluation: { generation } }: Spec, { name, test }: DataSet): void {
+  const count = test.labels.length;
+  if (generation === null || generation.images <= count) return;
+  throw new SpecError(
+    `evaluation.generation.images: ${generation.images} synthetic images are compared with as many real ones, but ${name} ` +
+      `has ${count} test images. Lower evaluation.generation.images to ${count} or less.`,
+    { path: 'evaluation.generation.images', images: generation.images, test: count },
+  );
 }
 
 function refuseSmallSilos({ local: { batchSize } }: Spec, silos: Dealt['silos']): void {

@@ -5,20 +5,20 @@ import type { Judgement } from '../evaluation/global-evaluator.ts';
 import type { ProbeReport, ProbeResult } from '../evaluation/probe.ts';
 import type { Metrics } from './summary.ts';
 
-export function metricsOf({ probe, reconstruction }: Judgement): Metrics {
-  return { ...probeMetrics(probe), reconstructionMse: reconstruction.perPixel };
+export function metricsOf({ probe, reconstruction }: Judgement, generation: Metrics['generation']): Metrics {
+  return { ...probeMetrics(probe), reconstructionMse: reconstruction.perPixel, generation };
 }
 
 export function controlMetrics({ name, probe }: Control): { name: string; metrics: Metrics } {
   return {
     name: name.replaceAll(' ', '-').toLowerCase(),
-    metrics: { ...probeMetrics(probe), reconstructionMse: null },
+    metrics: { ...probeMetrics(probe), reconstructionMse: null, generation: null },
   };
 }
 
 // --- internal ---
 
-function probeMetrics({ paper, all }: ProbeReport): Omit<Metrics, 'reconstructionMse'> {
+function probeMetrics({ paper, all }: ProbeReport): Pick<Metrics, 'probePaperSplit' | 'probeFullTest'> {
   return {
     probePaperSplit: paper && scores(paper),
     probeFullTest: { ...scores(all), recallPerClass: [...all.recallPerClass] },

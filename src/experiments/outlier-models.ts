@@ -4,9 +4,10 @@ import type { numpy as np } from '@jax-js/jax';
 import { join } from 'node:path';
 import { float32 } from '../engine/array-spec.ts';
 import type { Engine } from '../engine/engine.ts';
-import { type Key, normals } from '../engine/keys.ts';
+import type { Key } from '../engine/keys.ts';
 import { StateError } from '../errors.ts';
 import { type BatchRun, inBatches } from '../evaluation/feature-extractor.ts';
+import { createPriorSampler } from '../evaluation/prior-samples.ts';
 import type { ImageShape } from '../models/image-shape.ts';
 import { type Parameters, sigmoid } from '../models/layers.ts';
 import { type Vae, vaeOf } from '../models/vae.ts';
@@ -55,15 +56,14 @@ export async function modelsOfRun({ engine, folder, strategy, silo, shape }: Mod
 /** Compiles an autoencoder with these parameters. */
 export async function openAutoencoder(engine: Engine, vae: Vae, parameters: NamedArrays): Promise<Autoencoder> {
   const named = Object.fromEntries(Object.entries(parameters).map(([name, value]) => [`parameters.${name}`, value]));
-  const specs = { parameters: vae.parameters };
-  const coder = await engine.compile('reconstruction', reconstruction(vae), { ...specs, x: float32(ROWS, vae.pixels) });
-  const decoder = await engine.compile('synthesis', synthesis(vae), { ...specs, z: float32(ROWS, vae.latent) });
-  const part = (inputs: number, run: BatchRun['run']): BatchRun => ({ rows: ROWS, inputs, outputs: vae.pixels, run });
-  const all = part(vae.pixels, (x, value) => coder.bind({ ...named, x }, { value })());
-  const half = part(vae.latent, (z, value) => decoder.bind({ ...named, z }, { value })());
+  const specs = { parameters: vae.parameters, x: float32(ROWS, vae.pixels) };
+  const coder = await engine.compile('reconstruction', reconstruction(vae), specs);
+  const sample = await createPriorSampler(engine, vae, ROWS);
+  const { pixels } = vae;
+  const run: BatchRun['run'] = (x, value) => coder.bind({ ...named, x }, { value })();
   return {
-    reconstruct: (images) => inBatches(all, images),
-    dream: (count, key) => inBatches(half, normals(key, count * vae.latent)),
+    reconstruct: (images) => inBatches({ rows: ROWS, inputs: pixels, outputs: pixels, run }, images),
+    dream: (count, key) => sample(parameters, { count, key }),
   };
 }
 
@@ -89,8 +89,4 @@ function reconstruction(vae: Vae) {
     logVariance.dispose();
     return sigmoid(vae.decode(parameters, mean)); // [B, D]
   };
-}
-
-function synthesis(vae: Vae) {
-  return ({ parameters, z }: { parameters: Parameters; z: np.Array }) => sigmoid(vae.decode(parameters, z)); // [B, D]
 }

@@ -10,6 +10,7 @@ import { createGlobalEvaluator, type GlobalEvaluator } from '../evaluation/globa
 import { vaeOf } from '../models/vae.ts';
 import { stateFileOf } from '../silo/silo-config.ts';
 import { loadState } from '../training/state-file.ts';
+import type { GenerationScorer } from './generation-scorer.ts';
 import { meanMetrics } from './mean-metrics.ts';
 import { metricsOf } from './metrics.ts';
 import { modelOfSilo, type Spec } from './spec.ts';
@@ -34,12 +35,14 @@ export interface OwnModelsOptions {
   readonly classes: number;
   /** That of the global evaluator: then all models are scored on the same splits. */
   readonly key: Key;
+  readonly generation: GenerationScorer;
   /** Folder of a silo's state. */
   readonly stateDir: (silo: string) => string;
 }
 
 /** A judge of the silos in `stateDir`; silos of one architecture share a compiled model. */
-export function createOwnModels({ engine, spec, test, classes, key, stateDir }: OwnModelsOptions): OwnModels {
+export function createOwnModels(options: OwnModelsOptions): OwnModels {
+  const { engine, spec, test, classes, key, generation, stateDir } = options;
   const evaluators = new Map<string, Promise<GlobalEvaluator>>();
   const evaluatorOf = (silo: Spec['silos'][number]): Promise<GlobalEvaluator> => {
     const architecture = modelOfSilo(spec, silo);
@@ -59,7 +62,14 @@ export function createOwnModels({ engine, spec, test, classes, key, stateDir }: 
         const state = await loadState(file);
         if (!state?.finished || state.round !== round) throw notThere(file, round);
         const evaluator = await evaluatorOf(silo);
-        perSilo.push({ silo: silo.name, metrics: metricsOf(await evaluator.judge(state.parameters)) });
+        const vae = vaeOf(modelOfSilo(spec, silo), test.shape);
+        const scores = await generation.score({
+          round,
+          vae,
+          parameters: state.parameters,
+          name: `local-only/${silo.name}`,
+        });
+        perSilo.push({ silo: silo.name, metrics: metricsOf(await evaluator.judge(state.parameters), scores) });
       }
       return { metrics: meanMetrics(perSilo.map(({ metrics }) => metrics)), perSilo };
     },

@@ -1,12 +1,10 @@
 // Pictures of a run: grids of what each silo's decoder dreams, and of what the global model has learnt to dream.
 
-import type { numpy as np } from '@jax-js/jax';
-import { float32 } from '../engine/array-spec.ts';
 import type { Engine } from '../engine/engine.ts';
-import { childKey, type Key, normals } from '../engine/keys.ts';
+import { childKey, type Key } from '../engine/keys.ts';
 import { imageGridPng } from '../evaluation/image-grid.ts';
+import { createPriorSampler } from '../evaluation/prior-samples.ts';
 import { type ImageShape, pixelCount } from '../models/image-shape.ts';
-import { type Parameters, sigmoid } from '../models/layers.ts';
 import type { Vae } from '../models/vae.ts';
 import type { Pool } from '../server/pool.ts';
 import { writeFileAtomic } from '../storage/atomic-file.ts';
@@ -40,13 +38,8 @@ export async function savePictures(options: {
   const count = folder.spec.evaluation.gridImages;
   if (count === 0) return;
   const parameters = await globalParameters(folder, strategy);
-  const decode = ({ parameters, z }: { parameters: Parameters; z: np.Array }) => sigmoid(vae.decode(parameters, z));
-  const specs = { parameters: vae.parameters, z: float32(count, vae.latent) };
-  const program = await engine.compile('global samples', decode, specs);
-  const images = new Float32Array(count * vae.pixels);
-  const named = Object.fromEntries(Object.entries(parameters).map(([name, v]) => [`parameters.${name}`, v]));
-  const z = normals(childKey(key, strategy), count * vae.latent);
-  await program.bind({ ...named, z }, { value: images })();
+  const sample = await createPriorSampler(engine, vae, count);
+  const images = await sample(parameters, { count, key: childKey(key, strategy) });
   await writeFileAtomic(folder.layout.image(`global-${strategy}`), grid(images, shape));
 }
 

@@ -4,10 +4,14 @@ import { performance } from 'node:perf_hooks';
 import type { GlobalEvaluator } from '../evaluation/global-evaluator.ts';
 import { AbortedError, ShapeError } from '../errors.ts';
 import { playRound } from '../federation/round.ts';
+import type { Upload } from '../exchange/upload.ts';
 import type { StrategyName } from '../federation/strategy.ts';
+import type { Vae } from '../models/vae.ts';
 import type { NamedArrays } from '../training/parameter-slots.ts';
 import { writeFileAtomic } from '../storage/atomic-file.ts';
 import { codesFile, saveRoundCodes } from './codes.ts';
+import type { DecoderSlopes } from './decoder-slopes.ts';
+import type { GenerationScorer } from './generation-scorer.ts';
 import { type Journal, type RoundRecord, saveJournal, withRound } from './journal.ts';
 import { metricsOf } from './metrics.ts';
 import type { RunEvent } from './run-events.ts';
@@ -18,6 +22,11 @@ export interface StrategyRun extends OpenStrategy {
   readonly rounds: number;
   readonly atOnce: number;
   readonly evaluator: GlobalEvaluator;
+  readonly generation: GenerationScorer;
+  /** The global model. */
+  readonly vae: Vae;
+  /** How steep each decoder is that left a silo, by silo. */
+  readonly slopesOf: (round: number, uploads: readonly Upload[]) => Promise<DecoderSlopes>;
   readonly layout: RunLayout;
   readonly journalFile: string;
   readonly emit: (event: RunEvent) => void;
@@ -73,6 +82,7 @@ async function playAndJudge(run: StrategyRun, round: number): Promise<readonly P
     await writeFileAtomic(layout.decoder(round, upload.silo), upload.decoder.onnx);
   }
   const scores = global === null ? await ownScores(run, round) : await globalScores(run, round, global);
+  const slopes = await run.slopesOf(round, uploads);
   const endedAt = performance.now();
   const record: RoundRecord = {
     round,
@@ -83,7 +93,7 @@ async function playAndJudge(run: StrategyRun, round: number): Promise<readonly P
       evaluation: (endedAt - serverDoneAt) / 1000,
       total: (endedAt - startedAt) / 1000,
     },
-    uploads: run.whatLeft(round, uploads),
+    uploads: run.whatLeft(round, uploads).map((left) => ({ ...left, localLipschitz: slopes[left.silo] ?? null })),
   };
   const own = { name: strategy.name, record };
   return global === null || run.ownModels === null ? [own] : [own, await besides(run, record)];
@@ -106,10 +116,11 @@ async function besides(run: StrategyRun, { round, uploads }: RoundRecord): Promi
 type Scores = Pick<RoundRecord, 'metrics' | 'perSilo'>;
 
 async function globalScores(run: StrategyRun, round: number, global: NamedArrays): Promise<Scores> {
-  const { strategy, evaluator, layout } = run;
+  const { strategy, evaluator, generation, vae, layout } = run;
   const judgement = await evaluator.judge(global);
   await saveRoundCodes(codesFile(layout.root, strategy.name), { strategy: strategy.name, round }, judgement.test);
-  return { metrics: metricsOf(judgement) };
+  const scores = await generation.score({ round, vae, parameters: global, name: strategy.name });
+  return { metrics: metricsOf(judgement, scores) };
 }
 
 async function ownScores({ ownModels, strategy }: StrategyRun, round: number): Promise<Scores> {

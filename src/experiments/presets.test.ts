@@ -46,7 +46,9 @@ describe('presets', () => {
       },
       server: { model: null, epochs: 20, batchSize: 128, images: 5000, imagesPer: 'silo' },
       strategies: ['align', 'fedavg'],
+      evaluation: { generation: { images: 2000, extractor: null, every: 'round' } },
     });
+    expect(specOf('quickstart').evaluation.generation).toBeNull(); // its extractor would take a while
   });
 
   it('its variants differ in what their names say, and in nothing else', () => {

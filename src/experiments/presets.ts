@@ -115,6 +115,7 @@ function paper(name: string, { source = 'mnist', latent = 2, imagesPer = 'silo' 
     server: { epochs: 20, batchSize: 128, optimizer: ADAM, images: 5000, imagesPer },
     strategies: ['align', 'fedavg'],
     privacy: { mechanism: 'none' },
+    evaluation: { generation: { images: 2000, every: 'round' } },
   };
 }
 

@@ -12,6 +12,7 @@ import { AbortedError, DeviceError } from '../errors.ts';
 import { probeControls } from '../evaluation/controls.ts';
 import { createGlobalEvaluator, type GlobalEvaluator } from '../evaluation/global-evaluator.ts';
 import { openSiloThreads } from '../federation/thread-port.ts';
+import type { Upload } from '../exchange/upload.ts';
 import { initialParameters } from '../models/initialise.ts';
 import { type Vae, vaeOf } from '../models/vae.ts';
 import { stateFileOf } from '../silo/silo-config.ts';
@@ -19,7 +20,9 @@ import { requireWholePlan } from '../silo/whole-plan.ts';
 import { writeJsonAtomic } from '../storage/atomic-file.ts';
 import { isThere } from '../storage/presence.ts';
 import { contentHash } from '../storage/content-hash.ts';
+import { decoderSlopes } from './decoder-slopes.ts';
 import { openEventLog } from './event-log.ts';
+import { type GenerationScorer, openGenerationScorer } from './generation-scorer.ts';
 import { type Journal, type Origin, openJournal, saveJournal } from './journal.ts';
 import { globalStateFile, saveGlobalModel } from './global-model.ts';
 import { type DataAccess, gatherMaterials, type Materials } from './materials.ts';
@@ -100,12 +103,15 @@ async function play(options: Play): Promise<Summary> {
 
   const atOnce = Math.min(spec.engine.silosAtOnce ?? availableParallelism(), spec.silos.length);
   const threads = openSiloThreads({ engine: { executor: engine.executor, device, threads: 1 } }, atOnce);
+  let generation: GenerationScorer | null = null;
   try {
     announce(options, materials, engine);
+    generation = await openGenerationScorer({ ...options, spec, dataSet: materials.dataSet, engine, root });
     const asked = spec.strategies.map((name) => siloConfigs(name, { folder, materials }));
     const hasBegun = asked.flat().some((config) => isThere(stateFileOf(config)));
     for (const config of hasBegun ? [] : (asked[0] ?? [])) await requireWholePlan(config, spec.name);
-    const vae = vaeOf(modelOfServer(spec), materials.dataSet.test.shape);
+    const { shape } = materials.dataSet.test;
+    const vae = vaeOf(modelOfServer(spec), shape);
     const evaluator = await createGlobalEvaluator({
       engine,
       vae,
@@ -116,12 +122,15 @@ async function play(options: Play): Promise<Summary> {
     });
     journal = await judgeControls({ ...options, journal, journalFile, materials, evaluator, vae, root });
     for (const name of playedStrategies(spec)) {
-      const opened = await openStrategy(name, { folder, engine, vae, materials, root, emit, port: threads.port });
-      const run = { ...opened, rounds: spec.rounds, atOnce, evaluator, layout, journalFile, emit, signal };
+      const { port } = threads;
+      const opened = await openStrategy(name, { folder, engine, vae, materials, generation, root, emit, port });
+      const slopesOf = (round: number, uploads: readonly Upload[]) =>
+        decoderSlopes({ engine, uploads, round, shape, key: childKey(root, 'slopes'), signal });
+      const judges = { evaluator, generation, vae, slopesOf };
+      const run = { ...opened, ...judges, rounds: spec.rounds, atOnce, layout, journalFile, emit, signal };
       journal = await playStrategy(run, journal);
       if (signal.aborted) throw new AbortedError('Stopped.');
       if (name === 'local-only') continue; // there is no global model
-      const { shape } = materials.dataSet.test;
       // All others make their encoder from real images: only ALIGN-FL's global model learnt from synthetic ones alone.
       if (name === 'align') await saveGlobalModel({ strategy: name, folder, vae, shape });
       await savePictures({ strategy: name, folder, engine, vae, shape, key: childKey(root, 'pictures') });
@@ -140,6 +149,7 @@ async function play(options: Play): Promise<Summary> {
     return summary;
   } finally {
     await threads.close();
+    await generation?.close();
     await engine.close();
   }
 }

@@ -4,6 +4,7 @@
 import { z } from 'zod';
 import { STRATEGY_NAMES } from '../federation/strategy.ts';
 import { partitionSchema, sourceSchema } from './data-spec.ts';
+import { evaluationSchema } from './evaluation-spec.ts';
 import { privacySchema } from './privacy-spec.ts';
 import { count, MAX_SILOS } from './spec-numbers.ts';
 import { modelSchema, type optimizerSchema, type scheduleSchema, trainingFields } from './training-spec.ts';
@@ -122,39 +123,7 @@ export const specSchema = z
       .prefault({})
       .describe('What `fedprox` among the strategies does; means nothing without it.'),
     privacy: privacySchema,
-    evaluation: z
-      .strictObject({
-        probeSplits: count(100)
-          .default(5)
-          .describe('Random splits of the test images that the probe is averaged over.'),
-        controls: z
-          .boolean()
-          .default(true)
-          .describe('Whether the probe is also run on raw pixels, principal components and an untrained encoder.'),
-        gridImages: z
-          .int()
-          .min(0)
-          .max(1024)
-          .default(64)
-          .describe('Images in each picture of samples; 0 for no pictures.'),
-        outliers: z
-          .strictObject({
-            synthetic: z
-              .int()
-              .min(2)
-              .max(100_000)
-              .default(5000)
-              .describe('Synthetic images of each decoder to look at; the paper draws 5,000 from a silo.'),
-          })
-          .nullable()
-          .default(null)
-          .describe(
-            'What became of foreign images (data.foreign), judged when the run is over, as by `align-fl outliers`; null for ' +
-              'not at all.',
-          ),
-      })
-      .prefault({})
-      .describe('How the global model is judged.'),
+    evaluation: evaluationSchema,
     engine: z
       .strictObject({
         executor: z

@@ -6,6 +6,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { temporaryFolder } from '../../test/small-silos.ts';
 import { SpecError } from '../errors.ts';
 import { meanMetrics } from './mean-metrics.ts';
+import type { Metrics } from './summary.ts';
 import { parseSpec } from './parse-spec.ts';
 import { openRunFolder } from './run-folder.ts';
 import { runExperiment } from './run.ts';
@@ -120,7 +121,22 @@ describe('strategies of a spec', () => {
 
 describe('the mean of metrics', () => {
   const spread = (mean: number) => ({ mean, sd: mean / 8 });
-  const metrics = (mean: number, recall: number | null) => ({
+  const generation = (fid: number, recall: number | null): Metrics['generation'] =>
+    recall === null
+      ? null
+      : {
+          extractor: 'an extractor',
+          extractorAccuracy: null,
+          images: { real: 10, synthetic: 10 },
+          fid,
+          kid: { mean: fid, sd: 0 },
+          precision: 1,
+          recall: 1,
+          density: 1,
+          coverage: 1,
+          neighbours: 5,
+        };
+  const metrics = (mean: number, recall: number | null): Metrics => ({
     probePaperSplit: null,
     probeFullTest: {
       accuracy: spread(mean),
@@ -130,6 +146,7 @@ describe('the mean of metrics', () => {
       recallPerClass: [recall],
     },
     reconstructionMse: mean,
+    generation: generation(mean, recall),
   });
 
   test('by hand: means of scores, sums of fits, null where one has none', () => {
@@ -143,7 +160,9 @@ describe('the mean of metrics', () => {
         recallPerClass: [null],
       },
       reconstructionMse: 0.75,
+      generation: null,
     });
     expect(meanMetrics([metrics(0.25, 1)])).toEqual(metrics(0.25, 1));
+    expect(meanMetrics([metrics(0.25, 1), metrics(0.75, 1)]).generation).toEqual(generation(0.5, 1));
   });
 });

@@ -22,6 +22,7 @@ import { hasLedger } from '../privacy/ledger-file.ts';
 import { createGlobalVae } from '../server/global-vae.ts';
 import type { Pool } from '../server/pool.ts';
 import type { SiloConfig } from '../silo/silo-config.ts';
+import type { GenerationScorer } from './generation-scorer.ts';
 import { globalStateFile } from './global-model.ts';
 import type { RoundRecord } from './journal.ts';
 import { ledgerDirOf } from './ledger-places.ts';
@@ -51,6 +52,7 @@ export interface StrategyParts {
   /** The server's model. */
   readonly vae: Vae;
   readonly materials: Materials;
+  readonly generation: GenerationScorer;
   /** Root of the run. */
   readonly root: Key;
   readonly emit: (event: RunEvent) => void;
@@ -100,7 +102,7 @@ export function siloConfigs(
 
 /** What leaves a silo that keeps everything. */
 export function nothing({ silo, privacy }: Pick<Upload, 'silo' | 'privacy'>): RoundRecord['uploads'][number] {
-  return { silo, bytes: 0, sha256: null, privacy };
+  return { silo, bytes: 0, sha256: null, privacy, localLipschitz: null };
 }
 
 // --- internal ---
@@ -167,13 +169,14 @@ function portToAll({ folder, materials, emit, port }: StrategyParts): SiloPort {
   );
 }
 
-function ownModelsOf(name: StrategyName, { folder, engine, materials, root }: StrategyParts): OwnModels {
+function ownModelsOf(name: StrategyName, { folder, engine, materials, generation, root }: StrategyParts): OwnModels {
   return createOwnModels({
     engine,
     spec: folder.spec,
     test: materials.dataSet.test,
     classes: materials.classes,
     key: childKey(root, 'evaluation'),
+    generation,
     stateDir: (silo) => folder.layout.silo(silo, name),
   });
 }
@@ -182,10 +185,10 @@ function recordOf(upload: Upload): RoundRecord['uploads'][number] {
   const { silo, privacy } = upload;
   if (upload.kind === 'decoder') {
     const { sizeBytes: bytes, sha256 } = upload.decoder;
-    return { silo, bytes, sha256, privacy };
+    return { silo, bytes, sha256, privacy, localLipschitz: null };
   }
   const bytes = Object.values(upload.weights).reduce((sum, values) => sum + values.byteLength, 0);
-  return { silo, bytes, sha256: null, privacy };
+  return { silo, bytes, sha256: null, privacy, localLipschitz: null };
 }
 
 /** Centralised, the images themselves leave, once. */
@@ -195,6 +198,7 @@ function allImages(round: number, { materials }: StrategyParts): RoundRecord['up
     bytes: round === 1 ? set.images.byteLength : 0,
     sha256: null,
     privacy: NO_PRIVACY,
+    localLipschitz: null,
   }));
 }
 

@@ -20,6 +20,7 @@ const METRICS: Metrics = {
   probePaperSplit: null,
   probeFullTest: { accuracy: spread, f1Weighted: spread, splits: 1, unconverged: 0, recallPerClass: [1] },
   reconstructionMse: 0.1,
+  generation: null,
 };
 
 /** A statement that can be told from others. */
@@ -33,6 +34,7 @@ const record = (round: number, sha256: string | null, claims: readonly string[])
     bytes: 10 * round,
     sha256,
     privacy: claim(claims[i] as string),
+    localLipschitz: sha256 === null ? null : { draws: 64, largest: round, mean: 0.5 },
   })),
 });
 
@@ -71,8 +73,8 @@ test('what a silo claims is its last statement under any strategy, as all of the
     ]);
   }
   expect(strategies[0]?.silos[0]?.decoders).toMatchObject([
-    { round: 1, bytes: 10 },
-    { round: 2, bytes: 20 },
+    { round: 1, bytes: 10, localLipschitz: { draws: 64, largest: 1, mean: 0.5 }, certificate: null },
+    { round: 2, bytes: 20, localLipschitz: { draws: 64, largest: 2, mean: 0.5 } },
   ]);
   expect(strategies[1]?.silos[0]).toMatchObject({ decoders: [], uploadBytes: { total: 30 } });
 });

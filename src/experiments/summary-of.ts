@@ -5,7 +5,7 @@ import { availableParallelism } from 'node:os';
 import { relative } from 'node:path';
 import { imageSetHash } from '../data/image-set.ts';
 import type { Engine } from '../engine/engine.ts';
-import type { PrivacyStatement } from '../exchange/privacy-statement.ts';
+import { lipschitzClaimOf, type PrivacyStatement } from '../exchange/privacy-statement.ts';
 import { contentHash } from '../storage/content-hash.ts';
 import type { Journal, RoundRecord } from './journal.ts';
 import type { Materials } from './materials.ts';
@@ -74,7 +74,7 @@ async function strategySummary(strategy: StrategyName, parts: SummaryParts): Pro
     final: last.metrics,
     silos: parts.materials.manifest.silos.map(({ name, examples, classes }) => {
       const uploads = records.flatMap(({ round, uploads: all }) =>
-        all.filter(({ silo }) => silo === name).map(({ bytes, sha256: hash }) => ({ round, bytes, sha256: hash })),
+        all.filter(({ silo }) => silo === name).map((upload) => ({ round, ...upload })),
       );
       const privacy = lastStatement(name, parts);
       return {
@@ -90,8 +90,10 @@ async function strategySummary(strategy: StrategyName, parts: SummaryParts): Pro
           perRound: uploads.map(({ bytes }) => bytes),
           total: uploads.reduce((sum, { bytes }) => sum + bytes, 0),
         },
-        decoders: uploads.flatMap(({ round, bytes, sha256: hash }) =>
-          hash === null ? [] : [{ round, sha256: hash, bytes }],
+        decoders: uploads.flatMap(({ round, bytes, sha256: hash, privacy: own, localLipschitz }) =>
+          hash === null
+            ? []
+            : [{ round, sha256: hash, bytes, certificate: lipschitzClaimOf(own)?.certificate ?? null, localLipschitz }],
         ),
       };
     }),

@@ -20,6 +20,18 @@ const metrics: Metrics = {
   },
   probeFullTest: { accuracy: spread, f1Weighted: spread, splits: 5, unconverged: 1, recallPerClass: [0.5, null, 1] },
   reconstructionMse: 0.04,
+  generation: {
+    extractor: 'cnn trained on mnist training images',
+    extractorAccuracy: 0.99,
+    images: { real: 2000, synthetic: 2000 },
+    fid: 12.5,
+    kid: { mean: -0.001, sd: 0.002 },
+    precision: 0.9,
+    recall: 0.25,
+    density: 1.1,
+    coverage: 0.5,
+    neighbours: 5,
+  },
 };
 const summary: Summary = {
   format: 'align-fl/summary@1',
@@ -48,14 +60,24 @@ const summary: Summary = {
           privacyText: NO_PRIVACY.text,
           privacy: NO_PRIVACY,
           uploadBytes: { perRound: [2_270_000], total: 2_270_000 },
-          decoders: [{ round: 1, sha256: HASH, bytes: 2_270_000 }],
+          decoders: [
+            {
+              round: 1,
+              sha256: HASH,
+              bytes: 2_270_000,
+              certificate: null,
+              localLipschitz: { draws: 64, largest: 30.5, mean: 12 },
+            },
+          ],
         },
       ],
       globalSha256: HASH,
       secondsPerStage: { silos: 40, server: 15, evaluation: 5.5, total: 60.5 },
     },
   ],
-  controls: [{ name: 'pca-2', metrics: { ...metrics, probePaperSplit: null, reconstructionMse: null } }],
+  controls: [
+    { name: 'pca-2', metrics: { ...metrics, probePaperSplit: null, reconstructionMse: null, generation: null } },
+  ],
   paper: paperOfSummary(preset('paper-mnist')),
 };
 

@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import { StateError } from '../errors.ts';
-import { privacyStatementSchema } from '../exchange/privacy-statement.ts';
+import { certificateSchema, privacyStatementSchema } from '../exchange/privacy-statement.ts';
 import { readJson, writeJsonAtomic } from '../storage/atomic-file.ts';
 import { type PaperMethod, paperNumbersFor } from './paper-numbers.ts';
 import type { Spec } from './spec.ts';
@@ -25,6 +25,39 @@ const probeFields = {
 };
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
+/** How good images of a model's prior are beside real ones. Only scores of one extractor and equal counts compare. */
+const generationSchema = z.strictObject({
+  extractor: z.string().min(1).describe('What looked at the images: only scores of the same one can be compared.'),
+  extractorAccuracy: fraction
+    .nullable()
+    .describe('Share of the test images that it classifies right; null for one from a file.'),
+  images: z
+    .strictObject({
+      real: amount.describe('Of the test set.'),
+      synthetic: amount.describe("Of the model's prior."),
+    })
+    .describe('Images that were compared: only scores of equal counts can be compared.'),
+  fid: z.number().min(0).describe('Frechet distance of their features, from 0; biased upwards.'),
+  kid: z
+    .strictObject({
+      mean: z.number().describe('Mean over random subsets; may be below 0.'),
+      sd: z.number().min(0).nullable().describe('Sample standard deviation over the subsets.'),
+    })
+    .describe('Kernel distance of their features, unbiased.'),
+  precision: fraction.describe('Share of the synthetic images that lie among real ones.'),
+  recall: fraction.describe('Share of the real images that lie among synthetic ones.'),
+  density: z.number().min(0).describe('How deep synthetic images lie among real ones; about 1 for real images.'),
+  coverage: fraction.describe('Share of the real images that have a synthetic one nearby.'),
+  neighbours: z.int().min(1).describe('Nearest neighbours that the last four go by.'),
+});
+
+/** Slopes of a decoder that were measured at draws from the prior. */
+export const slopeSchema = z.strictObject({
+  draws: z.int().min(1).describe('Codes z ~ N(0, I) that were looked at.'),
+  largest: z.number().min(0).describe('Largest norm of the Jacobian found: the Lipschitz constant is at least this.'),
+  mean: z.number().min(0).describe('Mean norm of the Jacobian.'),
+});
+
 /** How good a representation is. All scores are fractions, 0 to 1. */
 export const metricsSchema = z.strictObject({
   probePaperSplit: z
@@ -46,6 +79,9 @@ export const metricsSchema = z.strictObject({
     .min(0)
     .nullable()
     .describe('Mean squared error per pixel on the test images, pixels 0 to 1. Null for what does not reconstruct.'),
+  generation: generationSchema
+    .nullable()
+    .describe('How good images of its prior are; null where they were not asked for, and for what makes none.'),
 });
 
 /** Scores of each silo's own model. */
@@ -84,6 +120,14 @@ const siloSchema = z.strictObject({
         round: z.int().min(1).describe('Counts from 1.'),
         sha256: sha256.describe('Of the file in `decoders/round-R/`.'),
         bytes: amount.describe('Its size.'),
+        certificate: certificateSchema
+          .nullable()
+          .describe(
+            'What its weights prove of its Lipschitz constant, from its statement; null where it brought none.',
+          ),
+        localLipschitz: slopeSchema
+          .nullable()
+          .describe('How steep it was found to be, which no certificate may be below; null where nobody looked.'),
       }),
     )
     .describe('Decoders that the silo released; none under a strategy that shares weights.'),
@@ -123,6 +167,11 @@ const strategySchema = z.strictObject({
 const paperMethodSchema = z.strictObject({
   accuracy: fraction.nullable().describe('To compare with `probePaperSplit.accuracy`.'),
   f1Weighted: fraction.nullable().describe('To compare with `probePaperSplit.f1Weighted`.'),
+  fid: z
+    .number()
+    .min(0)
+    .nullable()
+    .describe('By another extractor: to compare with `generation.fid` in order, not in value.'),
 });
 
 /** The whole file. Unknown keys are errors: a new field is a new version or comes with one. */
@@ -171,8 +220,10 @@ export const summarySchema = z.strictObject({
   paper: z
     .strictObject({
       source: z.string().describe('Where the numbers are from.'),
-      align: paperMethodSchema.describe('ALIGN-FL without privacy.'),
-      fedavg: paperMethodSchema.describe('Averaging of whole autoencoders.'),
+      align: paperMethodSchema.nullable().describe('ALIGN-FL under the privacy of the run.'),
+      fedavg: paperMethodSchema
+        .nullable()
+        .describe('Averaging of whole autoencoders; null under privacy, of which the paper reports none.'),
     })
     .nullable()
     .describe("The paper's numbers where the run is comparable, else null."),
@@ -190,10 +241,12 @@ export function paperOfSummary(spec: Spec): Summary['paper'] {
   const numbers = paperNumbersFor(spec);
   if (numbers === null) return null;
   const asFraction = (percent: number | null) => (percent === null ? null : percent / 100);
-  const asFractions = ({ accuracyPercent, f1WeightedPercent }: PaperMethod) => ({
-    accuracy: asFraction(accuracyPercent),
-    f1Weighted: asFraction(f1WeightedPercent),
-  });
+  const asFractions = (method: PaperMethod | null) =>
+    method && {
+      accuracy: asFraction(method.accuracyPercent),
+      f1Weighted: asFraction(method.f1WeightedPercent),
+      fid: method.fid,
+    };
   return { source: numbers.source, align: asFractions(numbers.align), fedavg: asFractions(numbers.fedavg) };
 }
 

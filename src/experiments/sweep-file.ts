@@ -18,6 +18,12 @@ const scoresSchema = z.strictObject({
   accuracyPaperSplit: score.describe("Likewise on the paper's split; null where there are too few test images."),
   f1Weighted: z.number().describe('F1 of the probe on all test images.'),
   reconstructionMse: score.describe('Mean squared error per pixel.'),
+  fid: score.describe('FID after the last round; null where it was not asked for, as the following.'),
+  kid: score.describe('KID.'),
+  precision: score.describe('Precision of synthetic images.'),
+  recall: score.describe('Their recall.'),
+  density: score.describe('Their density.'),
+  coverage: score.describe('Their coverage.'),
 });
 
 const cellSchema = z.strictObject({
@@ -54,6 +60,12 @@ const rowSchema = z.strictObject({
       accuracyPaperSplit: spreadSchema.describe('Of `accuracyPaperSplit`.'),
       f1Weighted: spreadSchema.describe('Of `f1Weighted`.'),
       reconstructionMse: spreadSchema.describe('Of `reconstructionMse`.'),
+      fid: spreadSchema.describe('Of `fid`.'),
+      kid: spreadSchema.describe('Of `kid`.'),
+      precision: spreadSchema.describe('Of `precision`.'),
+      recall: spreadSchema.describe('Of `recall`.'),
+      density: spreadSchema.describe('Of `density`.'),
+      coverage: spreadSchema.describe('Of `coverage`.'),
     }),
   ),
 });

@@ -7,6 +7,12 @@ const scores = (strategy: string, accuracy: number, accuracyPaperSplit: number |
   accuracyPaperSplit,
   f1Weighted: accuracy / 2,
   reconstructionMse: 0.25,
+  fid: 100 * accuracy,
+  kid: null,
+  precision: null,
+  recall: null,
+  density: null,
+  coverage: null,
 });
 
 test('by hand: a row a combination, mean and sample deviation over the seeds that are complete', () => {
@@ -29,6 +35,8 @@ test('by hand: a row a combination, mean and sample deviation over the seeds tha
   expect(align?.accuracyPaperSplit).toEqual({ mean: 0.25, sd: null, count: 1 });
   expect(fedavg?.accuracy).toEqual({ mean: 0.25, sd: 0, count: 2 });
   expect(fedavg?.accuracyPaperSplit).toBeNull();
+  expect(align?.fid).toMatchObject({ mean: 62.5, count: 2 });
+  expect(align?.kid).toBeNull();
   expect(table[1]?.strategies[0]?.accuracy).toEqual({ mean: 1, sd: null, count: 1 });
   expect(table[2]?.strategies).toEqual([]);
 });

@@ -12,6 +12,12 @@ export function scoresOf(summary: Pick<Summary, 'strategies'>): CellScores[] {
     accuracyPaperSplit: final.probePaperSplit?.accuracy.mean ?? null,
     f1Weighted: final.probeFullTest.f1Weighted.mean,
     reconstructionMse: final.reconstructionMse,
+    fid: final.generation?.fid ?? null,
+    kid: final.generation?.kid.mean ?? null,
+    precision: final.generation?.precision ?? null,
+    recall: final.generation?.recall ?? null,
+    density: final.generation?.density ?? null,
+    coverage: final.generation?.coverage ?? null,
   }));
 }
 
@@ -38,6 +44,12 @@ export function sweepTable(cells: readonly Pick<CellReport, 'values' | 'seed' | 
           accuracyPaperSplit: over('accuracyPaperSplit'),
           f1Weighted: over('f1Weighted'),
           reconstructionMse: over('reconstructionMse'),
+          fid: over('fid'),
+          kid: over('kid'),
+          precision: over('precision'),
+          recall: over('recall'),
+          density: over('density'),
+          coverage: over('coverage'),
         };
       }),
     };

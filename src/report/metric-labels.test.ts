@@ -13,7 +13,14 @@ describe('metricValues', () => {
       probePaperSplit: null,
       probeFullTest: { ...probe, recallPerClass: [0.5, null] },
       reconstructionMse: 0.05,
-      fid: 12.5,
+      generation: {
+        extractor: 'cnn',
+        extractorAccuracy: 0.9,
+        images: { real: 10, synthetic: 10 },
+        fid: 12.5,
+        kid: { mean: 0.01, sd: 0.1 },
+        neighbours: 5,
+      },
       outliers: { reproducedShare: { value: 0.2, low: 0.1, high: 0.3 }, nearest: { foreign: 3 } },
       remark: 'text',
     };
@@ -21,7 +28,8 @@ describe('metricValues', () => {
       ['probeFullTest.accuracy', 0.7],
       ['probeFullTest.f1Weighted', 0.6],
       ['reconstructionMse', 0.05],
-      ['fid', 12.5],
+      ['generation.fid', 12.5],
+      ['generation.kid', 0.01],
       ['outliers.reproducedShare', 0.2],
       ['outliers.nearest.foreign', 3],
     ]);
@@ -30,7 +38,7 @@ describe('metricValues', () => {
 
 describe('metricLabels', () => {
   it('puts known metrics first, in their own order, each once', () => {
-    const labels = metricLabels(['novel', 'fid', 'probeFullTest.accuracy', 'fid']);
+    const labels = metricLabels(['novel', 'generation.fid', 'probeFullTest.accuracy', 'generation.fid']);
     expect(labels.map(({ name }) => name)).toEqual(['probe accuracy', 'FID', 'novel']);
   });
 

@@ -13,7 +13,10 @@ export function metricValues(metrics: Metrics): ReadonlyMap<string, number> {
 // --- internal ---
 
 /** How a number was taken, not what it is. */
-const ABOUT_OTHERS: ReadonlySet<string> = new Set(['splits', 'unconverged', 'sd', 'low', 'high', 'count', 'samples']);
+const ABOUT_OTHERS: ReadonlySet<string> = new Set([
+  ...['splits', 'unconverged', 'sd', 'low', 'high', 'count', 'samples'],
+  ...['images', 'neighbours', 'extractorAccuracy'],
+]);
 
 function numbersBelow(part: object, prefix: string): [string, number][] {
   return Object.entries(part).flatMap(([key, value]: [string, unknown]): [string, number][] => {

@@ -3,6 +3,7 @@
 import type { SiloSummary } from '../experiments/summary.ts';
 import { epsilonWords } from '../privacy/event-words.ts';
 import { strategiesOf, summariesOf } from './group-metrics.ts';
+import { lipschitzTable } from './lipschitz-table.ts';
 import type { Block, Section } from './report-blocks.ts';
 import type { RunGroup } from './run-groups.ts';
 import { leavesOf } from './spec-leaves.ts';
@@ -18,9 +19,11 @@ export function privacySection(groups: readonly RunGroup[]): Section {
       : open === claims.length
         ? 'There is NO privacy guarantee for any silo in these runs.'
         : `There is NO privacy guarantee for ${open} of ${claims.length} silos, each counted in every experiment and strategy; the others have what their rows state.`;
+  const slopes = lipschitzTable(groups);
   const blocks: Block[] = [
     { kind: 'list', items: [{ term: 'In short', text: statement, strong: open > 0 }] },
     { kind: 'table', table: privacyTable(claims) },
+    ...(slopes ? [{ kind: 'table', table: slopes } as const] : []),
     { kind: 'list', items: statementsOf(claims) },
   ];
   return { id: 'privacy', title: 'Privacy', blocks };

@@ -2,6 +2,7 @@
 
 import type { Metrics, Summary } from '../experiments/summary.ts';
 import { controlMetrics, finalMetrics, labelsIn, metricSpread, strategiesOf } from './group-metrics.ts';
+import { formatPercent } from './format.ts';
 import type { Section } from './report-blocks.ts';
 import type { RunGroup } from './run-groups.ts';
 import { strategyLabel } from './strategy-label.ts';
@@ -49,6 +50,7 @@ export function resultsTable(groups: readonly RunGroup[]): Table {
     notes: [
       `Mean ± sample standard deviation over runs that differ in their seed only${single ? '; no ± where there is one run, whose number may lie far from the mean of several' : ''}.`,
       "The probe is a logistic regression on the global encoder's code of real, labelled test images: how far classes can be told apart by straight lines. The paper's split scores a twenty-fifth of them: 400 of MNIST.",
+      ...generationNotes(groups),
       ...(hasControls ? ['Controls are representations that nobody trained, probed alike.'] : []),
     ],
   });
@@ -57,6 +59,24 @@ export function resultsTable(groups: readonly RunGroup[]): Table {
 // --- internal ---
 
 const SHOWN_SEEDS = 6;
+
+/** What looked at the images: more than one where not all FIDs can be compared. */
+function generationNotes(groups: readonly RunGroup[]): readonly string[] {
+  const all = groups.flatMap((group) => strategiesOf(group).flatMap((strategy) => finalMetrics(group, strategy)));
+  const eyes = all.flatMap(({ generation }) => {
+    if (generation === null) return [];
+    const { extractor, extractorAccuracy, images, neighbours } = generation;
+    const worth = extractorAccuracy === null ? '' : `, ${formatPercent(extractorAccuracy)} right on test images`;
+    return [
+      `${extractor}${worth}: ${images.synthetic} synthetic beside ${images.real} real images, ${neighbours} neighbours`,
+    ];
+  });
+  const different = [...new Set(eyes)];
+  if (different.length === 0) return [];
+  return [
+    `FID, KID, precision, recall, density and coverage compare features of images from the prior and of real test images, by ${different.join('; and by ')}. Numbers of different extractors, or of different counts of images, do not compare: not with each other, and not with published ones.`,
+  ];
+}
 
 /** Seeds of the runs whose summary has what is asked for. */
 function seedsWith({ runs }: RunGroup, has: (summary: Summary) => boolean): readonly number[] {

@@ -1,7 +1,7 @@
 // Sections of the report: what they say of given runs, and that they are not there where there is nothing to say.
 
 import { describe, expect, it } from 'vitest';
-import { dpStatement, madeUpRun, type RunWish } from '../../test/report-runs.ts';
+import { dpStatement, generationScores, madeUpRun, type RunWish } from '../../test/report-runs.ts';
 import { curvesSection } from './curves-section.ts';
 import { lossesSection } from './losses-section.ts';
 import { paperTable } from './paper-section.ts';
@@ -49,7 +49,9 @@ describe('resultsTable', () => {
   });
 
   it('has a column for a metric that was never heard of', () => {
-    const table = resultsTable(groupsOf({ extraMetrics: { outliers: { reproducedShare: 0.25 }, fid: 12.345 } }));
+    const table = resultsTable(
+      groupsOf({ extraMetrics: { outliers: { reproducedShare: 0.25 }, generation: generationScores(12.345) } }),
+    );
     const headers = table.columns.map(({ header }) => header);
     expect(headers).toEqual(expect.arrayContaining(['FID', 'outliers: reproduced share']));
     expect(rowsOf(table)[0]?.[headers.indexOf('FID')]).toBe('12.35');
@@ -64,7 +66,11 @@ describe('paperTable', () => {
 
   it('puts ours beside the number it is comparable to, with the difference in points', () => {
     const table = paperTable(
-      groupsOf({ spec: MNIST, accuracies: { align: [0.76], fedavg: [0.4] }, extraMetrics: { fid: 90 } }),
+      groupsOf({
+        spec: MNIST,
+        accuracies: { align: [0.76], fedavg: [0.4] },
+        extraMetrics: { generation: generationScores(90) },
+      }),
     );
     const rows = rowsOf(table as NonNullable<typeof table>).map((row) => row.slice(0, 6));
     expect(rows).toEqual(
@@ -90,11 +96,16 @@ describe('paperTable', () => {
 
 describe('roundsSection', () => {
   it('has a chart for each metric with the numbers behind it', () => {
-    const figures = figuresOf(roundsSection(groupsOf({ extraMetrics: { fid: 3 } })));
+    const figures = figuresOf(roundsSection(groupsOf({ extraMetrics: { generation: generationScores(3) } })));
     expect(figures.map(({ id }) => id)).toEqual([
       'rounds-probefulltest-accuracy',
       'rounds-reconstructionmse',
-      'rounds-fid',
+      'rounds-generation-fid',
+      'rounds-generation-kid',
+      'rounds-generation-precision',
+      'rounds-generation-recall',
+      'rounds-generation-density',
+      'rounds-generation-coverage',
     ]);
     expect(figures[0]?.data && csvTable(figures[0].data)).toBe(
       'series,round,probe accuracy,probe accuracy (sd),runs\r\nALIGN-FL,1,0.5,,1\r\nALIGN-FL,2,0.75,,1\r\n',
