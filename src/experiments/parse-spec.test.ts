@@ -48,7 +48,7 @@ describe('parseSpec', () => {
       strategies: ['align'],
       fedprox: { mu: 0.01 },
       privacy: { mechanism: 'none' },
-      evaluation: { probeSplits: 5, controls: true, gridImages: 64, outliers: null },
+      evaluation: { probeSplits: 5, controls: true, gridImages: 64, generation: null, outliers: null },
       engine: { executor: 'auto', device: 'cpu', silosAtOnce: null, serverThreads: 2 },
     });
   });
