@@ -16,6 +16,7 @@ import { addOutliersCommand } from './outliers.ts';
 import { addPrivacyCommands } from './privacy.ts';
 import { repeatable } from './repeatable.ts';
 import { addReportCommand } from './report.ts';
+import { addForgetCommand } from './forget.ts';
 import { type RunFlags, runCommand } from './run.ts';
 import { addSweepCommand } from './sweep.ts';
 
@@ -81,6 +82,7 @@ function commands(console: Console, setExitCode: (code: number) => void): Comman
   addAuditCommand(program, console, setExitCode);
   addSweepCommand(program, console, setExitCode);
   addOutliersCommand(program, console);
+  addForgetCommand(program, console);
 
   program
     .command('schema')

@@ -24,16 +24,19 @@ export interface PaperNumbers {
 
 /**
  * The paper's numbers where a run is comparable: MNIST, two digits of its own for each of five silos, latent size 2 at
- * the server, no privacy. Rounds and images are the run's own affair. Null for any other experiment: no other numbers
+ * the server, no privacy, and all silos in all rounds. Rounds and images are the run's own affair. Null for any other experiment: no other numbers
  * are known to us.
  */
-export function paperNumbersFor(spec: Pick<Spec, 'data' | 'model' | 'server' | 'privacy'>): PaperNumbers | null {
+export function paperNumbersFor(
+  spec: Pick<Spec, 'data' | 'model' | 'server' | 'privacy' | 'silos'>,
+): PaperNumbers | null {
   const { source, partition } = spec.data;
   const isFivePairs =
     partition.kind === 'class-disjoint' &&
     partition.classes.length === 5 &&
     partition.classes.every((classes) => classes.length === 2);
-  const isComparable = source.kind === 'mnist' && isFivePairs && modelOfServer(spec).latent === 2;
+  const areAlike = spec.silos.every((silo) => silo.privacy === undefined && silo.participation === undefined);
+  const isComparable = source.kind === 'mnist' && isFivePairs && areAlike && modelOfServer(spec).latent === 2;
   return isComparable && spec.privacy.mechanism === 'none' ? MNIST_LATENT_2 : null;
 }
 

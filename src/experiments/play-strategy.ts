@@ -53,13 +53,13 @@ interface Played {
 
 /** The strategy's own record, and that of `local-only` where it is read off the same silos. */
 async function playAndJudge(run: StrategyRun, round: number): Promise<readonly Played[]> {
-  const { strategy, silos, atOnce, layout, emit, signal } = run;
+  const { strategy, atOnce, layout, emit, signal } = run;
   const startedAt = performance.now();
   let silosDoneAt = startedAt;
   const { uploads, global } = await playRound({
     round,
     strategy,
-    silos,
+    silos: run.silosIn(round),
     atOnce,
     signal,
     emit: (event) => {

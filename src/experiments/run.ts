@@ -3,7 +3,6 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { imageSetHash } from '../data/image-set.ts';
 import { type Engine, FALLBACK_NOTICE, openEngine } from '../engine/engine.ts';
@@ -24,13 +23,14 @@ import { type Journal, type Origin, openJournal, saveJournal } from './journal.t
 import { globalStateFile, saveGlobalModel } from './global-model.ts';
 import { type DataAccess, gatherMaterials, type Materials } from './materials.ts';
 import { controlMetrics } from './metrics.ts';
+import { takesPart } from './participation.ts';
 import { savePictures } from './pictures.ts';
 import { playStrategy } from './play-strategy.ts';
 import { privacyWarnings } from './privacy-warnings.ts';
 import { isKept, type RunEvent } from './run-events.ts';
 import { closeRunFolder, type RunFolder } from './run-folder.ts';
 import { modelOfServer, modelOfSilo, playedStrategies, sharesSilos, type Spec, type StrategyName } from './spec.ts';
-import { openStrategy, siloConfigs } from './strategies.ts';
+import { openStrategy, siloConfigs, type StrategyParts } from './strategies.ts';
 import { readSummary, type Summary, writeSummary } from './summary.ts';
 import { summaryOf } from './summary-of.ts';
 import { packageVersion } from './version.ts';
@@ -44,6 +44,8 @@ export interface RunOptions {
   /** Hears what happens; must be quick and must not throw. */
   readonly emit?: (event: RunEvent) => void;
   readonly signal?: AbortSignal;
+  /** A way to reach silos that are not to train in threads of this process; their budgets are not asked beforehand. */
+  readonly port?: StrategyParts['port'];
 }
 
 /**
@@ -52,7 +54,7 @@ export interface RunOptions {
  * whose samples and noise nobody can repeat. Throws AbortedError on abort, PrivacyError over a silo's budget.
  */
 export async function runExperiment(options: RunOptions): Promise<Summary> {
-  const { folder, data = { env: process.env }, emit = () => {}, signal = new AbortController().signal } = options;
+  const { folder, data = { env: process.env }, emit = () => {}, signal = new AbortController().signal, port } = options;
   try {
     if (folder.state === 'complete') return await readSummary(folder.layout.summary);
     const log = openEventLog(folder.layout.events);
@@ -62,7 +64,7 @@ export async function runExperiment(options: RunOptions): Promise<Summary> {
       emit(event);
     };
     try {
-      return await play({ folder, data, emit: record, signal, now, version: packageVersion() });
+      return await play({ folder, data, emit: record, signal, now, port, version: packageVersion() });
     } finally {
       log.close();
     }
@@ -81,6 +83,7 @@ interface Play {
   readonly signal: AbortSignal;
   /** The clock, for time stamps only. */
   readonly now: () => Date;
+  readonly port: StrategyParts['port'] | undefined;
   readonly version: string;
 }
 
@@ -92,7 +95,7 @@ async function play(options: Play): Promise<Summary> {
   const { executor, device } = spec.engine;
   const engine = await openEngine({ executor, device, threads: spec.engine.serverThreads });
   refuseConvolutionsOnWasm(engine, spec);
-  const journalFile = join(layout.root, 'journal.json');
+  const journalFile = layout.journal;
   let journal = await openJournal(journalFile, originOf(options, materials, engine), now());
   await writeJsonAtomic(layout.partition, materials.manifest);
 
@@ -100,9 +103,8 @@ async function play(options: Play): Promise<Summary> {
   const threads = openSiloThreads({ engine: { executor: engine.executor, device, threads: 1 } }, atOnce);
   try {
     announce(options, materials, engine);
-    const asked = spec.strategies.map((name) => siloConfigs(name, { folder, materials }));
-    const hasBegun = asked.flat().some((config) => isThere(stateFileOf(config)));
-    for (const config of hasBegun ? [] : (asked[0] ?? [])) await requireWholePlan(config, spec.name);
+    if (!options.port) await requireWholePlans(folder, materials);
+    const port = options.port ?? threads.port;
     const vae = vaeOf(modelOfServer(spec), materials.dataSet.test.shape);
     const evaluator = await createGlobalEvaluator({
       engine,
@@ -114,7 +116,7 @@ async function play(options: Play): Promise<Summary> {
     });
     journal = await judgeControls({ ...options, journal, journalFile, materials, evaluator, vae, root });
     for (const name of playedStrategies(spec)) {
-      const opened = await openStrategy(name, { folder, engine, vae, materials, root, emit, port: threads.port });
+      const opened = await openStrategy(name, { folder, engine, vae, materials, root, emit, port });
       const run = { ...opened, rounds: spec.rounds, atOnce, evaluator, layout, journalFile, emit, signal };
       journal = await playStrategy(run, journal);
       if (signal.aborted) throw new AbortedError('Stopped.');
@@ -139,6 +141,14 @@ async function play(options: Play): Promise<Summary> {
     await threads.close();
     await engine.close();
   }
+}
+
+/** Asks every silo, whichever strategies it takes part in, whether its budget pays for all of them. */
+async function requireWholePlans(folder: RunFolder, materials: Materials): Promise<void> {
+  const asked = folder.spec.strategies.flatMap((name) => siloConfigs(name, { folder, materials }));
+  if (asked.some((config) => isThere(stateFileOf(config)))) return; // it has begun
+  const silos = new Map(asked.map((config) => [config.name, config]));
+  for (const config of silos.values()) await requireWholePlan(config, folder.spec.name);
 }
 
 /** What the numbers depend on besides the spec. */
@@ -224,7 +234,9 @@ async function stateHash(folder: RunFolder, strategy: StrategyName): Promise<str
   const { spec, layout } = folder;
   const own = (silo: string) => stateFileOf({ stateDir: layout.silo(silo, sharesSilos(spec) ? 'align' : strategy) });
   const files =
-    strategy === 'local-only' ? spec.silos.map(({ name }) => own(name)) : [globalStateFile(folder, strategy)];
+    strategy === 'local-only'
+      ? spec.silos.filter((silo) => takesPart(spec, silo, strategy)).map(({ name }) => own(name))
+      : [globalStateFile(folder, strategy)];
   const hash = createHash('sha256');
   for (const file of files) hash.update(await readFile(file));
   return hash.digest('hex');

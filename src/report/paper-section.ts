@@ -98,7 +98,7 @@ const PAPER_IMAGES = 400;
 
 function isComparable(row: PaperRow, group: RunGroup): boolean {
   const { spec } = group;
-  const withoutPrivacy: Pick<Spec, 'data' | 'model' | 'server' | 'privacy'> = {
+  const withoutPrivacy: Pick<Spec, 'data' | 'model' | 'server' | 'privacy' | 'silos'> = {
     ...spec,
     privacy: { mechanism: 'none' },
   };
