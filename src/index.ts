@@ -13,9 +13,9 @@ export { type LipschitzCertificate, lipschitzCertificate } from './exchange/lips
 export { probeDecoder } from './exchange/probe.ts';
 export { type SealRequest, seal } from './exchange/gate.ts';
 export { type DpSgdPrivacy, type NoPrivacy, NO_PRIVACY, type PrivacyStatement } from './exchange/privacy-statement.ts';
-export type { Release } from './exchange/release.ts';
+export type { ReceivedRelease, Release } from './exchange/release.ts';
 export type { Task } from './exchange/task.ts';
-export type { Upload } from './exchange/upload.ts';
+export type { ReceivedUpload, Upload } from './exchange/upload.ts';
 export { verifyClaims } from './exchange/verify-claims.ts';
 export type { WeightsUpdate } from './exchange/weights-update.ts';
 export type { DataAccess } from './experiments/materials.ts';
@@ -53,6 +53,7 @@ export {
 export { localLipschitz, type LocalLipschitz, type LocalLipschitzOptions } from './evaluation/local-lipschitz.ts';
 export { onnxFeatures, type OnnxFeatureExtractor, type OnnxFeatureOptions } from './evaluation/onnx-features.ts';
 export { createPriorSampler, type PriorSampler } from './evaluation/prior-samples.ts';
+export { type Forgotten, type ForgetOptions, forgetSilo } from './experiments/forget.ts';
 export { evaluateOutliers, type OutlierOptions } from './experiments/outlier-evaluation.ts';
 export { type OutlierFile, readOutliers } from './experiments/outlier-file.ts';
 export { runSweep, type SweepEvent, type SweepOptions } from './experiments/sweep.ts';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll } from 'vitest';
 import { drawDigits } from '../src/data/drawn-digits.ts';
 import { childKey, seedKey } from '../src/engine/keys.ts';
-import type { Upload } from '../src/exchange/upload.ts';
+import type { ReceivedUpload } from '../src/exchange/upload.ts';
 import type { SiloConfig } from '../src/silo/silo-config.ts';
 
 /** The default model of `smallSilo`. */
@@ -46,7 +46,7 @@ export function smallSilo(name: string, folder: string, change: Partial<SiloConf
 }
 
 /** The hash of an uploaded decoder. */
-export function decoderHash(upload: Upload): string {
+export function decoderHash(upload: ReceivedUpload): string {
   if (upload.kind !== 'decoder') throw new Error(`expected a decoder, got ${upload.kind}`);
   return upload.decoder.sha256;
 }

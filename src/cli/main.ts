@@ -17,6 +17,7 @@ import { addPaperCommand } from './paper.ts';
 import { addPrivacyCommands } from './privacy.ts';
 import { repeatable } from './repeatable.ts';
 import { addReportCommand } from './report.ts';
+import { addForgetCommand } from './forget.ts';
 import { type RunFlags, runCommand } from './run.ts';
 import { FID_EXTRACTOR_HELP } from './spec-argument.ts';
 import { addSweepCommand } from './sweep.ts';
@@ -85,6 +86,7 @@ function commands(console: Console, setExitCode: (code: number) => void): Comman
   addPaperCommand(program, console, setExitCode);
   addSweepCommand(program, console, setExitCode);
   addOutliersCommand(program, console);
+  addForgetCommand(program, console);
 
   program
     .command('schema')

@@ -27,6 +27,9 @@ export interface Release {
   readonly privacy: PrivacyStatement;
 }
 
+/** A release as its receiver has it: untrusted until it is inspected. Every release is one; not every one was sealed by us. */
+export type ReceivedRelease = Omit<Release, typeof SEALED>;
+
 // --- internal ---
 
 /** Exists for the compiler alone, and is not exported: an object literal elsewhere can never have it. */

@@ -8,7 +8,8 @@ import { dpSgdEvent } from '../privacy/dp-event.ts';
 import { type DpSgdOptions, type DpSgdPlan, nominalEvent, planDpSgd, whyNoGuarantee } from '../privacy/dp-plan.ts';
 import { type DataAccess, gatherMaterials } from './materials.ts';
 import { didYouMean } from './nearest.ts';
-import { plannedRounds, type Spec } from './spec.ts';
+import { plannedRounds } from './participation.ts';
+import { privacyOfSilo, type Spec } from './spec.ts';
 
 export interface AuditSubject {
   readonly silo: string;
@@ -32,15 +33,25 @@ export async function auditSubject(
   spec: Spec,
   options: { readonly silo?: string | undefined; readonly data: DataAccess },
 ): Promise<AuditSubject> {
-  const privacy = claimingPrivacy(spec);
   const at = indexOfSilo(spec, options.silo);
+  const silo = spec.silos[at] as Spec['silos'][number];
+  const privacy = claimingPrivacy({ privacy: privacyOfSilo(spec, silo) });
+  const rounds = plannedRounds(spec, silo);
+  if (rounds === 0) {
+    throw new SpecError(
+      `Silo ${silo.name} never takes part in this spec, so there is nothing to refute. Audit another.`,
+      {
+        path: '--silo',
+      },
+    );
+  }
   const { batchSize, epochs } = spec.local;
   const records = privacy.records ?? (await recordsOf(spec, at, options.data));
-  const plan = planDpSgd(privacy, { records, batchSize, epochs, rounds: plannedRounds(spec) });
+  const plan = planDpSgd(privacy, { records, batchSize, epochs, rounds });
   const { delta } = privacy;
   const audit = planAudit(plan, (training) => epsilonOf(dpSgdEvent(training), delta).epsilon);
   return {
-    silo: (spec.silos[at] as (typeof spec.silos)[number]).name,
+    silo: silo.name,
     privacy,
     plan,
     specEpsilon: epsilonOf(nominalEvent(plan, plan.steps), delta).epsilon,
@@ -61,7 +72,7 @@ export function claimOf(training: AuditedTraining): (epsilon: number) => number 
 
 // --- internal ---
 
-function claimingPrivacy({ privacy }: Spec): DpSgdOptions {
+function claimingPrivacy({ privacy }: Pick<Spec, 'privacy'>): DpSgdOptions {
   if (privacy.mechanism !== 'dp-sgd') {
     throw new SpecError(
       `privacy.mechanism is ${privacy.mechanism}: nothing is claimed, so there is nothing to refute. Set privacy.mechanism=dp-sgd with an ` +

@@ -4,7 +4,7 @@ import type { Engine } from '../engine/engine.ts';
 import { childKey, type Key } from '../engine/keys.ts';
 import { localLipschitz } from '../evaluation/local-lipschitz.ts';
 import { inspectDecoder } from '../exchange/inspect.ts';
-import type { Upload } from '../exchange/upload.ts';
+import type { ReceivedUpload } from '../exchange/upload.ts';
 import type { ImageShape } from '../models/image-shape.ts';
 
 /** By name of the silo; those whose upload is no decoder are not in it. */
@@ -18,7 +18,7 @@ export type DecoderSlopes = Readonly<
  */
 export async function decoderSlopes(options: {
   readonly engine: Engine;
-  readonly uploads: readonly Upload[];
+  readonly uploads: readonly ReceivedUpload[];
   readonly round: number;
   readonly shape: ImageShape;
   readonly key: Key;

@@ -63,11 +63,8 @@ export async function openJournal(path: string, origin: Origin, now: Date): Prom
     await saveJournal(path, journal);
     return journal;
   }
-  const parsed = journalSchema.safeParse(await readJson(path, { maxBytes: MAX_JOURNAL_BYTES }));
-  if (!parsed.success) {
-    throw new StateError(`${path} is damaged or from another version. Choose another --out to start afresh.`, { path });
-  }
-  const began = parsed.data.origin;
+  const journal = await readJournal(path);
+  const began = journal.origin;
   const changed = (Object.keys(origin) as (keyof Origin)[]).filter((name) => origin[name] !== began[name]);
   if (changed.length > 0) {
     const what = changed.map((name) => `${name} was ${began[name]}, is now ${origin[name]}`).join('; ');
@@ -76,7 +73,14 @@ export async function openJournal(path: string, origin: Origin, now: Date): Prom
       { path, changed },
     );
   }
-  return parsed.data;
+  return journal;
+}
+
+/** The journal at `path`. Throws StateError where it is missing, damaged or of another version. */
+export async function readJournal(path: string): Promise<Journal> {
+  const parsed = journalSchema.safeParse(await readJson(path, { maxBytes: MAX_JOURNAL_BYTES }));
+  if (parsed.success) return parsed.data;
+  throw new StateError(`${path} is damaged or from another version. Choose another --out to start afresh.`, { path });
 }
 
 /** The journal with one more completed round. */

@@ -18,8 +18,8 @@ describe('the ledger of a silo', () => {
   });
 
   test('lies beside an own folder of images', () => {
-    const { data, privacy } = specWith(dpSgd);
-    const own = { privacy, data: { ...data, source: { kind: 'folder', dir: 'mine' } as const } };
+    const { data, privacy, silos } = specWith(dpSgd);
+    const own = { privacy, silos, data: { ...data, source: { kind: 'folder', dir: 'mine' } as const } };
     expect(ledgerDirOf(own, LAYOUT, 'a')).toBe(join('mine', '.align-fl', 'a'));
   });
 });

@@ -2,24 +2,32 @@
 
 import { join, resolve } from 'node:path';
 import type { RunLayout } from './run-layout.ts';
-import type { Spec } from './spec.ts';
+import { type PrivacySpec, privacyOfSilo, type Spec } from './spec.ts';
 
 /**
  * The folder of a silo's ledger. It outlives runs where records are somebody's: beside an own folder of images. Public and
  * drawn images have nobody to protect, and every run on them begins with a budget of its own, in the run folder.
  */
 export function ledgerDirOf(
-  { privacy, data }: Pick<Spec, 'privacy' | 'data'>,
+  { privacy, data, silos }: Pick<Spec, 'privacy' | 'data' | 'silos'>,
   layout: RunLayout,
   silo: string,
 ): string {
-  if (privacy.ledgerDir) return join(privacy.ledgerDir, silo);
+  const own = silos.find(({ name }) => name === silo);
+  const { ledgerDir } = own === undefined ? privacy : privacyOfSilo({ privacy }, own);
+  if (ledgerDir) return join(ledgerDir, silo);
   if (data.source.kind === 'folder') return join(data.source.dir, '.align-fl', silo);
   return layout.siloHome(silo);
 }
 
-/** The spec with an absolute `privacy.ledgerDir`: a run that goes on from another working directory finds its ledgers. */
+/** The spec with absolute folders of ledgers: a run that goes on from another working directory finds them. */
 export function withFixedLedgers(spec: Spec): Spec {
-  const { privacy } = spec;
-  return privacy.ledgerDir ? { ...spec, privacy: { ...privacy, ledgerDir: resolve(privacy.ledgerDir) } } : spec;
+  const silos = spec.silos.map((silo) => (silo.privacy ? { ...silo, privacy: fixed(silo.privacy) } : silo));
+  return { ...spec, silos, privacy: fixed(spec.privacy) };
+}
+
+// --- internal ---
+
+function fixed(privacy: PrivacySpec): PrivacySpec {
+  return privacy.ledgerDir ? { ...privacy, ledgerDir: resolve(privacy.ledgerDir) } : privacy;
 }

@@ -4,6 +4,7 @@ import type { DataSet, ImageSet } from '../data/image-set.ts';
 import { DataError, SpecError } from '../errors.ts';
 import { fewestImagesToProbe } from '../evaluation/split.ts';
 import { pixelCount } from '../models/image-shape.ts';
+import { decodersBy } from './participation.ts';
 import { type Spec, syntheticImageCount } from './spec.ts';
 
 /** What was loaded and dealt. */
@@ -62,11 +63,13 @@ function refuseSmallSilos({ local: { batchSize } }: Spec, silos: Dealt['silos'])
   }
 }
 
-function refuseHugePool({ server, silos, strategies }: Spec, pixels: number): void {
-  const images = syntheticImageCount(server, silos.length);
+function refuseHugePool(spec: Spec, pixels: number): void {
+  const { server, strategies } = spec;
+  const decoders = decodersBy(spec, spec.rounds);
+  const images = syntheticImageCount(server, decoders);
   const sizeBytes = images * pixels * BYTES_PER_PIXEL;
   if (!strategies.includes('align') || sizeBytes <= MAX_POOL_BYTES) return;
-  const most = Math.floor(MAX_POOL_BYTES / pixels / BYTES_PER_PIXEL / (server.imagesPer === 'silo' ? silos.length : 1));
+  const most = Math.floor(MAX_POOL_BYTES / pixels / BYTES_PER_PIXEL / (server.imagesPer === 'silo' ? decoders : 1));
   throw new SpecError(
     `server.images: ${images} synthetic images of ${pixels} pixels take ${(sizeBytes / 2 ** 30).toFixed(1)} GiB, ` +
       `expected at most ${MAX_POOL_BYTES / 2 ** 30} GiB. Lower server.images to ${most} or less.`,

@@ -2,6 +2,7 @@
 
 import type { numpy as np } from '@jax-js/jax';
 import { join } from 'node:path';
+import { lastRoundOf } from './participation.ts';
 import { float32 } from '../engine/array-spec.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Key } from '../engine/keys.ts';
@@ -35,7 +36,7 @@ export interface ModelsOfRun {
 }
 
 /**
- * The models at the end of the last round; null where the strategy has no such model. A silo's decoder is the one that it
+ * The models at the end of the last round, the silo's of those that it took part in; null where the strategy has no such model. A silo's decoder is the one that it
  * released. Throws StateError where a state is missing or not at that round's end.
  */
 export async function modelsOfRun({ engine, folder, strategy, silo, shape }: ModelsOfRun): Promise<{
@@ -43,13 +44,16 @@ export async function modelsOfRun({ engine, folder, strategy, silo, shape }: Mod
   readonly global: Autoencoder | null;
 }> {
   const { spec, layout } = folder;
-  const own = vaeOf(modelOfSilo(spec, spec.silos.find(({ name }) => name === silo) as SiloSpec), shape);
+  const asked = spec.silos.find(({ name }) => name === silo) as SiloSpec;
+  const lastRound = lastRoundOf(spec, asked, strategy);
+  const own = vaeOf(modelOfSilo(spec, asked), shape);
   const server = vaeOf(modelOfServer(spec), shape);
   const siloFile = join(layout.silo(silo, strategy), 'state.safetensors');
-  const open = async (vae: Vae, file: string) => openAutoencoder(engine, vae, await finalParameters(file, spec.rounds));
+  const open = async (vae: Vae, file: string, round: number) =>
+    openAutoencoder(engine, vae, await finalParameters(file, round));
   return {
-    silo: strategy === 'centralised' ? null : await open(own, siloFile),
-    global: strategy === 'local-only' ? null : await open(server, globalStateFile(folder, strategy)),
+    silo: strategy === 'centralised' || lastRound === null ? null : await open(own, siloFile, lastRound),
+    global: strategy === 'local-only' ? null : await open(server, globalStateFile(folder, strategy), spec.rounds),
   };
 }
 

@@ -1,7 +1,8 @@
 // `--set path=value`: changing single fields of a spec before it is parsed.
 //
 // Overrides apply from left to right to what was written, not to what was resolved. Going into something absent starts
-// from its default; going into the model of a silo or of the server that has none starts from the default `model`.
+// from its default; going into the model of a silo or of the server that has none starts from the default `model`, and into
+// the privacy of a silo that has none from the default `privacy`.
 // Changing the kind of a union (`model.kind=conv`) drops the fields that the new kind does not have and keeps the others.
 
 import { parseDocument } from 'yaml';
@@ -136,6 +137,7 @@ function setAt(here: Location, steps: readonly Step[], put: unknown): unknown {
 function startingValue({ schema, value, path, root }: Location): unknown {
   if (value !== undefined && value !== null) return value;
   const [top, second, third] = path;
+  if (top === 'silos' && third === 'privacy' && path.length === 3) return isRecord(root) ? root['privacy'] : value;
   const inherits =
     (top === 'silos' && third === 'model' && path.length === 3) ||
     (top === 'server' && second === 'model' && path.length === 2);

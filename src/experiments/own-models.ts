@@ -7,17 +7,20 @@ import type { Engine } from '../engine/engine.ts';
 import type { Key } from '../engine/keys.ts';
 import { StateError } from '../errors.ts';
 import { createGlobalEvaluator, type GlobalEvaluator } from '../evaluation/global-evaluator.ts';
+import type { Architecture } from '../models/architecture.ts';
 import { vaeOf } from '../models/vae.ts';
 import { stateFileOf } from '../silo/silo-config.ts';
 import { loadState } from '../training/state-file.ts';
 import type { GenerationScorer } from './generation-scorer.ts';
 import { meanMetrics } from './mean-metrics.ts';
 import { metricsOf } from './metrics.ts';
-import { modelOfSilo, type Spec } from './spec.ts';
 import type { Metrics } from './summary.ts';
 
 export interface OwnModels {
-  /** The silos' models at the end of a round: each, and their mean. Throws StateError where a silo is not there. */
+  /**
+   * The models of the silos that take part in a round, at its end: each, and their mean. Throws StateError where a silo is
+   * not there.
+   */
   judge(round: number): Promise<OwnJudgement>;
 }
 
@@ -29,7 +32,12 @@ export interface OwnJudgement {
 
 export interface OwnModelsOptions {
   readonly engine: Engine;
-  readonly spec: Spec;
+  /** Who takes part in a round, and the round that their own training has come to. */
+  readonly silosIn: (
+    round: number,
+  ) => readonly { readonly name: string; readonly architecture: Architecture; readonly round: number }[];
+  /** Random splits that each model is scored on. */
+  readonly splits: number;
   readonly test: ImageSet;
   /** C */
   readonly classes: number;
@@ -42,34 +50,27 @@ export interface OwnModelsOptions {
 
 /** A judge of the silos in `stateDir`; silos of one architecture share a compiled model. */
 export function createOwnModels(options: OwnModelsOptions): OwnModels {
-  const { engine, spec, test, classes, key, generation, stateDir } = options;
+  const { engine, silosIn, splits, test, classes, key, generation, stateDir } = options;
   const evaluators = new Map<string, Promise<GlobalEvaluator>>();
-  const evaluatorOf = (silo: Spec['silos'][number]): Promise<GlobalEvaluator> => {
-    const architecture = modelOfSilo(spec, silo);
+  const evaluatorOf = (architecture: Architecture): Promise<GlobalEvaluator> => {
     const name = JSON.stringify(architecture);
     const vae = vaeOf(architecture, test.shape);
-    const evaluator =
-      evaluators.get(name) ??
-      createGlobalEvaluator({ engine, vae, test, classes, key, splits: spec.evaluation.probeSplits });
+    const evaluator = evaluators.get(name) ?? createGlobalEvaluator({ engine, vae, test, classes, key, splits });
     evaluators.set(name, evaluator);
     return evaluator;
   };
   return {
     async judge(round) {
       const perSilo: { silo: string; metrics: Metrics }[] = [];
-      for (const silo of spec.silos) {
+      for (const silo of silosIn(round)) {
         const file = stateFileOf({ stateDir: stateDir(silo.name) });
         const state = await loadState(file);
-        if (!state?.finished || state.round !== round) throw notThere(file, round);
-        const evaluator = await evaluatorOf(silo);
-        const vae = vaeOf(modelOfSilo(spec, silo), test.shape);
-        const scores = await generation.score({
-          round,
-          vae,
-          parameters: state.parameters,
-          name: `local-only/${silo.name}`,
-        });
-        perSilo.push({ silo: silo.name, metrics: metricsOf(await evaluator.judge(state.parameters), scores) });
+        if (!state?.finished || state.round !== silo.round) throw notThere(file, silo.round);
+        const { parameters } = state;
+        const evaluator = await evaluatorOf(silo.architecture);
+        const vae = vaeOf(silo.architecture, test.shape);
+        const scores = await generation.score({ round, vae, parameters, name: `local-only/${silo.name}` });
+        perSilo.push({ silo: silo.name, metrics: metricsOf(await evaluator.judge(parameters), scores) });
       }
       return { metrics: meanMetrics(perSilo.map(({ metrics }) => metrics)), perSilo };
     },

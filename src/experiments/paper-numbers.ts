@@ -69,11 +69,11 @@ export const PAPER_ROWS: readonly PaperRow[] = [
 ];
 
 /** What the decisive parts of a run are. */
-export type PaperSubject = Pick<Spec, 'data' | 'model' | 'server' | 'privacy'>;
+export type PaperSubject = Pick<Spec, 'data' | 'silos' | 'model' | 'server' | 'privacy'>;
 
 /**
- * Whether a run's numbers may stand beside that row: MNIST, two digits of its own for each of five silos, latent size 2
- * at the server, and the row's privacy. Rounds and images are the run's own affair.
+ * Whether a run's numbers may stand beside that row: MNIST, two digits of its own for each of five silos, all of them in
+ * all rounds, latent size 2 at the server, and the row's privacy. Rounds and images are the run's own affair.
  */
 export function isComparable({ privacy }: PaperRow, spec: PaperSubject): boolean {
   return isPaperData(spec) && paperPrivacyOf(spec.privacy) === privacy;
@@ -107,7 +107,8 @@ function isPaperData(spec: PaperSubject): boolean {
     partition.kind === 'class-disjoint' &&
     partition.classes.length === 5 &&
     partition.classes.every((classes) => classes.length === 2);
-  return source.kind === 'mnist' && isFivePairs && modelOfServer(spec).latent === 2;
+  const areAlike = spec.silos.every((silo) => silo.privacy === undefined && silo.participation === undefined);
+  return source.kind === 'mnist' && isFivePairs && areAlike && modelOfServer(spec).latent === 2;
 }
 
 /** Null for privacy that the paper says nothing of. */

@@ -4,7 +4,7 @@ import { performance } from 'node:perf_hooks';
 import type { GlobalEvaluator } from '../evaluation/global-evaluator.ts';
 import { AbortedError, ShapeError } from '../errors.ts';
 import { playRound } from '../federation/round.ts';
-import type { Upload } from '../exchange/upload.ts';
+import type { ReceivedUpload } from '../exchange/upload.ts';
 import type { StrategyName } from '../federation/strategy.ts';
 import type { Vae } from '../models/vae.ts';
 import type { NamedArrays } from '../training/parameter-slots.ts';
@@ -26,7 +26,7 @@ export interface StrategyRun extends OpenStrategy {
   /** The global model. */
   readonly vae: Vae;
   /** How steep each decoder is that left a silo, by silo. */
-  readonly slopesOf: (round: number, uploads: readonly Upload[]) => Promise<DecoderSlopes>;
+  readonly slopesOf: (round: number, uploads: readonly ReceivedUpload[]) => Promise<DecoderSlopes>;
   readonly layout: RunLayout;
   readonly journalFile: string;
   readonly emit: (event: RunEvent) => void;
@@ -62,13 +62,13 @@ interface Played {
 
 /** The strategy's own record, and that of `local-only` where it is read off the same silos. */
 async function playAndJudge(run: StrategyRun, round: number): Promise<readonly Played[]> {
-  const { strategy, silos, atOnce, layout, emit, signal } = run;
+  const { strategy, atOnce, layout, emit, signal } = run;
   const startedAt = performance.now();
   let silosDoneAt = startedAt;
   const { uploads, global } = await playRound({
     round,
     strategy,
-    silos,
+    silos: run.silosIn(round),
     atOnce,
     signal,
     emit: (event) => {

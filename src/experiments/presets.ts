@@ -59,6 +59,12 @@ export function presets(): readonly Preset[] {
       description: 'Drawn digits; every silo has another architecture or latent size, which averaging cannot do.',
       spec: mixedSilos('mixed-silos'),
     },
+    {
+      name: 'changing-silos',
+      description:
+        'Drawn digits; silos with own models and privacy budgets join, leave and come late, and nobody waits.',
+      spec: changingSilos('changing-silos'),
+    },
   ];
 }
 
@@ -147,6 +153,29 @@ function mixedSilos(name: string): SpecInput {
       { name: 'wide', model: { kind: 'mlp', hidden: [512], latent: 16 } },
       { name: 'conv', model: { kind: 'conv', channels: [16, 32], latent: 8 } },
       { name: 'conv-small', model: { kind: 'conv', channels: [8, 16], latent: 6 } },
+    ],
+    strategies: ['align'],
+  };
+}
+
+/** The pool is additive: whoever has not come yet is not in it, and whoever has left stays in it. */
+function changingSilos(name: string): SpecInput {
+  const budget = (epsilon: number) => ({ mechanism: 'dp-sgd', epsilon, delta: 1e-5 }) as const;
+  const start = quickstart(name);
+  return {
+    ...start,
+    data: { ...start.data, source: { kind: 'drawn-digits', train: 5000, test: 1000 } },
+    silos: [
+      { name: 'steady' },
+      {
+        name: 'joining',
+        model: { kind: 'mlp', hidden: [128], latent: 8 },
+        privacy: budget(4),
+        participation: { from: 3 },
+      },
+      { name: 'leaving', model: { kind: 'conv', channels: [8, 16], latent: 6 }, participation: { to: 3 } },
+      { name: 'late', model: { kind: 'mlp', hidden: [512, 256, 128], latent: 2 }, participation: { lateBy: 1 } },
+      { name: 'private', model: { kind: 'mlp', hidden: [256], latent: 16 }, privacy: budget(8) },
     ],
     strategies: ['align'],
   };

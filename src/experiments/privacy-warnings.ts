@@ -1,21 +1,47 @@
 // What a person should hear before private training begins: choices that are allowed, but not what most people want.
 
-import type { Spec } from './spec.ts';
+import type { PrivacySpec, Spec } from './spec.ts';
 
-/** Warnings for silos with so many records each. A declared number is named in their place: the true one may be secret. */
-export function privacyWarnings({ privacy }: Pick<Spec, 'privacy'>, records: readonly number[]): readonly string[] {
+/**
+ * Warnings for the spec's silos, which have so many records each. A declared number is named in their place: the true one may
+ * be secret.
+ */
+export function privacyWarnings(
+  { privacy, silos }: Pick<Spec, 'privacy' | 'silos'>,
+  records: readonly number[],
+): readonly string[] {
+  const others = records.filter((_, i) => silos[i]?.privacy === undefined);
+  const own = silos.flatMap(({ name, privacy: written }, i) => {
+    const size = records[i];
+    if (written === undefined || size === undefined) return [];
+    return warningsOf(written, { fewest: size, whose: `silo ${name}`, path: `silos.${name}.privacy` });
+  });
+  if (others.length === 0) return own;
+  return [...warningsOf(privacy, { fewest: Math.min(...others), whose: 'the smallest silo', path: 'privacy' }), ...own];
+}
+
+// --- internal ---
+
+interface Place {
+  readonly fewest: number;
+  readonly whose: string;
+  readonly path: string;
+}
+
+function warningsOf(privacy: PrivacySpec, place: Place): readonly string[] {
   if (privacy.mechanism !== 'dp-sgd') return [];
-  const fewest = privacy.records ?? Math.min(...records);
-  const whose = privacy.records === null ? `the smallest silo has ${fewest}` : `privacy.records declares ${fewest}`;
+  const { path } = place;
+  const fewest = privacy.records ?? place.fewest;
+  const whose = privacy.records === null ? `${place.whose} has ${fewest}` : `${path}.records declares ${fewest}`;
   const warnings: string[] = [];
   if (privacy.delta * fewest >= 1) {
     warnings.push(
-      `privacy.delta is ${privacy.delta}, but ${whose} records: with a delta from one over the records up, giving one record ` +
+      `${path}.delta is ${privacy.delta}, but ${whose} records: with a delta from one over the records up, giving one record ` +
         `away entirely would count as private. Take less than ${(0.1 / fewest).toPrecision(1)}.`,
     );
   }
   if (privacy.epsilon > 20) {
-    warnings.push(`privacy.epsilon is ${privacy.epsilon}: above 20 or so the guarantee means little.`);
+    warnings.push(`${path}.epsilon is ${privacy.epsilon}: above 20 or so the guarantee means little.`);
   }
   return warnings;
 }

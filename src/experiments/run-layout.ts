@@ -16,12 +16,18 @@ export interface RunLayout {
   readonly spec: string;
   /** Everything that happened, one JSON object a line. */
   readonly events: string;
+  /** What is complete so far: where a resumed run begins. */
+  readonly journal: string;
   /** The results; present when the run is complete. */
   readonly summary: string;
   /** Which silo has which images. */
   readonly partition: string;
-  /** What silo `name` released in a round of the main strategy. Rounds count from 1. */
+  /** The release of silo `name` that came in a round of ALIGN-FL. Rounds count from 1. */
   decoder(round: number, name: string): string;
+  /** Folders that hold what was made of decoders: global models, their codes of test images, pictures. */
+  readonly globals: string;
+  readonly codes: string;
+  readonly images: string;
   /** Folder of the server's state under a strategy. */
   global(strategy: StrategyName): string;
   /** Folder of a silo's private state under a strategy. */
@@ -38,8 +44,12 @@ export function runLayout(root: string): RunLayout {
     root,
     spec: join(root, 'spec.json'),
     events: join(root, 'events.jsonl'),
+    journal: join(root, 'journal.json'),
     summary: join(root, 'summary.json'),
     partition: join(root, 'partition.json'),
+    globals: join(root, 'global'),
+    codes: join(root, 'codes'),
+    images: join(root, 'images'),
     decoder: (round, name) => join(root, 'decoders', `round-${round}`, `${checked(name)}.onnx`),
     global: (strategy) => join(root, 'global', strategy),
     silo: (name, strategy) => join(root, 'silos', checked(name), strategy),

@@ -3,7 +3,6 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { imageSetHash } from '../data/image-set.ts';
 import { type Engine, FALLBACK_NOTICE, openEngine } from '../engine/engine.ts';
@@ -12,7 +11,7 @@ import { AbortedError, DeviceError } from '../errors.ts';
 import { probeControls } from '../evaluation/controls.ts';
 import { createGlobalEvaluator, type GlobalEvaluator } from '../evaluation/global-evaluator.ts';
 import { openSiloThreads } from '../federation/thread-port.ts';
-import type { Upload } from '../exchange/upload.ts';
+import type { ReceivedUpload } from '../exchange/upload.ts';
 import { initialParameters } from '../models/initialise.ts';
 import { type Vae, vaeOf } from '../models/vae.ts';
 import { stateFileOf } from '../silo/silo-config.ts';
@@ -29,13 +28,14 @@ import { type DataAccess, gatherMaterials, type Materials } from './materials.ts
 import { controlMetrics } from './metrics.ts';
 import { judgeOutliersOf } from './outlier-evaluation.ts';
 import { outlierSilo } from './outlier-materials.ts';
+import { takesPart } from './participation.ts';
 import { savePictures } from './pictures.ts';
 import { playStrategy } from './play-strategy.ts';
 import { privacyWarnings } from './privacy-warnings.ts';
 import { isKept, type RunEvent } from './run-events.ts';
 import { closeRunFolder, type RunFolder } from './run-folder.ts';
 import { modelOfServer, modelOfSilo, playedStrategies, sharesSilos, type Spec, type StrategyName } from './spec.ts';
-import { openStrategy, siloConfigs } from './strategies.ts';
+import { openStrategy, siloConfigs, type StrategyParts } from './strategies.ts';
 import { readSummary, type Summary, writeSummary } from './summary.ts';
 import { summaryOf } from './summary-of.ts';
 import { packageVersion } from './version.ts';
@@ -49,6 +49,8 @@ export interface RunOptions {
   /** Hears what happens; must be quick and must not throw. */
   readonly emit?: (event: RunEvent) => void;
   readonly signal?: AbortSignal;
+  /** A way to reach silos that are not to train in threads of this process; their budgets are not asked beforehand. */
+  readonly port?: StrategyParts['port'];
 }
 
 /**
@@ -57,7 +59,7 @@ export interface RunOptions {
  * whose samples and noise nobody can repeat. Throws AbortedError on abort, PrivacyError over a silo's budget.
  */
 export async function runExperiment(options: RunOptions): Promise<Summary> {
-  const { folder, data = { env: process.env }, emit = () => {}, signal = new AbortController().signal } = options;
+  const { folder, data = { env: process.env }, emit = () => {}, signal = new AbortController().signal, port } = options;
   try {
     if (folder.state === 'complete') return await readSummary(folder.layout.summary);
     const log = openEventLog(folder.layout.events);
@@ -67,7 +69,7 @@ export async function runExperiment(options: RunOptions): Promise<Summary> {
       emit(event);
     };
     try {
-      return await play({ folder, data, emit: record, signal, now, version: packageVersion() });
+      return await play({ folder, data, emit: record, signal, now, port, version: packageVersion() });
     } finally {
       log.close();
     }
@@ -86,6 +88,7 @@ interface Play {
   readonly signal: AbortSignal;
   /** The clock, for time stamps only. */
   readonly now: () => Date;
+  readonly port: StrategyParts['port'] | undefined;
   readonly version: string;
 }
 
@@ -97,7 +100,7 @@ async function play(options: Play): Promise<Summary> {
   const { executor, device } = spec.engine;
   const engine = await openEngine({ executor, device, threads: spec.engine.serverThreads });
   refuseConvolutionsOnWasm(engine, spec);
-  const journalFile = join(layout.root, 'journal.json');
+  const journalFile = layout.journal;
   let journal = await openJournal(journalFile, originOf(options, materials, engine), now());
   await writeJsonAtomic(layout.partition, materials.manifest);
 
@@ -107,9 +110,8 @@ async function play(options: Play): Promise<Summary> {
   try {
     announce(options, materials, engine);
     generation = await openGenerationScorer({ ...options, spec, dataSet: materials.dataSet, engine, root });
-    const asked = spec.strategies.map((name) => siloConfigs(name, { folder, materials }));
-    const hasBegun = asked.flat().some((config) => isThere(stateFileOf(config)));
-    for (const config of hasBegun ? [] : (asked[0] ?? [])) await requireWholePlan(config, spec.name);
+    if (!options.port) await requireWholePlans(folder, materials);
+    const port = options.port ?? threads.port;
     const { shape } = materials.dataSet.test;
     const vae = vaeOf(modelOfServer(spec), shape);
     const evaluator = await createGlobalEvaluator({
@@ -122,9 +124,8 @@ async function play(options: Play): Promise<Summary> {
     });
     journal = await judgeControls({ ...options, journal, journalFile, materials, evaluator, vae, root });
     for (const name of playedStrategies(spec)) {
-      const { port } = threads;
       const opened = await openStrategy(name, { folder, engine, vae, materials, generation, root, emit, port });
-      const slopesOf = (round: number, uploads: readonly Upload[]) =>
+      const slopesOf = (round: number, uploads: readonly ReceivedUpload[]) =>
         decoderSlopes({ engine, uploads, round, shape, key: childKey(root, 'slopes'), signal });
       const judges = { evaluator, generation, vae, slopesOf };
       const run = { ...opened, ...judges, rounds: spec.rounds, atOnce, layout, journalFile, emit, signal };
@@ -152,6 +153,14 @@ async function play(options: Play): Promise<Summary> {
     await generation?.close();
     await engine.close();
   }
+}
+
+/** Asks every silo, whichever strategies it takes part in, whether its budget pays for all of them. */
+async function requireWholePlans(folder: RunFolder, materials: Materials): Promise<void> {
+  const asked = folder.spec.strategies.flatMap((name) => siloConfigs(name, { folder, materials }));
+  if (asked.some((config) => isThere(stateFileOf(config)))) return; // it has begun
+  const silos = new Map(asked.map((config) => [config.name, config]));
+  for (const config of silos.values()) await requireWholePlan(config, folder.spec.name);
 }
 
 /** What the numbers depend on besides the spec. */
@@ -234,9 +243,9 @@ async function judgeControls(parts: ControlParts): Promise<Journal> {
 }
 
 /** Once all models are there: what became of foreign images, where the spec asks for it. */
-async function judgeForeignImages({ folder, data, emit, signal }: Play, materials: Materials, engine: Engine) {
+async function judgeForeignImages({ folder, data, emit, signal, port }: Play, materials: Materials, engine: Engine) {
   const { outliers } = folder.spec.evaluation;
-  if (outliers === null) return;
+  if (outliers === null || port) return; // who brings another port has no silos here whose models could be looked at
   const silo = outlierSilo(folder.spec);
   emit({ kind: 'outliers-started', silo });
   await judgeOutliersOf({ folder, silo, engine, materials, access: data, synthetic: outliers.synthetic, signal });
@@ -246,7 +255,9 @@ async function stateHash(folder: RunFolder, strategy: StrategyName): Promise<str
   const { spec, layout } = folder;
   const own = (silo: string) => stateFileOf({ stateDir: layout.silo(silo, sharesSilos(spec) ? 'align' : strategy) });
   const files =
-    strategy === 'local-only' ? spec.silos.map(({ name }) => own(name)) : [globalStateFile(folder, strategy)];
+    strategy === 'local-only'
+      ? spec.silos.filter((silo) => takesPart(spec, silo, strategy)).map(({ name }) => own(name))
+      : [globalStateFile(folder, strategy)];
   const hash = createHash('sha256');
   for (const file of files) hash.update(await readFile(file));
   return hash.digest('hex');

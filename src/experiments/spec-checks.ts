@@ -2,7 +2,17 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import { lipschitzProblems } from '../privacy/lipschitz-options.ts';
-import { type ModelSpec, modelOfServer, modelOfSilo, type SourceSpec, type Spec, syntheticImageCount } from './spec.ts';
+import { decodersBy, isAveraging } from './participation.ts';
+import { participationProblems } from './participation-checks.ts';
+import {
+  type ModelSpec,
+  modelOfServer,
+  modelOfSilo,
+  type PrivacySpec,
+  type SourceSpec,
+  type Spec,
+  syntheticImageCount,
+} from './spec.ts';
 import type { Problem } from './spec-problems.ts';
 
 /** A spec of which some parts may be missing because they are wrong in themselves. */
@@ -106,7 +116,7 @@ function outliersToJudge({ data, evaluation }: PartialSpec): Problem[] {
 }
 
 function oneArchitectureForAveraging({ strategies, silos, model, server }: PartialSpec): Problem[] {
-  const averaging = (strategies ?? []).filter((name) => name === 'fedavg' || name === 'fedprox');
+  const averaging = (strategies ?? []).filter(isAveraging);
   if (averaging.length === 0 || !silos || !model || !server) return [];
   const trainers = [
     ...silos.map((silo) => ({ name: silo.name, model: modelOfSilo({ model }, silo) })),
@@ -122,8 +132,8 @@ function oneArchitectureForAveraging({ strategies, silos, model, server }: Parti
   }));
 }
 
-function strategiesUnderPrivacy({ strategies, privacy, fedprox }: PartialSpec): Problem[] {
-  if (privacy?.mechanism !== 'dp-sgd') return [];
+function strategiesUnderPrivacy({ strategies, fedprox, ...spec }: PartialSpec): Problem[] {
+  if (writtenPrivacies(spec).every(({ privacy }) => privacy.mechanism !== 'dp-sgd')) return [];
   return (strategies ?? []).flatMap((name, index) => {
     const path = ['strategies', index];
     if (name === 'fedprox' && fedprox?.mu !== 0) {
@@ -138,14 +148,17 @@ function strategiesUnderPrivacy({ strategies, privacy, fedprox }: PartialSpec): 
   });
 }
 
-function enoughSyntheticImages({ server, silos }: PartialSpec): Problem[] {
+function enoughSyntheticImages({ server, silos, rounds }: PartialSpec): Problem[] {
   if (!server || !silos) return [];
   const images = syntheticImageCount(server, silos.length);
   const path = ['server', 'images'];
   if (images < silos.length)
     return [{ path, message: `${images} in total leave some of the ${silos.length} silos without any` }];
-  if (images >= server.batchSize) return [];
-  return [{ path, message: `${images} in all are fewer than server.batchSize (${server.batchSize})` }];
+  const first = rounds === undefined ? silos.length : decodersBy({ silos }, 1); // the pool only grows
+  const fewest = syntheticImageCount(server, first);
+  if (fewest >= server.batchSize || first === 0) return [];
+  const when = first === silos.length ? 'in all' : `from the ${first} decoders of round 1`;
+  return [{ path, message: `${fewest} ${when} are fewer than server.batchSize (${server.batchSize})` }];
 }
 
 function halvesOfImages({ data, silos, model, server }: PartialSpec): Problem[] {
@@ -169,10 +182,14 @@ function deviceOfExecutor({ engine }: PartialSpec): Problem[] {
   return [{ path: ['engine', 'device'], message }];
 }
 
-function completeLipschitzControl({ privacy, engine }: PartialSpec): Problem[] {
-  if (!privacy || privacy.mechanism === 'none') return [];
+function completeLipschitzControl(spec: PartialSpec): Problem[] {
+  return writtenPrivacies(spec).flatMap((written) => lipschitzControlProblems(written, spec.engine));
+}
+
+function lipschitzControlProblems({ path, privacy }: WrittenPrivacy, engine: PartialSpec['engine']): Problem[] {
+  if (privacy.mechanism === 'none') return [];
   const problems: Problem[] = lipschitzProblems(privacy).map(({ field, message }) => ({
-    path: ['privacy', field],
+    path: [...path, field],
     message,
   }));
   const { lipschitzForm: form, lipschitzWeight: weight } = privacy;
@@ -183,19 +200,37 @@ function completeLipschitzControl({ privacy, engine }: PartialSpec): Problem[] {
 }
 
 /** Settings that the chosen clipping does not read: whoever sets one expects that it does something. */
-function clippingWithoutEffect({ privacy }: PartialSpec): Problem[] {
-  if (privacy?.mechanism !== 'dp-sgd') return [];
+function clippingWithoutEffect(spec: PartialSpec): Problem[] {
+  return writtenPrivacies(spec).flatMap(clippingProblems);
+}
+
+function clippingProblems({ path, privacy }: WrittenPrivacy): Problem[] {
+  if (privacy.mechanism !== 'dp-sgd') return [];
   const { clipping, clipNorm, quantile } = privacy;
   const problems: Problem[] = [];
   if (clipping === 'auto-s' && clipNorm !== 1) {
     const message = `auto-s normalises gradients to 1 and knows no clip norm; set privacy.clipping=fixed, or leave it out`;
-    problems.push({ path: ['privacy', 'clipNorm'], message });
+    problems.push({ path: [...path, 'clipNorm'], message });
   }
   if (clipping !== 'adaptive' && quantile !== 0.5) {
     const message = `only adaptive clipping follows a quantile; set privacy.clipping=adaptive, or leave it out`;
-    problems.push({ path: ['privacy', 'quantile'], message });
+    problems.push({ path: [...path, 'quantile'], message });
   }
   return problems;
+}
+
+/** A mechanism, and where in the spec it is written. */
+interface WrittenPrivacy {
+  readonly path: readonly PropertyKey[];
+  readonly privacy: PrivacySpec;
+}
+
+/** The default mechanism, and those of silos that have their own. */
+function writtenPrivacies({ privacy, silos = [] }: PartialSpec): WrittenPrivacy[] {
+  const own = silos.flatMap((silo, index) =>
+    silo.privacy === undefined ? [] : [{ path: ['silos', index, 'privacy'], privacy: silo.privacy }],
+  );
+  return privacy === undefined ? own : [{ path: ['privacy'], privacy }, ...own];
 }
 
 const CHECKS: readonly ((spec: PartialSpec) => Problem[])[] = [
@@ -205,6 +240,7 @@ const CHECKS: readonly ((spec: PartialSpec) => Problem[])[] = [
   foreignPossible,
   outliersToJudge,
   halvesOfImages,
+  participationProblems,
   enoughSyntheticImages,
   uniqueStrategies,
   oneArchitectureForAveraging,

@@ -15,8 +15,16 @@ export function identityOf(spec: Spec): unknown {
  * place on one machine, and decides no number.
  */
 export function specHash(spec: Spec): string {
-  const { privacy } = spec;
-  const anywhere = privacy?.ledgerDir ? { ...spec, privacy: { ...privacy, ledgerDir: null } } : spec;
+  const { privacy, silos } = spec;
+  const anywhere = {
+    ...spec,
+    ...(privacy?.ledgerDir && { privacy: { ...privacy, ledgerDir: null } }),
+    ...(silos?.some((silo) => silo.privacy?.ledgerDir) && {
+      silos: silos.map((silo) =>
+        silo.privacy?.ledgerDir ? { ...silo, privacy: { ...silo.privacy, ledgerDir: null } } : silo,
+      ),
+    }),
+  };
   return createHash('sha256')
     .update(canonicalJson(identityOf(anywhere)))
     .digest('hex');

@@ -2,6 +2,9 @@
 
 import { z } from 'zod';
 
+/** Federated rounds in one experiment. */
+export const MAX_ROUNDS = 10_000;
+
 /** Silos in one experiment. */
 export const MAX_SILOS = 1000;
 

@@ -5,8 +5,9 @@ import { z } from 'zod';
 import { STRATEGY_NAMES } from '../federation/strategy.ts';
 import { partitionSchema, sourceSchema } from './data-spec.ts';
 import { evaluationSchema } from './evaluation-spec.ts';
+import { participationSchema } from './participation-spec.ts';
 import { privacySchema } from './privacy-spec.ts';
-import { count, MAX_SILOS } from './spec-numbers.ts';
+import { count, MAX_ROUNDS, MAX_SILOS } from './spec-numbers.ts';
 import { modelSchema, type optimizerSchema, type scheduleSchema, trainingFields } from './training-spec.ts';
 
 /** Names of silos: they become file names and parts of random keys. */
@@ -30,7 +31,7 @@ export const specSchema = z
         'Root of all randomness: the same seed gives the same numbers. Not under `privacy.noise: secure`, whose randomness ' +
           'in training comes from the operating system and is never stored.',
       ),
-    rounds: count(10_000).default(10).describe('Federated rounds.'),
+    rounds: count(MAX_ROUNDS).default(10).describe('Federated rounds.'),
     data: z
       .strictObject({
         source: sourceSchema,
@@ -52,6 +53,13 @@ export const specSchema = z
           .strictObject({
             name: siloName(),
             model: modelSchema.exactOptional().describe('Its own model; the default `model` where it is left out.'),
+            privacy: privacySchema
+              .exactOptional()
+              .describe(
+                'Its own privacy mechanism, written out wholly; the default `privacy` where it is left out. Only the folder of ' +
+                  'ledgers is that of the default unless it names another.',
+              ),
+            participation: participationSchema.exactOptional(),
           })
           .describe('One participant.'),
       )
@@ -175,14 +183,20 @@ export function playedStrategies(spec: Pick<Spec, 'strategies'>): StrategyName[]
   return spec.strategies.filter((name) => name !== 'local-only' || !sharesSilos(spec));
 }
 
-/** Rounds in which each silo trains, over all strategies: what private training has to pay for. */
-export function plannedRounds(spec: Pick<Spec, 'strategies' | 'rounds'>): number {
-  return spec.rounds * playedStrategies(spec).filter((name) => name !== 'centralised').length;
-}
-
 /** The model that silo `silo` trains. */
 export function modelOfSilo(spec: Pick<Spec, 'model'>, silo: SiloSpec): ModelSpec {
   return silo.model ?? spec.model;
+}
+
+/** The privacy mechanism of a silo, and the folder of its ledger. */
+export function privacyOfSilo({ privacy }: Pick<Spec, 'privacy'>, { privacy: own }: SiloSpec): PrivacySpec {
+  if (own === undefined) return privacy;
+  return own.ledgerDir || !privacy.ledgerDir ? own : { ...own, ledgerDir: privacy.ledgerDir };
+}
+
+/** The privacy mechanisms of all silos, in their order. */
+export function privaciesOf(spec: Pick<Spec, 'privacy' | 'silos'>): readonly PrivacySpec[] {
+  return spec.silos.map((silo) => privacyOfSilo(spec, silo));
 }
 
 /** The model that the server trains. */

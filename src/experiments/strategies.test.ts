@@ -11,7 +11,8 @@ import { parseSpec } from './parse-spec.ts';
 import { openRunFolder } from './run-folder.ts';
 import { runExperiment } from './run.ts';
 import type { RunEvent } from './run-events.ts';
-import { plannedRounds, playedStrategies, type SpecInput } from './spec.ts';
+import { plannedRounds } from './participation.ts';
+import { playedStrategies, type Spec, type SpecInput } from './spec.ts';
 import type { Summary } from './summary.ts';
 
 const ROOT = temporaryFolder();
@@ -106,8 +107,9 @@ describe('strategies of a spec', () => {
   test('local-only beside align has no rounds to play and costs no privacy; centralised is no silo', () => {
     const both = spec(['local-only', 'align', 'centralised']);
     expect(playedStrategies(both)).toEqual(['align', 'centralised']);
-    expect(plannedRounds(both)).toBe(ROUNDS);
-    expect(plannedRounds(spec(['local-only', 'fedavg']))).toBe(2 * ROUNDS);
+    const plannedFor = (whole: Spec) => whole.silos.map((silo) => plannedRounds(whole, silo));
+    expect(plannedFor(both)).toEqual([ROUNDS, ROUNDS]);
+    expect(plannedFor(spec(['local-only', 'fedavg']))).toEqual([2 * ROUNDS, 2 * ROUNDS]);
   });
 
   test('that private training does not support are named, all at once', () => {

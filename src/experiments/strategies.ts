@@ -5,11 +5,13 @@ import type { Engine } from '../engine/engine.ts';
 import { childKey, type Key } from '../engine/keys.ts';
 import { PrivacyError } from '../errors.ts';
 import { NO_PRIVACY } from '../exchange/privacy-statement.ts';
-import type { Upload } from '../exchange/upload.ts';
+import type { ReceivedRelease } from '../exchange/release.ts';
+import type { ReceivedUpload } from '../exchange/upload.ts';
 import { alignStrategy } from '../federation/align.ts';
 import { centralisedStrategy } from '../federation/centralised.ts';
 import { fedAvgStrategy } from '../federation/fedavg.ts';
 import { fedProxStrategy } from '../federation/fedprox.ts';
+import { latePort } from '../federation/late-port.ts';
 import { localOnlyStrategy } from '../federation/local-only.ts';
 import type { SiloDiary } from '../federation/silo-diary.ts';
 import type { SiloPort } from '../federation/silo-port.ts';
@@ -28,22 +30,25 @@ import type { RoundRecord } from './journal.ts';
 import { ledgerDirOf } from './ledger-places.ts';
 import type { Materials } from './materials.ts';
 import { createOwnModels, type OwnModels } from './own-models.ts';
+import { answeredRound, firstRoundOf, plannedRounds, silosIn, takesPart } from './participation.ts';
 import { savePoolPictures } from './pictures.ts';
 import type { RunEvent } from './run-events.ts';
 import type { RunFolder } from './run-folder.ts';
-import { modelOfServer, modelOfSilo, plannedRounds, sharesSilos, type StrategyName } from './spec.ts';
+import { modelOfServer, modelOfSilo, privacyOfSilo, sharesSilos, type Spec, type StrategyName } from './spec.ts';
+import { newestReleases } from './stored-decoders.ts';
 
 /** A strategy ready to be played. */
 export interface OpenStrategy {
   readonly strategy: Strategy;
-  readonly silos: readonly SiloPort[];
+  /** The silos from which something comes in a round. */
+  silosIn(round: number): readonly SiloPort[];
   /**
    * Judges the silos' own models: in place of a global one under `local-only`, beside it under `align` where the spec asks
    * for both, and nowhere else (null).
    */
   readonly ownModels: OwnModels | null;
-  /** What left each silo of the spec in a round, for the journal. */
-  whatLeft(round: number, uploads: readonly Upload[]): RoundRecord['uploads'];
+  /** What left silos of the spec in a round, for the journal. */
+  whatLeft(round: number, uploads: readonly ReceivedUpload[]): RoundRecord['uploads'];
 }
 
 export interface StrategyParts {
@@ -67,41 +72,46 @@ export const ALL_SILOS = 'ALL-SILOS';
 export async function openStrategy(name: StrategyName, parts: StrategyParts): Promise<OpenStrategy> {
   const strategy = await strategyOf(name, parts);
   if (name === 'centralised') {
-    return { strategy, silos: [portToAll(parts)], ownModels: null, whatLeft: (round) => allImages(round, parts) };
+    const all = [portToAll(parts)];
+    return { strategy, silosIn: () => all, ownModels: null, whatLeft: (round) => allImages(round, parts) };
   }
   const isLocal = name === 'local-only';
-  const silos = portsOf(name, parts);
+  const ports = portsOf(name, parts);
   const judgesOwn = isLocal || (name === 'align' && sharesSilos(parts.folder.spec));
   return {
     strategy,
-    silos,
+    silosIn: (round) => silosIn(parts.folder.spec, name, round).map((silo) => ports.get(silo.name) as SiloPort),
     ownModels: judgesOwn ? ownModelsOf(name, parts) : null,
     whatLeft: (_, uploads) => uploads.map(isLocal ? nothing : recordOf),
   };
 }
 
-/** The silos of the spec as they take part in a strategy. */
+/** The silos of the spec that take part in a strategy. */
 export function siloConfigs(
   name: StrategyName,
   { folder, materials }: Pick<StrategyParts, 'folder' | 'materials'>,
 ): readonly SiloConfig[] {
   const { spec, layout } = folder;
-  return materials.silos.map(({ name: silo, set }, i) => ({
-    name: silo,
-    architecture: modelOfSilo(spec, spec.silos[i] as (typeof spec.silos)[number]),
-    loss: spec.loss,
-    local: spec.local,
-    privacy: spec.privacy,
-    plannedRounds: plannedRounds(spec),
-    stateDir: layout.silo(silo, name),
-    ledgerDir: ledgerDirOf(spec, layout, silo),
-    seed: spec.seed,
-    images: set,
-  }));
+  return spec.silos.flatMap((silo, i) => {
+    if (!takesPart(spec, silo, name)) return [];
+    return {
+      name: silo.name,
+      architecture: modelOfSilo(spec, silo),
+      loss: spec.loss,
+      local: spec.local,
+      privacy: privacyOfSilo(spec, silo),
+      firstRound: firstRoundOf(silo),
+      plannedRounds: plannedRounds(spec, silo),
+      stateDir: layout.silo(silo.name, name),
+      ledgerDir: ledgerDirOf(spec, layout, silo.name),
+      seed: spec.seed,
+      images: (materials.silos[i] as Materials['silos'][number]).set,
+    };
+  });
 }
 
 /** What leaves a silo that keeps everything. */
-export function nothing({ silo, privacy }: Pick<Upload, 'silo' | 'privacy'>): RoundRecord['uploads'][number] {
+export function nothing({ silo, privacy }: Pick<ReceivedUpload, 'silo' | 'privacy'>): RoundRecord['uploads'][number] {
   return { silo, bytes: 0, sha256: null, privacy, localLipschitz: null };
 }
 
@@ -130,14 +140,21 @@ async function strategyOf(name: StrategyName, parts: StrategyParts): Promise<Str
       const training = { epochs, batchSize, optimizer, schedule };
       const globalVae = await createGlobalVae({ engine, vae, loss: spec.loss, training, file, key });
       const { shape } = materials.dataSet.train;
+      const poolOf = (round: number, arrived: readonly ReceivedRelease[]) =>
+        newestReleases({ spec, layout: folder.layout, shape, round, arrived });
       const onPool = (pool: Pool) => savePoolPictures(folder, pool, shape);
-      return alignStrategy({ run, engine, globalVae, shape, images, imagesPer, key, onPool });
+      return alignStrategy({ run, engine, globalVae, shape, images, imagesPer, key, poolOf, onPool });
     }
   }
 }
 
-function portsOf(name: StrategyName, parts: StrategyParts): SiloPort[] {
-  return siloConfigs(name, parts).map((config) => parts.port(config, diaryOf(name, config.name, parts.emit)));
+function portsOf(name: StrategyName, parts: StrategyParts): ReadonlyMap<string, SiloPort> {
+  const { silos } = parts.folder.spec;
+  const ports = siloConfigs(name, parts).map((config) => {
+    const lateBy = silos.find((silo) => silo.name === config.name)?.participation?.lateBy ?? 0;
+    return latePort(parts.port(config, diaryOf(name, config.name, parts.emit)), lateBy);
+  });
+  return new Map(ports.map((port) => [port.name, port]));
 }
 
 /** One silo with everybody's images and the server's model, whose state is the global one. */
@@ -163,7 +180,7 @@ function portToAll({ folder, materials, emit, port }: StrategyParts): SiloPort {
       stateDir: home,
       ledgerDir: home,
       seed: spec.seed,
-      images: joined(materials.silos.map(({ set }) => set)),
+      images: joined(everTakingPart(spec, materials).map(({ set }) => set)),
     },
     diaryOf('centralised', ALL_SILOS, emit),
   );
@@ -172,7 +189,13 @@ function portToAll({ folder, materials, emit, port }: StrategyParts): SiloPort {
 function ownModelsOf(name: StrategyName, { folder, engine, materials, generation, root }: StrategyParts): OwnModels {
   return createOwnModels({
     engine,
-    spec: folder.spec,
+    silosIn: (round) =>
+      silosIn(folder.spec, name, round).map((silo) => ({
+        name: silo.name,
+        architecture: modelOfSilo(folder.spec, silo),
+        round: answeredRound(silo, name, round) as number,
+      })),
+    splits: folder.spec.evaluation.probeSplits,
     test: materials.dataSet.test,
     classes: materials.classes,
     key: childKey(root, 'evaluation'),
@@ -181,7 +204,7 @@ function ownModelsOf(name: StrategyName, { folder, engine, materials, generation
   });
 }
 
-function recordOf(upload: Upload): RoundRecord['uploads'][number] {
+function recordOf(upload: ReceivedUpload): RoundRecord['uploads'][number] {
   const { silo, privacy } = upload;
   if (upload.kind === 'decoder') {
     const { sizeBytes: bytes, sha256 } = upload.decoder;
@@ -192,14 +215,19 @@ function recordOf(upload: Upload): RoundRecord['uploads'][number] {
 }
 
 /** Centralised, the images themselves leave, once. */
-function allImages(round: number, { materials }: StrategyParts): RoundRecord['uploads'] {
-  return materials.silos.map(({ name: silo, set }) => ({
+function allImages(round: number, { folder, materials }: StrategyParts): RoundRecord['uploads'] {
+  return everTakingPart(folder.spec, materials).map(({ name: silo, set }) => ({
     silo,
     bytes: round === 1 ? set.images.byteLength : 0,
     sha256: null,
     privacy: NO_PRIVACY,
     localLipschitz: null,
   }));
+}
+
+/** Images know nothing of rounds: those of all silos but the ones that never take part. */
+function everTakingPart({ silos }: Spec, materials: Materials): Materials['silos'] {
+  return materials.silos.filter((_, i) => silos[i]?.participation !== null);
 }
 
 function joined(sets: readonly ImageSet[]): ImageSet {

@@ -72,11 +72,12 @@ async function strategySummary(strategy: StrategyName, parts: SummaryParts): Pro
       seconds: seconds.total,
     })),
     final: last.metrics,
-    silos: parts.materials.manifest.silos.map(({ name, examples, classes }) => {
+    silos: parts.materials.manifest.silos.flatMap(({ name, examples, classes }) => {
       const uploads = records.flatMap(({ round, uploads: all }) =>
         all.filter(({ silo }) => silo === name).map((upload) => ({ round, ...upload })),
       );
       const privacy = lastStatement(name, parts);
+      if (privacy === null) return []; // nothing of it ever left, so nothing is claimed
       return {
         name,
         examples,
@@ -87,7 +88,7 @@ async function strategySummary(strategy: StrategyName, parts: SummaryParts): Pro
         privacyText: privacy.text,
         privacy,
         uploadBytes: {
-          perRound: uploads.map(({ bytes }) => bytes),
+          perRound: records.map(({ round: at }) => uploads.find(({ round }) => round === at)?.bytes ?? 0),
           total: uploads.reduce((sum, { bytes }) => sum + bytes, 0),
         },
         decoders: uploads.flatMap(({ round, bytes, sha256: hash, privacy: own, localLipschitz }) =>
@@ -108,8 +109,8 @@ async function strategySummary(strategy: StrategyName, parts: SummaryParts): Pro
 }
 
 /** What is claimed of a silo's last upload, under whichever strategy, holds for all of them together. */
-function lastStatement(name: string, { journal, folder }: SummaryParts): PrivacyStatement {
+function lastStatement(name: string, { journal, folder }: SummaryParts): PrivacyStatement | null {
   const records = folder.spec.strategies.flatMap((strategy) => journal.strategies[strategy] ?? []); // in the order of play
   const uploads = records.flatMap((record) => record.uploads.filter(({ silo }) => silo === name));
-  return (uploads[uploads.length - 1] as RoundRecord['uploads'][number]).privacy;
+  return uploads[uploads.length - 1]?.privacy ?? null;
 }

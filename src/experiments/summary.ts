@@ -110,14 +110,16 @@ const siloSchema = z.strictObject({
   ),
   uploadBytes: z
     .strictObject({
-      perRound: z.array(amount).describe('What left the silo in each round.'),
+      perRound: z
+        .array(amount)
+        .describe('What left the silo in each round of the run; 0 in rounds in which nothing came from it.'),
       total: amount.describe('What left the silo in all rounds.'),
     })
     .describe('Sizes of what left the silo.'),
   decoders: z
     .array(
       z.strictObject({
-        round: z.int().min(1).describe('Counts from 1.'),
+        round: z.int().min(1).describe('In which it reached the server; counts from 1.'),
         sha256: sha256.describe('Of the file in `decoders/round-R/`.'),
         bytes: amount.describe('Its size.'),
         certificate: certificateSchema
@@ -150,7 +152,9 @@ const strategySchema = z.strictObject({
     )
     .describe('One entry a round, in order.'),
   final: metricsSchema.describe('`metrics` of the last round.'),
-  silos: z.array(siloSchema).describe('One entry a silo, in the order of the spec.'),
+  silos: z
+    .array(siloSchema)
+    .describe('One entry for each silo that ever took part in the run, in the order of the spec.'),
   globalSha256: sha256.describe(
     "Of the global model's file: equal hashes, equal models. Of `local-only`: over the files of all silos' models.",
   ),

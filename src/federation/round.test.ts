@@ -1,14 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { NO_PRIVACY } from '../exchange/privacy-statement.ts';
 import type { Task } from '../exchange/task.ts';
-import type { Upload } from '../exchange/upload.ts';
+import type { ReceivedUpload } from '../exchange/upload.ts';
 import type { RoundEvent } from './events.ts';
 import { playRound } from './round.ts';
 import type { SiloPort } from './silo-port.ts';
 import type { Strategy } from './strategy.ts';
 
 const TASK: Task = { kind: 'train-own', run: 'round', round: 3 };
-const upload = (silo: string): Upload => ({
+const upload = (silo: string): ReceivedUpload => ({
   kind: 'weights',
   silo,
   round: 3,
@@ -30,7 +30,7 @@ function silo(name: string, { turns = 0, error = null as Error | null, tasks = [
   };
 }
 
-function strategy(absorbed: (readonly Upload[])[] = []): Strategy {
+function strategy(absorbed: (readonly ReceivedUpload[])[] = []): Strategy {
   return {
     name: 'align',
     instruct: async () => TASK,
@@ -46,7 +46,7 @@ function strategy(absorbed: (readonly Upload[])[] = []): Strategy {
 describe('a round', () => {
   test('gives every silo the same task and the server all uploads, in the order of the silos', async () => {
     const tasks: Task[] = [];
-    const absorbed: (readonly Upload[])[] = [];
+    const absorbed: (readonly ReceivedUpload[])[] = [];
     const silos = [silo('slow', { turns: 9, tasks }), silo('quick', { tasks }), silo('middle', { turns: 3, tasks })];
     const result = await playRound({ round: 3, strategy: strategy(absorbed), silos, atOnce: 3, emit: () => {} });
     expect(tasks).toEqual([TASK, TASK, TASK]);
@@ -73,7 +73,7 @@ describe('a round', () => {
   });
 
   test('fails with a silo that fails; the server then learns nothing', async () => {
-    const absorbed: (readonly Upload[])[] = [];
+    const absorbed: (readonly ReceivedUpload[])[] = [];
     const kinds: string[] = [];
     const silos = [silo('a'), silo('b', { error: new Error('b is ill') })];
     const round = playRound({

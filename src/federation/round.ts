@@ -3,7 +3,7 @@
 // The strategy says what silos are asked for and what becomes of their answers (align.ts, fedavg.ts). A port is a way
 // to reach a silo (local-port.ts, thread-port.ts). Neither knows the other, and this page is all that joins them.
 
-import type { Upload } from '../exchange/upload.ts';
+import type { ReceivedUpload } from '../exchange/upload.ts';
 import type { NamedArrays } from '../training/parameter-slots.ts';
 import type { Emit } from './events.ts';
 import { inOrder } from './in-order.ts';
@@ -14,6 +14,7 @@ export interface Round {
   /** Counted from 1. */
   readonly round: number;
   readonly strategy: Strategy;
+  /** Those from which something comes in this round; nobody waits for others (late-port.ts). */
   readonly silos: readonly SiloPort[];
   /** Silos that train at the same time. */
   readonly atOnce: number;
@@ -23,7 +24,7 @@ export interface Round {
 
 export interface RoundResult {
   /** One per silo, in the order of the silos. */
-  readonly uploads: readonly Upload[];
+  readonly uploads: readonly ReceivedUpload[];
   /** Parameters of the global model; null where the strategy makes none. */
   readonly global: NamedArrays | null;
 }

@@ -2,10 +2,10 @@
 // thread, this process or a network stands behind it.
 
 import type { Task } from '../exchange/task.ts';
-import type { Upload } from '../exchange/upload.ts';
+import type { ReceivedUpload } from '../exchange/upload.ts';
 
 export interface SiloPort {
   readonly name: string;
   /** Hands a task in and waits for what the silo gives back. The same task may be handed in again: nothing counts twice. */
-  play(task: Task, hooks?: { readonly signal?: AbortSignal | undefined }): Promise<Upload>;
+  play(task: Task, hooks?: { readonly signal?: AbortSignal | undefined }): Promise<ReceivedUpload>;
 }

@@ -1,7 +1,7 @@
 // What distinguishes one way of federating from another: what silos are asked for, and what becomes of their answers.
 
 import type { Task } from '../exchange/task.ts';
-import type { Upload } from '../exchange/upload.ts';
+import type { ReceivedUpload } from '../exchange/upload.ts';
 import type { RoundHooks } from '../training/round-training.ts';
 import type { NamedArrays } from '../training/parameter-slots.ts';
 
@@ -18,5 +18,5 @@ export interface Strategy {
    * Turns the silos' uploads into the global model; its parameters are returned and already on disk. Null where there is
    * no global model.
    */
-  absorb(round: number, uploads: readonly Upload[], hooks?: RoundHooks): Promise<NamedArrays | null>;
+  absorb(round: number, uploads: readonly ReceivedUpload[], hooks?: RoundHooks): Promise<NamedArrays | null>;
 }

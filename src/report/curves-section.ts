@@ -2,7 +2,7 @@
 // count of synthetic images, or the weight of the Lipschitz penalty.
 
 import { canonicalJson } from '../experiments/spec-identity.ts';
-import type { Spec } from '../experiments/spec.ts';
+import { privaciesOf, type Spec } from '../experiments/spec.ts';
 import { finalMetrics, labelsIn, metricSpread, strategiesOf } from './group-metrics.ts';
 import { formatSpread, type MetricLabel } from './metric-labels.ts';
 import type { Block, Section } from './report-blocks.ts';
@@ -134,7 +134,9 @@ function withoutPrivacy(
 ): readonly { readonly label: string; readonly y: number }[] {
   const subject = ({ data, model, silos }: Spec) => canonicalJson({ data, model, silos });
   const subjects = new Set(all.flat().map(({ group }) => subject(group.spec)));
-  const open = groups.filter(({ spec }) => spec.privacy.mechanism === 'none' && subjects.has(subject(spec)));
+  const open = groups.filter(
+    ({ spec }) => privaciesOf(spec).every(({ mechanism }) => mechanism === 'none') && subjects.has(subject(spec)),
+  );
   return open.flatMap((group) => {
     const spread = metricSpread(finalMetrics(group, 'align'), metric.path);
     const name = open.length === 1 ? 'no privacy' : `no privacy: ${group.label}`;

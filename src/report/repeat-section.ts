@@ -1,5 +1,6 @@
 // How to repeat each run, and what exactly it was.
 
+import { privaciesOf } from '../experiments/spec.ts';
 import { join } from 'node:path';
 import { machineWords } from './costs-section.ts';
 import { repeatCommand } from './repeat-command.ts';
@@ -18,7 +19,9 @@ export function repeatSection(groups: readonly RunGroup[]): Section {
     }),
   );
   const usesData = groups.some(({ spec }) => ['mnist', 'fashion-mnist'].includes(spec.data.source.kind));
-  const isSecret = runs.some(({ spec }) => 'noise' in spec.privacy && spec.privacy.noise === 'secure');
+  const isSecret = runs.some(({ spec }) =>
+    privaciesOf(spec).some((privacy) => 'noise' in privacy && privacy.noise === 'secure'),
+  );
   const remarks = [
     'The same spec and seed give the same numbers, to the last bits on the same kind of machine.',
     ...(usesData ? ['Add --data DIR where MNIST and Fashion-MNIST lie in a folder of yours.'] : []),

@@ -1,5 +1,6 @@
 // The whole report of some runs: which sections it has, and what its head says. Sections without data are left out.
 
+import { privaciesOf } from '../experiments/spec.ts';
 import { costsSection } from './costs-section.ts';
 import { curvesSection } from './curves-section.ts';
 import { dataSection } from './data-section.ts';
@@ -82,7 +83,10 @@ function factsOf(groups: readonly RunGroup[]): Report['facts'] {
     { term: 'Data', text: distinct(summaries.map(({ dataSet }) => dataSet.name)) },
     { term: 'Silos', text: distinct(runs.map(({ spec }) => spec.silos.length)) },
     { term: 'Rounds', text: distinct(runs.map(({ spec }) => spec.rounds)) },
-    { term: 'Privacy', text: distinct(runs.map(({ spec }) => spec.privacy.mechanism)) },
+    {
+      term: 'Privacy',
+      text: distinct(runs.flatMap(({ spec }) => privaciesOf(spec).map(({ mechanism }) => mechanism))),
+    },
     { term: 'Finished', text: first === last ? first : `${first} to ${last}` },
     { term: 'Made with', text: `align-fl ${distinct(summaries.map(({ alignFlVersion }) => alignFlVersion))}` },
   ];

@@ -1,6 +1,6 @@
 // Runs of one experiment under several seeds belong together; runs of several experiments get names that tell them apart.
 
-import type { Spec } from '../experiments/spec.ts';
+import { privaciesOf, type Spec } from '../experiments/spec.ts';
 import { canonicalJson } from '../experiments/spec-identity.ts';
 import type { RunRecord } from './run-record.ts';
 import { settingWords } from './setting-words.ts';
@@ -58,10 +58,14 @@ export function experimentOf(spec: Spec): unknown {
   const { controls: _controls, gridImages: _pictures, outliers: _outliers, ...judged } = evaluation;
   const { silosAtOnce: _threads, ...computed } = engine;
   // Where strategies share a privacy budget, each changes the others.
-  return { ...rest, evaluation: judged, engine: computed, ...('epsilon' in spec.privacy && { strategies }) };
+  return { ...rest, evaluation: judged, engine: computed, ...(hasBudgets(spec) && { strategies }) };
 }
 
 // --- internal ---
+
+function hasBudgets(spec: Spec): boolean {
+  return privaciesOf(spec).some((privacy) => 'epsilon' in privacy);
+}
 
 function sameResult(a: RunRecord, b: RunRecord): boolean {
   const hashes = ({ summary }: RunRecord) =>

@@ -6,7 +6,7 @@ import { childKey, type Key, normals } from '../engine/keys.ts';
 import { AbortedError } from '../errors.ts';
 import { inspectDecoder } from '../exchange/inspect.ts';
 import { checkPixels, probeDecoder } from '../exchange/probe.ts';
-import type { Release } from '../exchange/release.ts';
+import type { ReceivedRelease } from '../exchange/release.ts';
 import { verifyClaims } from '../exchange/verify-claims.ts';
 import { DECODER_INPUT, DECODER_OUTPUT } from '../models/decoder-export.ts';
 import { type ImageShape, pixelCount } from '../models/image-shape.ts';
@@ -21,7 +21,7 @@ export interface Pool {
 
 export interface PoolOptions {
   readonly engine: Engine;
-  readonly releases: readonly Release[];
+  readonly releases: readonly ReceivedRelease[];
   /** Images to draw: from each silo, or from all together in equal shares. */
   readonly images: number;
   readonly imagesPer: 'silo' | 'total';
@@ -66,7 +66,7 @@ const CHUNK = 250;
 
 async function decodeInto(
   engine: Engine,
-  release: Release,
+  release: ReceivedRelease,
   { shape, key, out }: { readonly shape: ImageShape; readonly key: Key; readonly out: Float32Array },
 ): Promise<void> {
   const { onnx } = release.decoder;

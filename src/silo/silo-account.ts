@@ -161,7 +161,7 @@ function requireHistory(
   task: Task,
   { ledger, round }: { readonly ledger: Ledger; readonly round: number },
 ): void {
-  const first = task.kind === 'train-own' ? 1 : round; // given weights carry nothing of this silo's rounds before
+  const first = task.kind === 'train-own' ? (config.firstRound ?? 1) : round; // given weights carry nothing of this silo's rounds before
   for (let r = first; r <= round; r++) {
     if (ledger.entries.some((charge) => isOf({ ...task, round: r }, charge))) continue;
     throw new PrivacyError(

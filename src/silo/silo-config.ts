@@ -15,6 +15,8 @@ export interface SiloConfig {
   readonly loss: ElboOptions;
   readonly local: TrainingOptions;
   readonly privacy: { readonly mechanism: 'none' } | LipschitzOptions | (DpSgdOptions & Partial<LipschitzFields>);
+  /** The round in which it joins: the first that it trains in, without a state of its own. Default 1. */
+  readonly firstRound?: number;
   /** Rounds of all strategies together in which the silo is going to train: what the noise is calibrated to. */
   readonly plannedRounds: number;
   /** Folder of the silo's privacy ledger, which outlives runs. */

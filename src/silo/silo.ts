@@ -81,7 +81,7 @@ export function createSiloRunner(engine: Engine): SiloRunner {
   };
 
   const play: SiloRunner['play'] = async (config, task, hooks) => {
-    const { name: silo, privacy, images } = config;
+    const { name: silo, privacy, images, firstRound = 1 } = config;
     const { round } = task;
     const vae = vaeOf(config.architecture, images.shape);
     const plan = planFor(config);
@@ -91,6 +91,7 @@ export function createSiloRunner(engine: Engine): SiloRunner {
     const job = {
       file: stateFileOf(config),
       round,
+      firstRound,
       // ALIGN-FL goes on from the silo's own last state; averaging starts from what the server gives.
       start:
         task.kind === 'train-given'

@@ -117,6 +117,17 @@ describe('the training of a round', () => {
     expect(await loadState(job(1).file)).toMatchObject({ round: 1, finished: true });
   });
 
+  test('of a model that joins later begins without a state, and with none of another', async () => {
+    const begun = await trainRound(trainer, job(3, { firstRound: 3 }));
+    expect(await loadState(job(3).file)).toMatchObject({ round: 3, finished: true });
+    const first = await trainRound(trainer, job(1, { file: join(folder, 'first.safetensors'), key: job(3).key }));
+    expect(begun).toEqual(first); // nothing but the key tells its first round from another's
+    await trainRound(trainer, job(4, { firstRound: 3 }));
+    await expect(trainRound(trainer, job(5, { firstRound: 5 }))).rejects.toThrow('begins without a state');
+    const early = job(2, { firstRound: 3, file: join(folder, 'early.safetensors') });
+    await expect(trainRound(trainer, early)).rejects.toThrow(StateError);
+  });
+
   test('that was stopped after any epoch goes on from there to the same bytes', async () => {
     const wholeFile = join(folder, 'whole.safetensors');
     const whole = await trainRound(trainer, job(1, { file: wholeFile }));

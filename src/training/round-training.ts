@@ -13,6 +13,8 @@ export interface RoundTraining {
   readonly file: string;
   /** Counted from 1. */
   readonly round: number;
+  /** The first round that this model is trained in, whose beginning needs no state. Default 1. */
+  readonly firstRound?: number;
   /** What the round begins with. */
   readonly start: RoundStart;
   /** Called only where training is still to be done. */
@@ -21,7 +23,7 @@ export interface RoundTraining {
 }
 
 /**
- * Own: the parameters at the end of the round before; `initial` gives those of the first round. Given: these, whatever
+ * Own: the parameters at the end of the round before; `initial` gives those of the model's first round. Given: these, whatever
  * the model had before, as parameter averaging asks.
  */
 export type RoundStart =
@@ -64,7 +66,12 @@ export async function trainRound(trainer: Trainer, job: RoundTraining, hooks: Ro
 
 /** Throws StateError unless `stored` is of the asked-for round already, or something that it can begin from. */
 export function requireRound(
-  { start, ...at }: Pick<RoundTraining, 'file' | 'round'> & { readonly start: Pick<RoundStart, 'kind'> },
+  {
+    start,
+    ...at
+  }: Pick<RoundTraining, 'file' | 'round' | 'firstRound'> & {
+    readonly start: Pick<RoundStart, 'kind'>;
+  },
   stored: Pick<StoredState, 'round' | 'finished'> | null,
 ): void {
   if (stored?.round === at.round) return;
@@ -72,18 +79,24 @@ export function requireRound(
   requireRoundBefore(at, stored);
 }
 
-/** Throws StateError unless the state is at the end of the round before the asked-for one; none may be there at first. */
+/**
+ * Throws StateError unless the state is at the end of the round before the asked-for one. At the model's first round none
+ * may be there, and must not: it would be another's.
+ */
 export function requireRoundBefore(
-  { file, round }: { readonly file: string; readonly round: number },
+  { file, round, firstRound = 1 }: Pick<RoundTraining, 'file' | 'round' | 'firstRound'>,
   stored: Pick<StoredState, 'round' | 'finished'> | null,
 ): void {
   const before = round - 1;
-  if (stored === null ? before === 0 : stored.finished && stored.round === before) return;
+  if (stored === null ? round === firstRound : round > firstRound && stored.finished && stored.round === before) return;
   const found =
     stored === null ? 'is missing' : `is ${stored.finished ? 'at the end of' : 'within'} round ${stored.round}`;
+  const origin =
+    round === firstRound
+      ? 'is the first and begins without a state'
+      : `goes on from the state at the end of round ${before}`;
   throw new StateError(
-    `Round ${round} goes on from the state at the end of round ${before}, but ${file} ${found}. ` +
-      'Restore the folder as it was, or use another run folder to start afresh.',
+    `Round ${round} ${origin}, but ${file} ${found}. Restore the folder as it was, or use another run folder to start afresh.`,
     { file, round, storedRound: stored?.round ?? null },
   );
 }

@@ -1,0 +1,208 @@
+// Takes a silo out of a complete run of ALIGN-FL: the server's rounds are played again from the others' stored decoders.
+//
+// A decoder of ALIGN-FL depends on its own silo alone, and each global model on the decoders of its rounds. So what a run that
+// never had the silo would have learnt can be computed without any silo: nobody trains again. An average knows no such way.
+
+import { existsSync } from 'node:fs';
+import { readdir, rm } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { SpecError, StateError } from '../errors.ts';
+import type { SiloPort } from '../federation/silo-port.ts';
+import type { SiloConfig } from '../silo/silo-config.ts';
+import { readJournal } from './journal.ts';
+import { didYouMean } from './nearest.ts';
+import { parseSpec } from './parse-spec.ts';
+import { takesPart } from './participation.ts';
+import { closeRunFolder, openRunFolder, type RunFolder, resumeRunFolder } from './run-folder.ts';
+import { type RunOptions, runExperiment } from './run.ts';
+import { playedStrategies, privacyOfSilo, type Spec, type StrategyName } from './spec.ts';
+import { decoderIn, storedRelease } from './stored-decoders.ts';
+import { readSummary, type Summary } from './summary.ts';
+
+/** `data`, `emit`, `signal` are as in a run; `port` reaches the silos that `verify` lets train. */
+export interface ForgetOptions extends Omit<RunOptions, 'folder'> {
+  /** Folder of a complete run. */
+  readonly path: string;
+  /** Name of the silo. */
+  readonly silo: string;
+  /** Whether the run that never had the silo is played, too, with all training of the other silos, and compared. Default no. */
+  readonly verify?: boolean;
+  /** Whether the old folder stays as it is. Default no: what came from the silo is removed when the new folder is complete. */
+  readonly keep?: boolean;
+}
+
+export interface Forgotten {
+  readonly silo: string;
+  /** The run that had the silo. */
+  readonly folder: string;
+  /** The run without it: `<folder>-without-<silo>`. Its `spec.json` says that the silo never takes part. */
+  readonly rebuilt: string;
+  /** SHA-256 of the global model's file. */
+  readonly globalSha256: { readonly before: string; readonly after: string };
+  /** The run that was played to compare, and ended with `globalSha256.after`; null where none was asked for. */
+  readonly verified: string | null;
+  /** Files that were removed from `folder`, relative to it. */
+  readonly removed: readonly string[];
+  /** Strategies of the run that cannot forget, and are not in the new folder. */
+  readonly dropped: readonly StrategyName[];
+}
+
+/**
+ * Rebuilds the run without the silo in a folder beside it, then removes from the old one the silo's decoders and every model
+ * and picture that learnt from them. Stopped or killed, the same call goes on. Throws SpecError where there is no such silo, where
+ * no other is left, where the run is not of ALIGN-FL, and where `verify` could not compare; StateError where the run is not
+ * complete, a decoder is missing or changed, or the hashes differ: then nothing is removed.
+ */
+export async function forgetSilo(options: ForgetOptions): Promise<Forgotten> {
+  const { path, silo, verify = false, keep = false } = options;
+  const old = await resumeRunFolder(path);
+  try {
+    requireComplete(old);
+    const spec = specWithout(old, silo);
+    if (verify) requireRepeatable(old.spec, spec);
+    const before = await readSummary(old.layout.summary);
+    const rebuilt = `${old.root}-without-${silo}`;
+    const summary = await played({ ...options, spec, path: rebuilt, port: await portsToStored(old) });
+    requireSameImages(before, summary, old.root);
+    const after = alignOf(summary).globalSha256;
+    const fresh = `${rebuilt}-played`;
+    if (verify) requireSame(after, alignOf(await played({ ...options, spec, path: fresh })).globalSha256, fresh);
+    return {
+      silo,
+      folder: old.root,
+      rebuilt,
+      globalSha256: { before: alignOf(before).globalSha256, after },
+      verified: verify ? fresh : null,
+      removed: keep ? [] : await removeTraces(old, silo),
+      dropped: old.spec.strategies.filter((name) => name !== 'align'),
+    };
+  } finally {
+    await closeRunFolder(old);
+  }
+}
+
+// --- internal ---
+
+function requireComplete({ root, state }: RunFolder): void {
+  if (state === 'complete') return;
+  throw new StateError(
+    `The run in ${root} is not complete, so there is no result to take a silo out of. Finish it first: align-fl run --resume ` +
+      root,
+    { path: root },
+  );
+}
+
+/** The same experiment in which the silo has its images and never takes part. */
+function specWithout({ root, spec }: RunFolder, silo: string): Spec {
+  const names = spec.silos.map(({ name }) => name);
+  const asked = spec.silos.find(({ name }) => name === silo);
+  if (!asked) {
+    throw new SpecError(
+      `The run in ${root} has no silo '${silo}'${didYouMean(silo, names) || '.'} Its silos are ${names.join(', ')}.`,
+      { path: root, silos: names },
+    );
+  }
+  if (!spec.strategies.includes('align')) {
+    throw new SpecError(
+      `The run in ${root} played ${spec.strategies.join(', ')}, but only align can forget a silo. An average mixes the weights of ` +
+        'all silos, and every silo trains on from the mixture: what one of them gave is in all weights from its first round on, ' +
+        "the other silos' included, and nobody can take it out again. Run the spec again with participation: null for the silo.",
+      { path: root, strategies: spec.strategies },
+    );
+  }
+  if (!takesPart(spec, asked, 'align')) {
+    throw new SpecError(`Silo ${silo} never took part in the run in ${root}: there is nothing to forget.`, {
+      path: root,
+    });
+  }
+  const silos = spec.silos.map((one) => (one === asked ? { ...one, participation: null } : one));
+  return parseSpec({ ...spec, silos, strategies: ['align'] }, { source: `The spec of ${root} without ${silo}` });
+}
+
+/** A comparison that must fail, or could succeed by nothing but luck, is refused before it costs hours. */
+function requireRepeatable(spec: Spec, without: Spec): void {
+  const mechanisms = without.silos.flatMap((silo) => {
+    const privacy = privacyOfSilo(without, silo);
+    return takesPart(without, silo, 'align') && privacy.mechanism === 'dp-sgd' ? [privacy] : [];
+  });
+  const trained = playedStrategies(spec).filter((name) => name !== 'centralised');
+  const why = mechanisms.some(({ noise }) => noise === 'secure')
+    ? 'the noise of its private silos came from the operating system, and nobody can repeat it'
+    : mechanisms.length > 0 && trained.length > 1
+      ? `the noise of its private silos was calibrated to the rounds of ${trained.join(' and ')} together`
+      : null;
+  if (why === null) return;
+  throw new SpecError(
+    `--verify: this run cannot be played again to the same decoders: ${why}. Leave --verify out; the global model is rebuilt ` +
+      "from the stored decoders all the same, and by the same rounds that a run without the silo's would play.",
+    { path: '--verify' },
+  );
+}
+
+/** Ports to silos that are not asked again: they answer with what the run has of them. */
+async function portsToStored({ layout, spec }: RunFolder): Promise<(config: SiloConfig) => SiloPort> {
+  const records = (await readJournal(layout.journal)).strategies['align'] ?? [];
+  return ({ name, images }) => ({
+    name,
+    play: async (task) => {
+      const lateBy = spec.silos.find((silo) => silo.name === name)?.participation?.lateBy ?? 0;
+      const round = task.round + lateBy;
+      const upload = decoderIn(records[round - 1], name);
+      if (upload) return storedRelease(layout, { silo: name, round, upload, shape: images.shape });
+      throw new StateError(
+        `${layout.journal} tells of no decoder of ${name} in round ${round}. Restore the folder from a copy.`,
+        { path: layout.journal, silo: name, round },
+      );
+    },
+  });
+}
+
+interface Playing extends Omit<RunOptions, 'folder'> {
+  readonly spec: Spec;
+  readonly path: string;
+}
+
+async function played({ spec, path, ...options }: Playing): Promise<Summary> {
+  return runExperiment({ ...options, folder: await openRunFolder({ path, spec }) });
+}
+
+function alignOf({ strategies }: Summary): Summary['strategies'][number] {
+  return strategies.find(({ strategy }) => strategy === 'align') as Summary['strategies'][number];
+}
+
+function requireSameImages(before: Summary, after: Summary, path: string): void {
+  if (before.partition.sha256 === after.partition.sha256 && before.dataSet.sha256 === after.dataSet.sha256) return;
+  throw new StateError(
+    `The images of the run in ${path} are not those that are here now, so the run without the silo cannot be compared with ` +
+      'it. Nothing was removed. Restore the images, delete the new folder, and begin again.',
+    { path },
+  );
+}
+
+function requireSame(rebuilt: string, fresh: string, path: string): void {
+  if (rebuilt === fresh) return;
+  throw new StateError(
+    `The rebuilt global model (${rebuilt}) is not that of the run in ${path}, which never had the silo (${fresh}). Nothing was ` +
+      'removed. The decoders were made by another version or on another kind of machine, or this is a bug: please report it.',
+    { path, rebuilt, fresh },
+  );
+}
+
+/** Removes what the server has of the silo, and what learnt from it; done twice it finds nothing more. */
+async function removeTraces({ root, layout }: RunFolder, silo: string): Promise<readonly string[]> {
+  const rounds = await namesIn(join(root, 'decoders'));
+  const own = rounds.map((name) => join(root, 'decoders', name, `${silo}.onnx`)).filter((file) => existsSync(file));
+  const learnt = await Promise.all(
+    [layout.globals, layout.images, layout.codes].map(async (folder) => {
+      const names = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
+      return names.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+    }),
+  );
+  const files = [...own, ...learnt.flat()];
+  for (const file of files) await rm(file, { force: true });
+  return files.map((file) => relative(root, file).replaceAll('\\', '/')).sort();
+}
+
+async function namesIn(folder: string): Promise<readonly string[]> {
+  return existsSync(folder) ? readdir(folder) : [];
+}
