@@ -13,8 +13,8 @@ test('--dry-run lists the studies and how far they are', async () => {
 });
 
 test('wrong usage says what to do', async () => {
-  const near = await said('paper', '--only', 'mnist-method', '--dry-run');
-  expect(near).toMatchObject({ code: 2, stderr: expect.stringContaining('did you mean "mnist-methods"') });
+  const near = await said('paper', '--only', 'mnist-mechanism', '--dry-run');
+  expect(near).toMatchObject({ code: 2, stderr: expect.stringContaining('did you mean "mnist-mechanisms"') });
   const both = await said('paper', '--quick', '--scale', 'full', '--dry-run');
   expect(both).toMatchObject({ code: 2, stderr: expect.stringContaining('--quick means --scale quick') });
   expect(await said('paper', '--seeds', 'one', '--dry-run')).toMatchObject({

@@ -30,7 +30,7 @@ export function addPaperCommand(program: Command, console: Console, setExitCode:
     )
     .addOption(new Option('--scale <scale>', 'how much of the data and how many rounds').choices(PAPER_SCALES))
     .option('--quick', 'minutes instead of hours: short for --scale quick')
-    .option('--only <studies>', 'some of the studies, such as mnist-methods,mnist-epsilon (--dry-run lists them)')
+    .option('--only <studies>', 'some of the studies, such as mnist-mechanisms,mnist-epsilon (--dry-run lists them)')
     .option('--seeds <list>', 'these seeds in every study: 1,2,3 or 1-5')
     .option('--out <dir>', 'folder of all runs and of the report (default: runs/paper-<scale>)')
     .option('--results <dir>', 'folder for results.md and its figures (default: --out)')
@@ -64,7 +64,7 @@ the same command goes on.
 
 Examples:
   align-fl paper --quick
-  align-fl paper --scale medium --only mnist-methods,mnist-lipschitz
+  align-fl paper --scale medium --only mnist-mechanisms,mnist-baselines
   align-fl paper --report-only --results docs`;
 
 async function paperCommand(flags: PaperFlags, console: Console): Promise<number> {

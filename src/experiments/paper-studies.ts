@@ -26,7 +26,13 @@ export function paperStudies(scale: PaperScale, seeds?: string): readonly PaperS
     question,
     sweep: {
       target,
-      set: [...foreignIn(target), ...size.set, ...(target.endsWith('-dp') ? size.privateSet : []), ...set],
+      set: [
+        ...foreignIn(target),
+        'evaluation.controls=false',
+        ...size.set,
+        ...(target.endsWith('-dp') ? size.privateSet : []),
+        ...set,
+      ],
       vary,
       seeds: seeds ?? size.seeds[role],
     },
@@ -34,19 +40,20 @@ export function paperStudies(scale: PaperScale, seeds?: string): readonly PaperS
   return [
     ...SETS.flatMap(({ name, target, targetDp }): Draft[] => [
       {
-        id: `${name}-methods`,
-        question: 'What do ALIGN-FL, averaging, training alone and training on everything reach without privacy?',
+        id: `${name}-mechanisms`,
+        question:
+          'What does each form of Lipschitz control cost beside no mechanism, and does it reproduce outliers less?',
         target,
-        set: ['strategies=[align,local-only,fedavg,fedprox,centralised]', JUDGE_OUTLIERS, 'evaluation.controls=true'],
+        set: [ALIGN_ONLY, JUDGE_OUTLIERS],
+        vary: [`privacy=${MECHANISMS.join(',')}`],
         role: 'comparison',
       },
       {
-        id: `${name}-lipschitz`,
-        question: 'What does each form of Lipschitz control cost, and does it reproduce outliers less?',
+        id: `${name}-baselines`,
+        question: 'What do averaging, training alone and training on everything reach?',
         target,
-        set: [ALIGN_ONLY, JUDGE_OUTLIERS],
-        vary: [`privacy=${LIPSCHITZ_FORMS.join(',')}`],
-        role: 'comparison',
+        set: ['strategies=[fedavg,fedprox,local-only,centralised]', 'evaluation.controls=true'],
+        role: 'curve',
       },
       {
         id: `${name}-dp`,
@@ -154,10 +161,11 @@ function foreignIn(target: string): readonly string[] {
 const ALIGN_ONLY = 'strategies=[align]';
 const JUDGE_OUTLIERS = 'evaluation.outliers={synthetic: 1000}';
 
-const LIPSCHITZ_FORMS: readonly string[] = [
+const MECHANISMS: readonly string[] = [
+  '{mechanism: none}',
   '{mechanism: lipschitz, lipschitzForm: paper-penalty, lipschitzWeight: 1}',
-  '{mechanism: lipschitz, lipschitzForm: jacobian-frobenius, lipschitzWeight: 1, lipschitzBound: 4}',
   '{mechanism: lipschitz, lipschitzForm: spectral-normalisation, lipschitzBound: 16}',
+  '{mechanism: lipschitz, lipschitzForm: jacobian-frobenius, lipschitzWeight: 1, lipschitzBound: 4}',
 ];
 
 const DP = 'mechanism: dp-sgd, epsilon: 10, delta: 1e-5, averaging: 0.995';
