@@ -19,6 +19,8 @@ import { requireWholePlan } from '../silo/whole-plan.ts';
 import { writeJsonAtomic } from '../storage/atomic-file.ts';
 import { isThere } from '../storage/presence.ts';
 import { contentHash } from '../storage/content-hash.ts';
+import { diagnose, type DiagnoseOptions } from './diagnose.ts';
+import { diagnosticNotices } from './diagnostic-fields.ts';
 import { openEventLog } from './event-log.ts';
 import { type Journal, type Origin, openJournal, saveJournal } from './journal.ts';
 import { globalStateFile, saveGlobalModel } from './global-model.ts';
@@ -119,6 +121,8 @@ async function play(options: Play): Promise<Summary> {
       journal = await playStrategy(run, journal);
       if (signal.aborted) throw new AbortedError('Stopped.');
       if (name === 'local-only') continue; // there is no global model
+      const key = childKey(root, 'diagnostics', name);
+      journal = await lookForFailures({ strategy: name, folder, engine, vae, evaluator, materials, key }, run, journal);
       const { shape } = materials.dataSet.test;
       // All others make their encoder from real images: only ALIGN-FL's global model learnt from synthetic ones alone.
       if (name === 'align') await saveGlobalModel({ strategy: name, folder, vae, shape });
@@ -217,6 +221,21 @@ async function judgeControls(parts: ControlParts): Promise<Journal> {
   const next = { ...journal, controls };
   await saveJournal(parts.journalFile, next);
   emit({ kind: 'controls-finished', controls });
+  return next;
+}
+
+/** Failure signatures of a strategy, once; what shows is told. */
+async function lookForFailures(
+  subject: DiagnoseOptions,
+  { journalFile, emit }: { readonly journalFile: string; readonly emit: Play['emit'] },
+  journal: Journal,
+): Promise<Journal> {
+  const { strategy } = subject;
+  if (journal.diagnostics?.[strategy]) return journal;
+  const diagnostics = await diagnose(subject);
+  const next = { ...journal, diagnostics: { ...journal.diagnostics, [strategy]: diagnostics } };
+  await saveJournal(journalFile, next);
+  for (const text of diagnosticNotices(strategy, diagnostics)) emit({ kind: 'notice', text });
   return next;
 }
 

@@ -3,6 +3,7 @@
 import { costsSection } from './costs-section.ts';
 import { curvesSection } from './curves-section.ts';
 import { dataSection } from './data-section.ts';
+import { diagnosticsSection } from './diagnostics-section.ts';
 import { latentSection } from './latent-section.ts';
 import { lossesSection } from './losses-section.ts';
 import { paperSection } from './paper-section.ts';
@@ -35,6 +36,7 @@ export async function reportOf({ runs, unfinished, title, version }: ReportOptio
     roundsSection(groups),
     curvesSection(groups),
     latentSection(groups),
+    diagnosticsSection(groups),
     await picturesSection(groups),
     privacySection(groups),
     lossesSection(groups),
