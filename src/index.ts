@@ -19,6 +19,7 @@ export type { ReceivedUpload, Upload } from './exchange/upload.ts';
 export { verifyClaims } from './exchange/verify-claims.ts';
 export type { WeightsUpdate } from './exchange/weights-update.ts';
 export type { DataAccess } from './experiments/materials.ts';
+export type { Diagnostics } from './experiments/diagnostic-fields.ts';
 export { readEvents } from './experiments/event-log.ts';
 export { loadSpec } from './experiments/load-spec.ts';
 export { parseSpec } from './experiments/parse-spec.ts';
@@ -41,6 +42,7 @@ export { openSiloThreads, type SiloThreads } from './federation/thread-port.ts';
 export type { Architecture } from './models/architecture.ts';
 export { exportDecoder } from './models/decoder-export.ts';
 export type { ImageShape } from './models/image-shape.ts';
+export { type Averaging, averagingByAccident, type AveragingOptions } from './evaluation/averaging.ts';
 export { cnnFeatures, type CnnFeatureExtractor, type CnnFeatureOptions } from './evaluation/cnn-features.ts';
 export type { FeatureExtractor } from './evaluation/feature-extractor.ts';
 export {
@@ -50,8 +52,10 @@ export {
   type GenerationReport,
   judgeGeneration,
 } from './evaluation/generation.ts';
+export { type LatentOverlap, latentOverlap, type OverlapOptions } from './evaluation/latent-overlap.ts';
 export { localLipschitz, type LocalLipschitz, type LocalLipschitzOptions } from './evaluation/local-lipschitz.ts';
 export { onnxFeatures, type OnnxFeatureExtractor, type OnnxFeatureOptions } from './evaluation/onnx-features.ts';
+export { type LeakageOptions, type OutlierLeakage, outlierLeakage } from './evaluation/outlier-leakage.ts';
 export { createPriorSampler, type PriorSampler } from './evaluation/prior-samples.ts';
 export { type Forgotten, type ForgetOptions, forgetSilo } from './experiments/forget.ts';
 export { evaluateOutliers, type OutlierOptions } from './experiments/outlier-evaluation.ts';

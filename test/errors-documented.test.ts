@@ -1,8 +1,10 @@
 // docs/errors.md has exactly one entry for each code an error can carry, with both of its questions answered.
 
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import * as errors from '../src/errors.ts';
+import { CERTIFICATE_REFUSALS } from '../src/exchange/lipschitz-certificate.ts';
+import { REASONS } from '../src/exchange/refusal.ts';
 
 const text = readFileSync(new URL('../docs/errors.md', import.meta.url), 'utf8');
 const entries = text
@@ -27,6 +29,20 @@ test.each(thrown)('the entry of $code names $name, says when it comes and what t
   expect(entry).toContain(`\`${name}\``);
   expect(entry).toMatch(/^\*\*When:\*\* \S.{20}/m);
   expect(entry).toMatch(/^\*\*What to do:\*\* \S.{20}/m);
+});
+
+test('the entry of RELEASE lists every reason for which a decoder is refused, and no other', () => {
+  const entry = entries.find(({ code }) => code === 'RELEASE')?.entry ?? '';
+  const listed = [...entry.matchAll(/^\| `([a-z-]+)` \| \S/gm)].map(([, reason = '']) => reason);
+  expect(listed.sort(byText)).toEqual([...Object.keys(REASONS), ...CERTIFICATE_REFUSALS].sort(byText));
+});
+
+test('reasons are given through the two functions whose reasons are listed', () => {
+  const room = new URL('../src/exchange/', import.meta.url);
+  const makers = readdirSync(room).filter(
+    (name) => !name.endsWith('.test.ts') && readFileSync(new URL(name, room), 'utf8').includes('new ReleaseError('),
+  );
+  expect(makers.sort(byText)).toEqual(['lipschitz-certificate.ts', 'refusal.ts']);
 });
 
 function byText(a: string, b: string): number {

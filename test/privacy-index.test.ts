@@ -20,7 +20,7 @@ import {
   setBudget,
   uniforms,
 } from '../src/index.ts';
-import { temporaryFolder } from './small-silos.ts';
+import { SMALL_PRIVACY, temporaryFolder } from './small-silos.ts';
 
 const ROOT = temporaryFolder();
 const PHASE = { samplingRate: 0.1, noiseMultiplier: 2, steps: 20 };
@@ -63,20 +63,7 @@ test('an audit finds what scores give away', () => {
 
 test('a plan and its trainers are there for own training loops', () => {
   expect(createDpTrainers).toBeTypeOf('function');
-  const privacy = {
-    mechanism: 'dp-sgd',
-    epsilon: 8,
-    delta: 1e-5,
-    mode: 'full',
-    clipping: 'auto-s',
-    clipNorm: 1,
-    quantile: 0.5,
-    records: null,
-    noise: 'secure',
-    averaging: null,
-    normaliseLoss: false,
-    physicalBatch: null,
-  } as const;
+  const privacy = SMALL_PRIVACY;
   const plan = planDpSgd(privacy, { records: 1000, batchSize: 100, epochs: 2, rounds: 1 });
   expect(plan).toMatchObject({ samplingRate: 0.1, expectedBatch: 100, stepsPerEpoch: 10, steps: 20 });
 });

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { type DpSgdPrivacy, NO_PRIVACY, type PrivacyStatement } from '../src/exchange/privacy-statement.ts';
 import { imageGridPng } from '../src/evaluation/image-grid.ts';
 import { codesFile, saveRoundCodes } from '../src/experiments/codes.ts';
+import type { Diagnostics } from '../src/experiments/diagnostic-fields.ts';
 import { parseSpec } from '../src/experiments/parse-spec.ts';
 import type { Spec, SpecInput } from '../src/experiments/spec.ts';
 import { specHash } from '../src/experiments/spec-identity.ts';
@@ -24,6 +25,8 @@ export interface RunWish {
   /** Numbers beside the usual metrics. */
   readonly extraMetrics?: Readonly<Record<string, unknown>>;
   readonly controls?: Readonly<Record<string, number>>;
+  /** Of every strategy. Default: nobody looked. */
+  readonly diagnostics?: Diagnostics;
 }
 
 /** A spec of two silos with one class each. */
@@ -166,6 +169,7 @@ function strategyOf(spec: Spec, strategy: string, wish: RunWish): StrategySummar
       uploadBytes: { perRound: rounds.map(() => 1000), total: 1000 * rounds.length },
       decoders: [],
     })),
+    ...(wish.diagnostics && { diagnostics: wish.diagnostics }),
     globalSha256: `${Math.round(1e9 * (accuracies[0] as number)).toString(16)}${HASH}`.slice(0, 64),
     secondsPerStage: { silos: 2, server: 1, evaluation: 1, total: 4 },
   };

@@ -179,6 +179,13 @@ describe('a run', () => {
     ]);
     expect(partition.sha256).toBe(sha256(join(WHOLE, partition.file)));
     expect([paper, controls]).toEqual([null, []]);
+    for (const { diagnostics } of strategies) {
+      expect(diagnostics).toMatchObject({
+        latentOverlap: { images: 100 },
+        averaging: { images: 100 },
+        outlierLeakage: null,
+      });
+    }
     for (const { name, decoders, examples, classes, uploadBytes } of align?.silos ?? []) {
       expect(examples).toBe(40);
       expect(Object.values(classes)).toEqual([20, 20]);

@@ -7,6 +7,7 @@ import { afterAll } from 'vitest';
 import { drawDigits } from '../src/data/drawn-digits.ts';
 import { childKey, seedKey } from '../src/engine/keys.ts';
 import type { ReceivedUpload } from '../src/exchange/upload.ts';
+import type { DpSgdOptions } from '../src/privacy/dp-plan.ts';
 import type { SiloConfig } from '../src/silo/silo-config.ts';
 
 /** The default model of `smallSilo`. */
@@ -20,6 +21,22 @@ export const SMALL_TRAINING = {
   optimizer: { kind: 'adam', learningRate: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8 },
   schedule: { kind: 'constant' },
 } as const;
+
+/** DP-SGD with the options of a spec that names epsilon and delta alone. */
+export const SMALL_PRIVACY: DpSgdOptions = {
+  mechanism: 'dp-sgd',
+  epsilon: 8,
+  delta: 1e-5,
+  mode: 'full',
+  clipping: 'auto-s',
+  clipNorm: 1,
+  quantile: 0.5,
+  records: null,
+  noise: 'secure',
+  averaging: null,
+  normaliseLoss: false,
+  physicalBatch: null,
+};
 
 /** A folder that is deleted when the tests of the file are done. Call it outside of tests. */
 export function temporaryFolder(): string {

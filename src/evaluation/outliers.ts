@@ -4,6 +4,7 @@
 import { childKey, type Key } from '../engine/keys.ts';
 import { ShapeError } from '../errors.ts';
 import type { FeatureExtractor } from './feature-extractor.ts';
+import { normalisedPixels } from './normalised-pixels.ts';
 import { eachGroup, eachGroupInTurn, type Group, type OutlierGroups } from './outliers-groups.ts';
 import { bootstrapDifference, bootstrapMean, type Estimate } from './outliers-intervals.ts';
 import { attacks, judgeSpace, type KindsOfMembers, type Space, type SpaceJudgement } from './outliers-space.ts';
@@ -102,18 +103,6 @@ function squaredErrors(images: Float32Array, reconstructions: Float32Array, pixe
 function eyesOfPixels(pixels: number): readonly FeatureExtractor[] {
   return [
     { name: 'pixels', size: pixels, features: async (images) => images },
-    { name: 'normalised pixels', size: pixels, features: async (images) => normalised(images, pixels) },
+    { name: 'normalised pixels', size: pixels, features: async (images) => normalisedPixels(images, pixels) },
   ];
-}
-
-/** Each image less its mean, with norm 1: distances are then sqrt(2 - 2 r), r being the correlation. A flat one becomes 0. */
-function normalised(images: Float32Array, pixels: number): Float32Array {
-  const out = new Float32Array(images.length);
-  for (let from = 0; from < images.length; from += pixels) {
-    const image = images.subarray(from, from + pixels);
-    const mean = image.reduce((sum, value) => sum + value, 0) / pixels;
-    const norm = Math.sqrt(image.reduce((sum, value) => sum + (value - mean) ** 2, 0));
-    if (norm > 0) for (let d = 0; d < pixels; d++) out[from + d] = ((image[d] as number) - mean) / norm;
-  }
-  return out;
 }

@@ -75,7 +75,10 @@ export function verifyCertificate(onnx: Uint8Array, claimed: LipschitzCertificat
 }
 
 /** Why a certificate is refused, as `facts.reason` of the ReleaseError. */
-export type CertificateRefusal = 'not-certifiable' | 'certificate-missing' | 'certificate-false';
+export type CertificateRefusal = (typeof CERTIFICATE_REFUSALS)[number];
+
+/** All of them. */
+export const CERTIFICATE_REFUSALS = ['not-certifiable', 'certificate-missing', 'certificate-false'] as const;
 
 /** Throws the ReleaseError of a certificate. `detail`: a sentence on what was expected and what came. */
 export function refuseCertificate(reason: CertificateRefusal, detail: string, facts: ErrorFacts = {}): never {

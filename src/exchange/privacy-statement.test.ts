@@ -1,21 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import { SMALL_PRIVACY } from '../../test/small-silos.ts';
 import type { DpSgdOptions, DpSgdPlan } from '../privacy/dp-plan.ts';
 import { dpSgdStatement, lipschitzStatement, NO_PRIVACY, privacyStatementSchema } from './privacy-statement.ts';
 
-const OPTIONS: DpSgdOptions = {
-  mechanism: 'dp-sgd',
-  epsilon: 8,
-  delta: 1e-5,
-  mode: 'full',
-  clipping: 'fixed',
-  clipNorm: 2,
-  quantile: 0.5,
-  records: null,
-  noise: 'secure',
-  averaging: null,
-  normaliseLoss: false,
-  physicalBatch: null,
-};
+const OPTIONS: DpSgdOptions = { ...SMALL_PRIVACY, clipping: 'fixed', clipNorm: 2 };
 const PLAN: DpSgdPlan = { samplingRate: 0.1, expectedBatch: 100, stepsPerEpoch: 10, noiseMultiplier: 1.5, steps: 60 };
 const SPENT = { epsilon: 3, rdp: 3.5, pld: 3 };
 

@@ -1,10 +1,11 @@
 // `journal.json`: what a run has completed so far, rewritten after every round; where a resumed run begins.
 
-import { existsSync } from 'node:fs';
 import { z } from 'zod';
 import { StateError } from '../errors.ts';
 import { privacyStatementSchema } from '../exchange/privacy-statement.ts';
 import { readJson, writeJsonAtomic } from '../storage/atomic-file.ts';
+import { isThere } from '../storage/presence.ts';
+import { diagnosticsSchema } from './diagnostic-fields.ts';
 import { metricsSchema, perSiloSchema, slopeSchema } from './summary.ts';
 
 const seconds = z.number().min(0);
@@ -45,6 +46,8 @@ const journalSchema = z.strictObject({
   startedAt: z.iso.datetime(),
   strategies: z.record(z.string(), z.array(roundSchema)),
   controls: z.array(z.strictObject({ name: z.string(), metrics: metricsSchema })).nullable(),
+  /** By strategy, after its last round. */
+  diagnostics: z.record(z.string(), diagnosticsSchema).exactOptional(),
 });
 
 export type Journal = z.infer<typeof journalSchema>;
@@ -57,7 +60,7 @@ export type Origin = z.infer<typeof originSchema>;
  * is damaged, and where the run began from another origin: going on would mix two runs in one.
  */
 export async function openJournal(path: string, origin: Origin, now: Date): Promise<Journal> {
-  if (!existsSync(path)) {
+  if (!isThere(path)) {
     const startedAt = now.toISOString();
     const journal: Journal = { format: 'align-fl/journal@2', origin, startedAt, strategies: {}, controls: null };
     await saveJournal(path, journal);

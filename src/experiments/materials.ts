@@ -50,9 +50,8 @@ export async function gatherMaterials(spec: Spec, access: DataAccess, key: Key):
   return { dataSet, classes: dataSet.classNames.length, silos, manifest: partitionManifest(dataSet.train, silos) };
 }
 
-// --- internal ---
-
-async function loadSource(source: SourceSpec, access: DataAccess, key: Key): Promise<DataSet> {
+/** The data set that a spec names: loaded, or drawn with `key`. Throws DataError where it is missing or damaged. */
+export async function loadSource(source: SourceSpec, access: DataAccess, key: Key): Promise<DataSet> {
   switch (source.kind) {
     case 'mnist':
     case 'fashion-mnist':
@@ -69,6 +68,8 @@ async function loadSource(source: SourceSpec, access: DataAccess, key: Key): Pro
       return drawnGarments({ key, trainCount: source.train, testCount: source.test });
   }
 }
+
+// --- internal ---
 
 function dealingOf(spec: Spec): Dealing {
   const { partition: asked } = spec.data;

@@ -7,7 +7,7 @@ import { DataError, SpecError } from '../errors.ts';
 import type { OutlierGroups } from '../evaluation/outliers-groups.ts';
 import { eachGroup, someRows } from '../evaluation/outliers-groups.ts';
 import { pixelCount } from '../models/image-shape.ts';
-import { type DataAccess, gatherMaterials, type Materials } from './materials.ts';
+import { type DataAccess, loadSource, type Materials } from './materials.ts';
 import { didYouMean } from './nearest.ts';
 import type { ForeignSpec, Spec } from './spec.ts';
 
@@ -63,7 +63,9 @@ export async function gatherOutliers(options: OutlierMaterialOptions): Promise<O
   const held = materials.silos.find(({ name }) => name === silo) as SiloData;
   const members = selectImages(held.set, held.foreignRows);
   const most = Math.max(MOST_TYPICAL, members.labels.length);
-  const source = await foreignImages(spec, access, dataKey);
+  const { source: named } = spec.data.foreign as ForeignSpec;
+  // All images that the foreign ones were chosen from, by the key that `gatherMaterials` draws them with.
+  const { train: source } = await loadSource(named, access, childKey(dataKey, 'foreign', 'source'));
   const foreign = {
     members,
     heldOut: some(unseen(source, materials.silos), members.labels.length, childKey(key, 'held-out')),
@@ -88,20 +90,6 @@ export async function gatherOutliers(options: OutlierMaterialOptions): Promise<O
 
 /** Typical images judged: enough for narrow intervals, few enough for seconds. */
 const MOST_TYPICAL = 500;
-
-/** All images that the foreign ones were chosen from, loaded or drawn as in the run. */
-async function foreignImages(spec: Spec, access: DataAccess, dataKey: Key): Promise<ImageSet> {
-  const { source } = spec.data.foreign as ForeignSpec;
-  const [first] = spec.silos as [Spec['silos'][number]];
-  const alone: Spec = {
-    ...spec,
-    data: { source, partition: { kind: 'iid' }, foreign: null },
-    silos: [first],
-    local: { ...spec.local, batchSize: 1 },
-  };
-  // `gatherMaterials` draws the foreign source with the key `foreign/source`, and any source with `source` below its own.
-  return (await gatherMaterials(alone, access, childKey(dataKey, 'foreign'))).dataSet.train;
-}
 
 function ownImages({ set, foreignRows }: SiloData): ImageSet {
   const foreign = new Set(foreignRows);

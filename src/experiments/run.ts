@@ -20,6 +20,8 @@ import { writeJsonAtomic } from '../storage/atomic-file.ts';
 import { isThere } from '../storage/presence.ts';
 import { contentHash } from '../storage/content-hash.ts';
 import { decoderSlopes } from './decoder-slopes.ts';
+import { diagnose, type DiagnoseOptions } from './diagnose.ts';
+import { diagnosticNotices } from './diagnostic-fields.ts';
 import { openEventLog } from './event-log.ts';
 import { type GenerationScorer, openGenerationScorer } from './generation-scorer.ts';
 import { type Journal, type Origin, openJournal, saveJournal } from './journal.ts';
@@ -132,6 +134,8 @@ async function play(options: Play): Promise<Summary> {
       journal = await playStrategy(run, journal);
       if (signal.aborted) throw new AbortedError('Stopped.');
       if (name === 'local-only') continue; // there is no global model
+      const key = childKey(root, 'diagnostics', name);
+      journal = await lookForFailures({ strategy: name, folder, engine, vae, evaluator, materials, key }, run, journal);
       // All others make their encoder from real images: only ALIGN-FL's global model learnt from synthetic ones alone.
       if (name === 'align') await saveGlobalModel({ strategy: name, folder, vae, shape });
       await savePictures({ strategy: name, folder, engine, vae, shape, key: childKey(root, 'pictures') });
@@ -249,6 +253,21 @@ async function judgeForeignImages({ folder, data, emit, signal, port }: Play, ma
   const silo = outlierSilo(folder.spec);
   emit({ kind: 'outliers-started', silo });
   await judgeOutliersOf({ folder, silo, engine, materials, access: data, synthetic: outliers.synthetic, signal });
+}
+
+/** Failure signatures of a strategy, once; what shows is told. */
+async function lookForFailures(
+  subject: DiagnoseOptions,
+  { journalFile, emit }: { readonly journalFile: string; readonly emit: Play['emit'] },
+  journal: Journal,
+): Promise<Journal> {
+  const { strategy } = subject;
+  if (journal.diagnostics?.[strategy]) return journal;
+  const diagnostics = await diagnose(subject);
+  const next = { ...journal, diagnostics: { ...journal.diagnostics, [strategy]: diagnostics } };
+  await saveJournal(journalFile, next);
+  for (const text of diagnosticNotices(strategy, diagnostics)) emit({ kind: 'notice', text });
+  return next;
 }
 
 async function stateHash(folder: RunFolder, strategy: StrategyName): Promise<string> {

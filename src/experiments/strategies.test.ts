@@ -4,15 +4,21 @@ import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { temporaryFolder } from '../../test/small-silos.ts';
+import { seedKey } from '../engine/keys.ts';
 import { SpecError } from '../errors.ts';
+import type { SiloConfig } from '../silo/silo-config.ts';
+import { diagnosticNotices } from './diagnostic-fields.ts';
+import { gatherMaterials } from './materials.ts';
 import { meanMetrics } from './mean-metrics.ts';
 import type { Metrics } from './summary.ts';
 import { parseSpec } from './parse-spec.ts';
 import { openRunFolder } from './run-folder.ts';
+import { runLayout } from './run-layout.ts';
 import { runExperiment } from './run.ts';
 import type { RunEvent } from './run-events.ts';
 import { plannedRounds } from './participation.ts';
 import { playedStrategies, type Spec, type SpecInput } from './spec.ts';
+import { openStrategy, type StrategyParts } from './strategies.ts';
 import type { Summary } from './summary.ts';
 
 const ROOT = temporaryFolder();
@@ -66,6 +72,16 @@ describe('a run of all strategies', () => {
       expect(final).toEqual(rounds[1]?.metrics);
       expect(final.reconstructionMse).toBeGreaterThan(0);
     }
+  });
+
+  test('looks for failure signatures in every global model, and tells of those that show and of no other', () => {
+    const notices = events.flatMap((event) => (event.kind === 'notice' ? [event.text] : []));
+    for (const { strategy, diagnostics } of all.summary.strategies) {
+      expect(diagnostics === undefined).toBe(strategy === 'local-only');
+      const shown = diagnostics === undefined ? [] : diagnosticNotices(strategy, diagnostics);
+      expect(notices.filter((text) => text.startsWith(`${strategy}: `))).toEqual(shown);
+    }
+    expect(notices.length).toBeGreaterThan(0); // after so few steps nothing is apart
   });
 
   test('with mu 0 ends FedProx where FedAvg ends, bit by bit', () => {
@@ -167,4 +183,18 @@ describe('the mean of metrics', () => {
     expect(meanMetrics([metrics(0.25, 1)])).toEqual(metrics(0.25, 1));
     expect(meanMetrics([metrics(0.25, 1), metrics(0.75, 1)]).generation).toEqual(generation(0.5, 1));
   });
+});
+
+test('centralised trains under the Lipschitz control of the spec, like any silo', async () => {
+  const privacy = { mechanism: 'lipschitz', lipschitzForm: 'paper-penalty', lipschitzWeight: 2 } as const;
+  const wanted = spec(['centralised'], { privacy });
+  const materials = await gatherMaterials(wanted, { env: {} }, seedKey(1));
+  const folder = { root: ROOT, layout: runLayout(join(ROOT, 'none')), spec: wanted };
+  const configs: SiloConfig[] = [];
+  const port = (config: SiloConfig) => {
+    configs.push(config);
+    return {};
+  };
+  await openStrategy('centralised', { folder, materials, port } as unknown as StrategyParts);
+  expect(configs.map((config) => config.privacy)).toEqual([wanted.privacy]);
 });

@@ -62,6 +62,7 @@ export async function summaryOf(parts: SummaryParts): Promise<Summary> {
 async function strategySummary(strategy: StrategyName, parts: SummaryParts): Promise<StrategySummary> {
   const records = parts.journal.strategies[strategy] ?? [];
   const last = records[records.length - 1] as RoundRecord;
+  const diagnostics = parts.journal.diagnostics?.[strategy];
   const total = (stage: keyof RoundRecord['seconds']) => records.reduce((sum, { seconds }) => sum + seconds[stage], 0);
   return {
     strategy,
@@ -72,6 +73,7 @@ async function strategySummary(strategy: StrategyName, parts: SummaryParts): Pro
       seconds: seconds.total,
     })),
     final: last.metrics,
+    ...(diagnostics && { diagnostics }),
     silos: parts.materials.manifest.silos.flatMap(({ name, examples, classes }) => {
       const uploads = records.flatMap(({ round, uploads: all }) =>
         all.filter(({ silo }) => silo === name).map((upload) => ({ round, ...upload })),

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { StateError } from '../errors.ts';
 import { certificateSchema, privacyStatementSchema } from '../exchange/privacy-statement.ts';
 import { readJson, writeJsonAtomic } from '../storage/atomic-file.ts';
+import { diagnosticsSchema } from './diagnostic-fields.ts';
 import { type PaperMethod, paperNumbersFor } from './paper-numbers.ts';
 import type { Spec } from './spec.ts';
 
@@ -152,6 +153,9 @@ const strategySchema = z.strictObject({
     )
     .describe('One entry a round, in order.'),
   final: metricsSchema.describe('`metrics` of the last round.'),
+  diagnostics: diagnosticsSchema
+    .exactOptional()
+    .describe('Failure signatures after the last round; not of `local-only`, which has no global model.'),
   silos: z
     .array(siloSchema)
     .describe('One entry for each silo that ever took part in the run, in the order of the spec.'),

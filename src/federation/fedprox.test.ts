@@ -1,7 +1,7 @@
 import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { smallSilo, SMALL_MODEL, temporaryFolder } from '../../test/small-silos.ts';
+import { SMALL_PRIVACY, smallSilo, SMALL_MODEL, temporaryFolder } from '../../test/small-silos.ts';
 import { type Engine, openEngine } from '../engine/engine.ts';
 import { seedKey } from '../engine/keys.ts';
 import { PrivacyError } from '../errors.ts';
@@ -66,20 +66,7 @@ describe('FedProx', () => {
   });
 
   test('is refused by a silo whose private training has no such term', async () => {
-    const privacy = {
-      mechanism: 'dp-sgd',
-      epsilon: 8,
-      delta: 1e-5,
-      mode: 'full',
-      clipping: 'auto-s',
-      clipNorm: 1,
-      quantile: 0.5,
-      records: null,
-      noise: 'seeded',
-      averaging: null,
-      normaliseLoss: false,
-      physicalBatch: null,
-    } as const;
+    const privacy = { ...SMALL_PRIVACY, noise: 'seeded' } as const;
     const silo = smallSilo('north', mkdtempSync(join(ROOT, 'case-')), { privacy });
     const task = { kind: 'train-given', run: 'r', round: 1, weights: INITIAL, proximalWeight: 1 } as const;
     await expect(runner.play(silo, task)).rejects.toThrow(PrivacyError);

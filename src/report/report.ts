@@ -4,6 +4,7 @@ import { privaciesOf } from '../experiments/spec.ts';
 import { costsSection } from './costs-section.ts';
 import { curvesSection } from './curves-section.ts';
 import { dataSection } from './data-section.ts';
+import { diagnosticsSection } from './diagnostics-section.ts';
 import { latentSection } from './latent-section.ts';
 import { lossesSection } from './losses-section.ts';
 import { outliersSection } from './outliers-section.ts';
@@ -37,6 +38,7 @@ export async function reportOf({ runs, unfinished, title, version }: ReportOptio
     roundsSection(groups),
     curvesSection(groups),
     latentSection(groups),
+    diagnosticsSection(groups),
     await picturesSection(groups),
     outliersSection(groups),
     privacySection(groups),

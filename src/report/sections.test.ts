@@ -3,6 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { dpStatement, generationScores, madeUpRun, type RunWish } from '../../test/report-runs.ts';
 import { curvesSection } from './curves-section.ts';
+import { diagnosticsSection } from './diagnostics-section.ts';
 import { lossesSection } from './losses-section.ts';
 import { paperTable } from './paper-section.ts';
 import { privacySection } from './privacy-section.ts';
@@ -147,6 +148,36 @@ describe('curvesSection', () => {
     const images = (count: number, rounds: number): RunWish => ({ spec: { rounds, server: { images: count } } });
     expect(curvesSection(groupsOf(images(100, 2), images(200, 3)))).toBeNull();
     expect(figuresOf(curvesSection(groupsOf(images(100, 2), images(200, 2))))).toHaveLength(2);
+  });
+});
+
+describe('diagnosticsSection', () => {
+  const averaging = (seen: boolean, classContrast: number) => ({
+    latentOverlap: null,
+    averaging: { seen, classContrast, sampleVariance: 0.2, images: 100, advice: 'Average nothing.' },
+    outlierLeakage: null,
+  });
+  const tableIn = (section: Section | null) =>
+    (section?.blocks ?? []).flatMap((block) => (block.kind === 'table' ? rowsOf(block.table) : []));
+
+  it('counts the runs that show a signature, says what to do, and leaves out what was not told', () => {
+    const seeds = [0.1, 0.3].map((contrast, seed) => ({
+      spec: { seed },
+      accuracies: { fedavg: [contrast] },
+      diagnostics: averaging(seed === 0, contrast),
+    }));
+    const section = diagnosticsSection(groupsOf(...seeds));
+    expect(tableIn(section).map((row) => row.slice(1))).toEqual([
+      ['FedAvg', 'SEEN in 1 of 2', '20.0 ± 14.1 %', '20.0 ± 0.0 %'],
+    ]);
+    expect(JSON.stringify(section)).toContain('Average nothing.');
+  });
+
+  it('says that nothing shows, and is not there where nobody looked', () => {
+    expect(JSON.stringify(diagnosticsSection(groupsOf({ diagnostics: averaging(false, 0.9) })))).toContain(
+      'None of them',
+    );
+    expect(diagnosticsSection(groupsOf({}))).toBeNull();
   });
 });
 

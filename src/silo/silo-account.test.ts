@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { SMALL_TRAINING, smallSilo, temporaryFolder } from '../../test/small-silos.ts';
+import { SMALL_PRIVACY, SMALL_TRAINING, smallSilo, temporaryFolder } from '../../test/small-silos.ts';
 import { PrivacyError } from '../errors.ts';
 import type { PrivacyStatement } from '../exchange/privacy-statement.ts';
 import type { Task } from '../exchange/task.ts';
@@ -13,20 +13,7 @@ import { openAccount, type RoundAccount } from './silo-account.ts';
 import type { SiloConfig } from './silo-config.ts';
 
 const ROOT = temporaryFolder();
-const PRIVACY: DpSgdOptions = {
-  mechanism: 'dp-sgd',
-  epsilon: 50,
-  delta: 1e-5,
-  mode: 'full',
-  clipping: 'fixed',
-  clipNorm: 1,
-  quantile: 0.5,
-  records: null,
-  noise: 'secure',
-  averaging: null,
-  normaliseLoss: false,
-  physicalBatch: null,
-};
+const PRIVACY: DpSgdOptions = { ...SMALL_PRIVACY, epsilon: 50, clipping: 'fixed' };
 const PLAN: DpSgdPlan = { samplingRate: 1 / 3, expectedBatch: 8, stepsPerEpoch: 3, noiseMultiplier: 4, steps: 24 };
 const STEPS = 3 * SMALL_TRAINING.epochs;
 

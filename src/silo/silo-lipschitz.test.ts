@@ -1,7 +1,7 @@
 import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { decoderHash, smallSilo, SMALL_TRAINING, temporaryFolder } from '../../test/small-silos.ts';
+import { SMALL_PRIVACY, decoderHash, smallSilo, SMALL_TRAINING, temporaryFolder } from '../../test/small-silos.ts';
 import { type Engine, openEngine } from '../engine/engine.ts';
 import { seedKey } from '../engine/keys.ts';
 import { localLipschitz } from '../evaluation/local-lipschitz.ts';
@@ -19,20 +19,7 @@ const FORMS: readonly LipschitzFields[] = [
   { ...NONE, lipschitzForm: 'paper-penalty', lipschitzWeight: 1 },
   { ...NONE, lipschitzForm: 'spectral-normalisation', lipschitzBound: 0.5 },
 ];
-const PRIVATE = {
-  mechanism: 'dp-sgd',
-  epsilon: 8,
-  delta: 1e-3,
-  mode: 'full',
-  clipping: 'auto-s',
-  clipNorm: 1,
-  quantile: 0.5,
-  records: null,
-  noise: 'seeded',
-  averaging: null,
-  normaliseLoss: false,
-  physicalBatch: null,
-} as const;
+const PRIVATE = { ...SMALL_PRIVACY, delta: 1e-3, noise: 'seeded' } as const;
 
 let engine: Engine;
 let runner: SiloRunner;

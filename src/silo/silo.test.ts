@@ -1,7 +1,7 @@
 import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { decoderHash, smallSilo, SMALL_MODEL, temporaryFolder } from '../../test/small-silos.ts';
+import { SMALL_PRIVACY, decoderHash, smallSilo, SMALL_MODEL, temporaryFolder } from '../../test/small-silos.ts';
 import { type Engine, openEngine } from '../engine/engine.ts';
 import { seedKey } from '../engine/keys.ts';
 import type { Release } from '../exchange/release.ts';
@@ -132,20 +132,7 @@ describe('one runner', () => {
 });
 
 describe('a private silo', () => {
-  const privacy: DpSgdOptions = {
-    mechanism: 'dp-sgd',
-    epsilon: 20,
-    delta: 1e-5,
-    mode: 'full',
-    clipping: 'auto-s',
-    clipNorm: 1,
-    quantile: 0.5,
-    records: null,
-    noise: 'secure',
-    averaging: null,
-    normaliseLoss: false,
-    physicalBatch: 24,
-  };
+  const privacy: DpSgdOptions = { ...SMALL_PRIVACY, epsilon: 20, physicalBatch: 24 };
   const privateSilo = (change: Partial<DpSgdOptions> = {}) =>
     smallSilo('north', folder(), { privacy: { ...privacy, ...change } });
   const chargesOf = async ({ ledgerDir }: SiloConfig) => (await readLedger(ledgerDir)).entries;

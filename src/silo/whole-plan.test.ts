@@ -1,7 +1,7 @@
 import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { smallSilo, temporaryFolder } from '../../test/small-silos.ts';
+import { SMALL_PRIVACY, smallSilo, temporaryFolder } from '../../test/small-silos.ts';
 import { PrivacyError } from '../errors.ts';
 import type { DpSgdOptions } from '../privacy/dp-plan.ts';
 import { setBudget } from '../privacy/ledger.ts';
@@ -9,20 +9,7 @@ import type { SiloConfig } from './silo-config.ts';
 import { requireWholePlan } from './whole-plan.ts';
 
 const ROOT = temporaryFolder();
-const PRIVACY: DpSgdOptions = {
-  mechanism: 'dp-sgd',
-  epsilon: 3,
-  delta: 1e-5,
-  mode: 'full',
-  clipping: 'auto-s',
-  clipNorm: 1,
-  quantile: 0.5,
-  records: null,
-  noise: 'secure',
-  averaging: null,
-  normaliseLoss: false,
-  physicalBatch: null,
-};
+const PRIVACY: DpSgdOptions = { ...SMALL_PRIVACY, epsilon: 3 };
 
 async function siloWithBudget(epsilon: number | null, privacy: SiloConfig['privacy'] = PRIVACY): Promise<SiloConfig> {
   const config = smallSilo('north', mkdtempSync(join(ROOT, 'silo-')), { privacy, plannedRounds: 4 });

@@ -1,9 +1,9 @@
 // A training state on disk: one safetensors file, replaced atomically, which says how far training had come.
 
-import { existsSync } from 'node:fs';
 import { z } from 'zod';
 import { StateError } from '../errors.ts';
 import { readFileBounded, writeFileAtomic } from '../storage/atomic-file.ts';
+import { isThere } from '../storage/presence.ts';
 import { decodeSafetensors, encodeSafetensors, type Tensor, type TensorFile } from '../storage/safetensors.ts';
 import type { NamedArrays, TrainingState } from './parameter-slots.ts';
 
@@ -35,7 +35,7 @@ export async function saveState(path: string, state: StoredState): Promise<void>
 
 /** The state in the file, or null where there is none. Throws StateError for a damaged file or another format. */
 export async function loadState(path: string): Promise<StoredState | null> {
-  if (!existsSync(path)) return null;
+  if (!isThere(path)) return null;
   const bytes = await readFileBounded(path, { maxBytes: MAX_STATE_BYTES });
   const { tensors, metadata } = decoded(bytes, path);
   const parsed = metadataSchema.safeParse(metadata);
