@@ -1,11 +1,11 @@
 // Documents that lie are worse than none: their links lead somewhere, the files they name exist, and the commands they
 // show are commands.
 
-import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { RANKS } from '../scripts/structure-rules.mjs';
+import { said } from './command-line.ts';
 
 const ROOT = resolve(import.meta.dirname, '..');
 const DOCUMENTS = ['.', 'docs', 'docs/decisions']
@@ -84,14 +84,15 @@ describe('the commands of README.md', () => {
     expect(commands.filter((command) => command.startsWith('npm ') && !known(command))).toEqual([]);
   });
 
-  test('that start with align-fl are commands with those options', () => {
+  test('that start with align-fl are commands with those options', async () => {
     const ours = commands
       .filter((command) => command.startsWith('align-fl '))
       .map((command) => command.split(/\s+/).slice(1));
     expect(ours.length).toBeGreaterThan(0);
     const names = new Set(ours.map(([first = '']) => first).filter((first) => /^[a-z]/.test(first)));
-    const known = new Map([...names].map((name) => [name, helpOf(name)]));
-    const top = helpOf();
+    const known = new Map<string, string>();
+    for (const name of names) known.set(name, await helpOf(name));
+    const top = await helpOf();
     const wrong = ours.filter(([name = '', ...rest]) => {
       const help = name.startsWith('-') ? top : (known.get(name) ?? '');
       const options = [name, ...rest].flatMap((word) => /^\[?(--[a-z-]+)/.exec(word)?.[1] ?? []);
@@ -103,9 +104,11 @@ describe('the commands of README.md', () => {
 });
 
 /** What `align-fl [name] --help` prints. */
-function helpOf(...name: readonly string[]): string {
-  const args = [join(ROOT, 'bin', 'align-fl.mjs'), ...name, '--help'];
-  return execFileSync(process.execPath, args, { encoding: 'utf8', env: { ...process.env, NO_COLOR: '1' } });
+async function helpOf(...name: readonly string[]): Promise<string> {
+  vi.stubEnv('NO_COLOR', '1');
+  const { code, stdout } = await said(...name, '--help');
+  expect(code, name.join(' ')).toBe(0);
+  return stdout;
 }
 
 /** Without code blocks, whose brackets are no links. */

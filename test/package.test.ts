@@ -73,7 +73,16 @@ test('an experiment runs there, on WebAssembly as ONNX Runtime is absent', async
     'server.batchSize=16',
     'server.images=20',
   ];
-  const small = [...sizes, 'rounds=1', 'local.epochs=1', 'server.epochs=1', 'model.hidden=[16]', 'strategies=[align]'];
+  const judged = ['evaluation.controls=false', 'evaluation.probeSplits=1', 'engine.silosAtOnce=1'];
+  const small = [
+    ...sizes,
+    ...judged,
+    'rounds=1',
+    'local.epochs=1',
+    'server.epochs=1',
+    'model.hidden=[16]',
+    'strategies=[align]',
+  ];
   const settings = small.flatMap((setting) => ['--set', setting]);
   const summary: unknown = JSON.parse(
     await run(project, 'npx', 'align-fl', 'run', 'quickstart', '--json', '--out', 'run', ...settings),

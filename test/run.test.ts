@@ -16,6 +16,7 @@ import {
   runExperiment,
   type Summary,
 } from '../src/index.ts';
+import { said } from './command-line.ts';
 
 const CLI = resolve(import.meta.dirname, '..', 'bin', 'align-fl.mjs');
 const ENV = { ...process.env, NO_COLOR: '1', FORCE_COLOR: undefined };
@@ -28,15 +29,16 @@ writeFileSync(
   `name: tiny
 rounds: ${ROUNDS}
 data:
-  source: { kind: drawn-digits, train: 200, test: 100 }
+  source: { kind: drawn-digits, train: 120, test: 100 }
   partition: { kind: class-disjoint, classes: [[0, 1], [2, 3], [4, 5]] }
 silos: [{ name: north }, { name: east }, { name: south }]
-model: { kind: mlp, hidden: [32], latent: 2 }
-local: { epochs: 2, batchSize: 16 }
+model: { kind: mlp, hidden: [8], latent: 2 }
+local: { epochs: 2, batchSize: 8 }
 server: { epochs: 2, batchSize: 16, images: 20 }
 strategies: [align, fedavg]
 privacy: { mechanism: none }
 evaluation: { controls: false, probeSplits: 1, gridImages: 4 }
+engine: { silosAtOnce: 1 }
 `,
 );
 
@@ -187,8 +189,8 @@ describe('a run', () => {
       });
     }
     for (const { name, decoders, examples, classes, uploadBytes } of align?.silos ?? []) {
-      expect(examples).toBe(40);
-      expect(Object.values(classes)).toEqual([20, 20]);
+      expect(examples).toBe(24);
+      expect(Object.values(classes)).toEqual([12, 12]);
       for (const { round, sha256: hash, bytes } of decoders) {
         const file = join(WHOLE, 'decoders', `round-${round}`, `${name}.onnx`);
         expect(hash).toBe(sha256(file));
@@ -228,10 +230,10 @@ describe('a run', () => {
 });
 
 describe('a run that is interrupted', () => {
-  test('by SIGKILL, again and again, and then with one silo at a time, ends with the same bytes as one that never was', async () => {
+  test('by SIGKILL, again and again, and with two silos at a time, ends with the same bytes as one that never was', async () => {
     const folder = join(ROOT, 'killed');
     const command = ['run', SPEC, '--out', folder];
-    const oneAtATime = [...command, '--set', 'engine.silosAtOnce=1'];
+    const twoAtATime = [...command, '--set', 'engine.silosAtOnce=2'];
     const moments = [
       /"kind":"silo-finished","strategy":"align","round":1/,
       /"kind":"server-started","strategy":"align","round":1/,
@@ -242,13 +244,13 @@ describe('a run that is interrupted', () => {
     let kills = 0;
     for (const moment of moments) {
       const skip = linesOf(folder);
-      const work = begin(...(skip === 0 ? command : oneAtATime));
+      const work = begin(...(skip === 0 ? command : twoAtATime));
       await told(folder, work, moment, skip);
       work.child.kill('SIGKILL');
       kills += (await work.end).signal === 'SIGKILL' ? 1 : 0;
     }
     expect(kills).toBeGreaterThanOrEqual(3); // the last moments are so short that a busy machine may miss them
-    const end = await run(...oneAtATime);
+    const end = await run(...command);
     expect(end.code).toBe(0);
     expect(lasting(await summaryIn(folder))).toEqual(lasting(await summaryIn(WHOLE)));
     expect(computedIn(folder)).toEqual(computedIn(WHOLE));
@@ -341,14 +343,14 @@ describe('what cannot be run', () => {
     ],
     ['a folder that is none', ['--resume', join(ROOT, 'nothing')], 2, /^SpecError: .*nothing is no run folder/],
   ])('%s is refused with one clear message', async (_, args, code, message) => {
-    const end = await run('run', ...args);
+    const end = await said('run', ...args);
     expect(end).toMatchObject({ code, stdout: '' });
     expect(end.stderr).toMatch(message);
     expectNoStack(end);
   });
 
   test('is refused as JSON where JSON is asked for', async () => {
-    const end = await run('run', SPEC, '--set', 'rounds=0', '--json');
+    const end = await said('run', SPEC, '--set', 'rounds=0', '--json');
     expect(end.code).toBe(2);
     const message = expect.stringContaining('rounds') as unknown;
     expect(JSON.parse(end.stdout)).toMatchObject({ error: { code: 'SPEC', message } });
@@ -356,7 +358,7 @@ describe('what cannot be run', () => {
   });
 });
 
-function expectNoStack({ stderr }: Ended): void {
+function expectNoStack({ stderr }: Pick<Ended, 'stderr'>): void {
   expect(stderr).not.toMatch(/^\s+at .*:\d+:\d+/m);
   expect(stderr).not.toContain('node:internal');
 }

@@ -16,10 +16,11 @@ beforeAll(async () => {
 afterAll(() => engine.close());
 
 /** A small audit, of a claim that its 2,000 canaries can refute: epsilon 1.5 or so. */
-async function smallSubject(...sets: string[]): Promise<AuditSubject> {
-  const spec = await loadSpec('quickstart', [...PRIVATE, ...sets]);
+async function smallSubject(sets: readonly string[] = [], steps = 60): Promise<AuditSubject> {
+  // As many records as the silo would be dealt, declared: 10,000 images need not be drawn to count them.
+  const spec = await loadSpec('quickstart', [...PRIVATE, 'privacy.records=2000', ...sets]);
   const subject = await auditSubject(spec, { data: { env: {} } });
-  const training = { ...subject.audit.training, steps: 60 };
+  const training = { ...subject.audit.training, steps };
   const claimedEpsilon = epsilonOf(dpSgdEvent(training), 1e-5).epsilon;
   const claimedDelta = claimOf(training);
   return {
@@ -33,7 +34,7 @@ describe('an audit of the real trainer', () => {
   it.each(['auto-s', 'fixed', 'adaptive'])(
     'refutes no honest step, and finds the broken ones: %s clipping',
     async (clipping) => {
-      const subject = await smallSubject(`privacy.clipping=${clipping}`);
+      const subject = await smallSubject([`privacy.clipping=${clipping}`]);
       const honest = await runAudit(engine, subject, { seed: 1 });
       expect(honest.isRefuted).toBe(false);
       expect(honest.epsilon.epsilonLower).toBeLessThan(subject.audit.claimedEpsilon);
@@ -48,27 +49,27 @@ describe('an audit of the real trainer', () => {
   it('repeats itself where the noise is seeded, and not where it is secret', async () => {
     const outcome = ({ audit, ...rest }: AuditSubject) =>
       runAudit(engine, { ...rest, audit: { ...audit, runs: 1, canariesPerRun: 1000 } }, { seed: 2 });
-    const seeded = await smallSubject();
+    const seeded = await smallSubject([], 10);
     expect(await outcome(seeded)).toEqual(await outcome(seeded));
     // Scores, not bounds: two different draws may well end in the same count of wrong guesses.
-    const secret = await smallSubject('privacy.noise=secure');
+    const secret = await smallSubject(['privacy.noise=secure'], 10);
     expect((await outcome(secret)).scores).not.toEqual((await outcome(secret)).scores);
   });
 
   it('tells how far it is, and stops when asked to', async () => {
-    const subject = await smallSubject();
+    const subject = await smallSubject([], 20);
     const abort = new AbortController();
     const shares: number[] = [];
     const hooks = {
       signal: abort.signal,
       onProgress: ({ share }: { share: number }) => {
         shares.push(share);
-        if (shares.length === 70) abort.abort();
+        if (shares.length === 25) abort.abort();
       },
     };
     await expect(runAudit(engine, subject, { seed: 3, hooks })).rejects.toThrow(AbortedError);
-    expect(shares[59]).toBeCloseTo(1 / 2, 12);
-    expect(shares.length).toBeLessThan(75);
+    expect(shares[19]).toBeCloseTo(1 / 2, 12);
+    expect(shares.length).toBeLessThan(30);
   });
 });
 
@@ -76,6 +77,7 @@ describe('what an audit attacks', () => {
   it('is the plan of a run, shortened to a claim that canaries can refute', async () => {
     const spec = await loadSpec('quickstart', PRIVATE);
     const { silo, plan, audit, specEpsilon } = await auditSubject(spec, { data: { env: {} } });
+    expect((await smallSubject()).plan).toEqual(plan);
     expect(silo).toBe(spec.silos[0]?.name);
     expect(specEpsilon).toBeGreaterThan(7.9);
     expect(specEpsilon).toBeLessThanOrEqual(8);
