@@ -1,6 +1,6 @@
 // What became of a run's foreign images: loads the models that the run left on disk, gathers its images again, judges.
 
-import { join, relative } from 'node:path';
+import { relative } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { type Engine, openEngine } from '../engine/engine.ts';
 import { childKey, seedKey } from '../engine/keys.ts';
@@ -154,7 +154,7 @@ async function featuresOf({ folder, engine, materials, signal }: OutlierParts) {
     engine,
     data: materials.dataSet,
     key: childKey(seedKey(folder.spec.seed), 'features'),
-    cacheFolder: join(folder.root, 'features'),
+    cacheFolder: folder.layout.features,
     ...(signal && { hooks: { signal } }),
   });
 }
