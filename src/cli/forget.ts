@@ -3,6 +3,7 @@
 import type { Command } from 'commander';
 import { AbortedError } from '../errors.ts';
 import { type Forgotten, forgetSilo } from '../experiments/forget.ts';
+import { isAveraging } from '../experiments/participation.ts';
 import type { Console } from './console.ts';
 import { onInterrupt } from './interrupt.ts';
 import { createRunView } from './run-view.ts';
@@ -71,6 +72,7 @@ async function forgetCommand({ folder, silo, flags }: Asked, console: Console): 
 
 function asText({ silo, folder, rebuilt, globalSha256, verified, removed, dropped }: Forgotten, keep: boolean): string {
   const decoders = removed.filter((file) => file.startsWith('decoders/')).length;
+  const averages = dropped.filter(isAveraging);
   return [
     `Forgot ${silo}: ${rebuilt}`,
     `  global model before  ${globalSha256.before}`,
@@ -90,6 +92,9 @@ function asText({ silo, folder, rebuilt, globalSha256, verified, removed, droppe
     'Not reached:',
     `  the folder of ${silo} itself: its images, state and ledger are its own, and what it has spent of its budget stays spent`,
     '  the ledgers of the other silos, which nobody asked again',
+    ...(averages.length > 0
+      ? [`  the states of the other silos under ${averages.join(' and ')}, which went on from averages with ${silo}`]
+      : []),
     '  copies elsewhere: models that were handed out, images that were sampled from them, backups',
   ].join('\n');
 }

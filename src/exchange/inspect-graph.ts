@@ -55,14 +55,20 @@ const MAX_ATTRIBUTE = 65_536;
 /** Their integers may be positions past any end, as exporters write them for "up to the end". */
 const UNBOUNDED_INTEGERS = new Set(['Constant', 'Slice', 'Shape']);
 
-const PLAIN_TYPES: ReadonlySet<number> = new Set([
-  AttributeProto_AttributeType.FLOAT,
-  AttributeProto_AttributeType.INT,
-  AttributeProto_AttributeType.STRING,
-  AttributeProto_AttributeType.TENSOR,
-  AttributeProto_AttributeType.FLOATS,
-  AttributeProto_AttributeType.INTS,
-]);
+/** Where an attribute has its value, by its type. */
+const VALUES: readonly (readonly [type: number, isFilled: (attribute: AttributeProto) => boolean])[] = [
+  [AttributeProto_AttributeType.FLOAT, ({ f }) => f !== 0],
+  [AttributeProto_AttributeType.INT, ({ i }) => i !== 0n],
+  [AttributeProto_AttributeType.STRING, ({ s }) => s.length > 0],
+  [AttributeProto_AttributeType.TENSOR, ({ t }) => t !== undefined],
+  [AttributeProto_AttributeType.FLOATS, ({ floats }) => floats.length > 0],
+  [AttributeProto_AttributeType.INTS, ({ ints }) => ints.length > 0],
+  [AttributeProto_AttributeType.STRINGS, ({ strings }) => strings.length > 0],
+];
+
+const PLAIN_TYPES: ReadonlySet<number> = new Set(
+  VALUES.map(([type]) => type).filter((type) => type !== AttributeProto_AttributeType.STRINGS),
+);
 
 function inspectNode(node: NodeProto, position: number): void {
   const { opType, domain } = node;
@@ -74,6 +80,7 @@ function inspectNode(node: NodeProto, position: number): void {
     });
   }
   for (const attribute of node.attribute) inspectAttribute(attribute, opType, position);
+  inspectAttributeNames(node, position);
   const operands = ALLOWED_OPERATORS.get(opType);
   if (!operands) {
     const allowed = [...ALLOWED_OPERATORS.keys()].join(', ');
@@ -83,6 +90,22 @@ function inspectNode(node: NodeProto, position: number): void {
   if (node.overload !== '' || node.deviceConfigurations.length > 0) {
     refuse('not-plain', `Operator ${position}, ${shown(opType)}, has an overload or a placement.`, facts);
   }
+}
+
+/** Readers differ in which of two they take: none may have to choose. A Constant is what its only attribute says. */
+function inspectAttributeNames({ attribute, opType }: NodeProto, position: number): void {
+  const names = attribute.map(({ name }) => name);
+  const repeated = names.find((name, i) => names.indexOf(name) < i);
+  if (repeated === undefined && (opType !== 'Constant' || names.length === 1)) return;
+  const found = repeated === undefined ? `${names.length} attributes` : `${shown(repeated)} twice`;
+  refuse(
+    'attribute',
+    `Operator ${position}, ${shown(opType)}, has ${found}; expected was one of each name, and of a Constant one.`,
+    {
+      operator: shown(opType),
+      node: position,
+    },
+  );
 }
 
 function inspectOperands(node: NodeProto, { least, most }: Operands, position: number): void {
@@ -108,6 +131,9 @@ function inspectAttribute(attribute: AttributeProto, operator: string, position:
   const sparse = attribute.sparseTensor || attribute.sparseTensors.length > 0;
   if (special || sparse || attribute.tensors.length > 0 || !PLAIN_TYPES.has(attribute.type)) {
     refuse('attribute', `${where} is no number, text, list of them or constant.`, facts);
+  }
+  if (VALUES.some(([type, isFilled]) => type !== attribute.type && isFilled(attribute))) {
+    refuse('attribute', `${where} has values of another type than it says.`, facts);
   }
   if (attribute.t) inspectTensor(attribute.t, where);
   const integers = [attribute.i, ...attribute.ints].map(Number);

@@ -134,6 +134,25 @@ const CASES: readonly Case[] = [
     withAttribute([{ name: 'a', type: AttributeProto_AttributeType.INT, refAttrName: 'b' }]),
   ),
   changed('attribute', 'an attribute of no type', withAttribute([{ name: 'a' }])),
+  changed('attribute', 'two attributes of one name', withAttribute([integer('a', 1), integer('a', 2)])),
+  changed(
+    'attribute',
+    'a number that says it is another kind of number',
+    withAttribute([{ ...integer('a', 1), f: 2 }]),
+  ),
+  // ONNX Runtime 1.30 takes the first of them, and other readers the one that is called `value`.
+  changed('attribute', 'a constant with two values', (_, graph) => {
+    graph.initializer.shift();
+    const seen = floats('', [2, 4], new Float32Array(8));
+    const taken = { name: 'value_floats', type: AttributeProto_AttributeType.FLOATS, floats: Array<number>(8).fill(9) };
+    graph.node.unshift(
+      node('Constant', [], ['w'], [taken, { name: 'value', type: AttributeProto_AttributeType.TENSOR, t: seen }]),
+    );
+  }),
+  changed('attribute', 'a constant without a value', (_, graph) => {
+    graph.initializer.shift();
+    graph.node.unshift(node('Constant', [], ['w']));
+  }),
   changed('node-count', 'no operator', (_, graph) => {
     graph.node.length = 0;
   }),

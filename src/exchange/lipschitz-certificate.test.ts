@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { type ModelProto, ModelProtoSchema } from 'onnx-buf';
 import { describe, expect, test } from 'vitest';
-import { floats, handMadeDecoder, integer, node } from '../../test/hand-made-decoder.ts';
+import { floats, handMadeDecoder, integer, integers, node, port } from '../../test/hand-made-decoder.ts';
 import { childKey, seedKey } from '../engine/keys.ts';
 import { PrivacyError, ReleaseError } from '../errors.ts';
 import { exportDecoder } from '../models/decoder-export.ts';
@@ -220,6 +220,49 @@ describe('a graph that stretches more than its weights show', () => {
           node('Concat', ['logits', 'logits'], ['d'], [integer('axis', 1)]),
           node('Sigmoid', ['d'], ['pixels']),
         );
+      },
+    ],
+    [
+      'another image at each place of a batch, whose size is fixed',
+      (graph: Graph) => {
+        graph.input = [port('z', [2, 2])];
+        graph.output = [port('x', [2, 1, 2, 2])];
+        graph.initializer.push(floats('c', [2, 4], Float32Array.of(-9, -9, -9, -9, 9, 9, 9, 9)));
+        graph.initializer.push(integers('known', [2, 4]));
+        const tail = [node('Add', ['two', 'c'], ['d']), node('Sigmoid', ['d'], ['pixels'])];
+        graph.node.splice(1, 1, node('Reshape', ['logits', 'known'], ['two']), ...tail);
+      },
+    ],
+    [
+      'two images treated as one',
+      (graph: Graph) => {
+        graph.initializer.push(integers('pairs', [-1, 8]));
+        graph.initializer.push(floats('c', [8], Float32Array.of(-9, -9, -9, -9, 9, 9, 9, 9)));
+        const tail = [node('Add', ['two', 'c'], ['d']), node('Sigmoid', ['d'], ['pixels'])];
+        graph.node.splice(1, 1, node('Reshape', ['logits', 'pairs'], ['two']), ...tail);
+      },
+    ],
+    [
+      'all images treated as one',
+      (graph: Graph) => {
+        graph.node.splice(
+          1,
+          1,
+          node('Flatten', ['logits'], ['one'], [integer('axis', 0)]),
+          node('Sigmoid', ['one'], ['pixels']),
+        );
+      },
+    ],
+    [
+      'images that change places with pixels',
+      (graph: Graph) =>
+        graph.node.splice(1, 1, node('Transpose', ['logits'], ['d']), node('Sigmoid', ['d'], ['pixels'])),
+    ],
+    [
+      'a factor that is not finite',
+      (graph: Graph) => {
+        graph.initializer.push(floats('c', [4], Float32Array.of(Number.NaN, 1, 1, 1)));
+        graph.node.splice(1, 1, node('Mul', ['logits', 'c'], ['d']), node('Sigmoid', ['d'], ['pixels']));
       },
     ],
     [

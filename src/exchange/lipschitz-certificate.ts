@@ -1,7 +1,8 @@
 // A bound on a decoder's Lipschitz constant that anyone can compute again from the file alone, whoever made it and however.
 //
 // The graph must be a chain: each operator stretches differences by a factor at most, and the product of the factors is the
-// bound. Sound for any chain of the operators below; a graph of any other form has no certificate here.
+// bound. Sound for any chain of the operators below; a graph of any other form has no certificate here. So has one whose
+// images may depend on their place in a batch, or on each other's codes: it is no map from codes to images at all.
 
 import type { GraphProto, NodeProto } from 'onnx-buf';
 import { type ErrorFacts, ReleaseError } from '../errors.ts';
@@ -10,7 +11,16 @@ import { normUpperBound } from '../models/spectral-norm.ts';
 import { overlapFactor, SIGMOID_SLOPE } from '../models/spectral-normalisation.ts';
 import { inspectGraph } from './inspect-graph.ts';
 import { inspectModel } from './inspect-model.ts';
-import { type Constant, constantsOf, type Constants, floatOf, integerOf, integersOf } from './onnx-constants.ts';
+import {
+  type Constant,
+  constantsOf,
+  type Constants,
+  floatOf,
+  integerOf,
+  integersOf,
+  textOf,
+} from './onnx-constants.ts';
+import { convolvedSide, type Sides, reshapedSides, rowSizeOf } from './onnx-sides.ts';
 import { parseDecoder } from './parse-decoder.ts';
 import { shown } from './refusal.ts';
 
@@ -94,15 +104,11 @@ export function refuseCertificate(reason: CertificateRefusal, detail: string, fa
 /** Of one product in float64. */
 const ROUNDING = 2 ** -52;
 
-/** Length of an axis where it is known; null where it may be any, 1 included. */
-type Sides = readonly (number | null)[];
-
 /** A tensor that depends on z, once. */
 interface Live {
   /** It is stretched against z by this at most. */
   readonly factor: number;
-  /** null: not even the number of axes is known. */
-  readonly sides: Sides | null;
+  readonly sides: Sides;
   /** How much of a written-out sigmoid 1 / (1 + exp(u)) has been read; `factor` is then still that of u. */
   readonly stage: 'plain' | 'exp' | 'exp-plus-one';
 }
@@ -117,7 +123,7 @@ type Reached = ReadonlyMap<string, Live | Lost>;
 /** What one operator makes of its live operand: its own factor, and the sides of the result. */
 interface Stretch {
   readonly factor: number;
-  readonly sides: Sides | null;
+  readonly sides: Sides;
   readonly stage?: Live['stage'];
 }
 
@@ -128,8 +134,12 @@ function follow(graph: GraphProto, layers: Layers): Reached {
   const norm = rememberedNorms();
   const latent = graph.input[0]?.type?.value;
   const dims = latent?.case === 'tensorType' ? (latent.value.shape?.dim ?? []) : [];
-  const sides = dims.map(({ value }, axis) => (axis > 0 && value.case === 'dimValue' ? Number(value.value) : null));
-  const reached = new Map<string, Live | Lost>([[DECODER_INPUT, { factor: 1, sides, stage: 'plain' }]]);
+  const sides = dims.map(({ value }) => (value.case === 'dimValue' ? Number(value.value) : null));
+  const start: Live | Lost =
+    sides.length === 2
+      ? { factor: 1, sides, stage: 'plain' }
+      : { why: `'${DECODER_INPUT}' is not declared as [n, L].` };
+  const reached = new Map<string, Live | Lost>([[DECODER_INPUT, start]]);
   for (const node of graph.node) {
     // The shape that Reshape is told may come from anywhere: it moves no numbers.
     const operands = node.opType === 'Reshape' ? node.input.slice(0, 1) : node.input;
@@ -201,18 +211,20 @@ function stretchOf(node: NodeProto, place: Place): Stretch | null {
       const [other] = others;
       if (!other || !keepsSides(sides, other) || (node.opType === 'Div' && at !== 0)) return null;
       const sizes = Array.from(other.values, (value) => Math.abs(node.opType === 'Mul' ? value : 1 / value));
-      const largest = sizes.reduce((most, size) => (size <= most ? most : size), 0);
-      return Number.isFinite(largest) ? same(largest) : null;
+      return sizes.every(Number.isFinite) ? same(sizes.reduce((most, size) => Math.max(most, size), 0)) : null;
     }
     case 'Reshape': {
       const wanted = constants(node.input[1] as string);
-      return { factor: 1, sides: wanted && Array.from(wanted.values, (side) => (side > 0 ? side : null)) };
+      const isPlain = wanted !== null && integerOf(node, 'allowzero', 0) === 0;
+      const reshaped = isPlain ? reshapedSides(sides, Array.from(wanted.values)) : null;
+      return reshaped && { factor: 1, sides: reshaped };
     }
     case 'Flatten':
-      return { factor: 1, sides: [null, null] };
+      return integerOf(node, 'axis', 1) === 1 ? { factor: 1, sides: [sides[0] ?? null, rowSizeOf(sides)] } : null;
     case 'Transpose': {
-      const order = integersOf(node, 'perm') ?? sides?.map((_, axis) => axis).reverse();
-      return { factor: 1, sides: sides && order ? order.map((axis) => sides[axis] ?? null) : null };
+      const order = integersOf(node, 'perm') ?? sides.map((_, axis) => axis).reverse();
+      if (order[0] !== 0 || order.length !== sides.length) return null; // images change places with pixels
+      return { factor: 1, sides: order.map((axis) => sides[axis] ?? null) };
     }
     case 'Gemm':
     case 'MatMul':
@@ -238,25 +250,28 @@ function sigmoidTail(node: NodeProto, { live, at, constants }: Place): Stretch |
     : null;
 }
 
-/** Whether combining with a constant repeats no element of the live tensor: its sides stay what they are. */
-function keepsSides(sides: Sides | null, { shape }: Constant): boolean {
-  if (shape.every((side) => side === 1)) return shape.length <= (sides?.length ?? 0) || shape.length === 0;
-  if (!sides || shape.length > sides.length) return false;
+/**
+ * Whether combining with a constant repeats no element of the live tensor, whose sides stay what they are, and does the same
+ * to each image.
+ */
+function keepsSides(sides: Sides, { shape }: Constant): boolean {
+  if (shape.length > sides.length) return false;
   const aligned = sides.slice(sides.length - shape.length);
-  return shape.every((side, axis) => side === 1 || side === aligned[axis]);
+  const isForEachImage = shape.length < sides.length || shape[0] === 1;
+  return shape.every((side, axis) => side === 1 || side === aligned[axis]) && (isForEachImage || shape.length === 0);
 }
 
 /** x W, for each row of x by itself. */
 function denseStretch(node: NodeProto, { live, at, constants, norm }: Place): Stretch | null {
   const weight = constants(node.input[1] as string);
-  if (at !== 0 || !weight || weight.shape.length !== 2) return null;
+  if (at !== 0 || !weight || weight.shape.length !== 2 || live.sides.length < 2) return null;
   if (node.opType === 'MatMul') {
-    return { factor: norm(weight), sides: live.sides && [...live.sides.slice(0, -1), weight.shape[1] as number] };
+    return { factor: norm(weight), sides: [...live.sides.slice(0, -1), weight.shape[1] as number] };
   }
   if (integerOf(node, 'transA', 0) !== 0) return null;
   const bias = node.input[2] ? constants(node.input[2]) : undefined;
   const columns = weight.shape[integerOf(node, 'transB', 0) === 0 ? 1 : 0] as number;
-  const sides = [live.sides?.[0] ?? null, columns];
+  const sides = [live.sides[0] ?? null, columns];
   if (bias === null || (bias && !keepsSides(sides, bias))) return null;
   return { factor: Math.abs(floatOf(node, 'alpha', 1)) * norm(weight), sides };
 }
@@ -275,7 +290,17 @@ function convolutionStretch(node: NodeProto, { live, at, constants, norm }: Plac
     taps.map((count, axis) => ({ taps: count, stride: strides[axis] as number, dilation: dilations[axis] as number })),
   );
   const outputs = node.opType === 'Conv' ? rows : other;
-  return { factor: overlap * norm(kernel), sides: [live.sides?.[0] ?? null, outputs, ...taps.map(() => null)] };
+  const pads = integersOf(node, 'pads') ?? taps.flatMap(() => [0, 0]);
+  const added = integersOf(node, 'output_padding') ?? taps.map(() => 0);
+  const isTold = textOf(node, 'auto_pad', 'NOTSET') === 'NOTSET' && integersOf(node, 'output_shape') === null;
+  const spatial = taps.map((count, axis) => {
+    if (!isTold) return null;
+    const [stride, dilation] = [strides[axis] as number, dilations[axis] as number];
+    const padding = (pads[axis] ?? 0) + (pads[axis + taps.length] ?? 0);
+    const grown = { span: dilation * (count - 1) + 1, stride, padding, added: added[axis] ?? 0 };
+    return convolvedSide(live.sides[axis + 2] ?? null, { ...grown, isTransposed: node.opType === 'ConvTranspose' });
+  });
+  return { factor: overlap * norm(kernel), sides: [live.sides[0] ?? null, outputs, ...spatial] };
 }
 
 /** Norms of constants as matrices [first side, rest], each computed once: the same weight may be read many times. */

@@ -50,6 +50,12 @@ export function floatOf({ attribute }: NodeProto, name: string, otherwise: numbe
   return attribute.find((one) => one.name === name)?.f ?? otherwise;
 }
 
+/** A text attribute, or what holds where it is left out. */
+export function textOf({ attribute }: NodeProto, name: string, otherwise: string): string {
+  const found = attribute.find((one) => one.name === name);
+  return found ? new TextDecoder().decode(found.s) : otherwise;
+}
+
 // --- internal ---
 
 function constantOf(root: string, tensor: TensorProto): Constant {
@@ -77,6 +83,8 @@ function valuesOf({ dataType, rawData, floatData, int32Data, int64Data }: Tensor
 function made(node: NodeProto, lookUp: Constants): Constant | null {
   const operands = node.input.map((name) => (name === '' ? null : lookUp(name)));
   const [source] = operands;
+  // Nothing to move; but the other sides of an empty tensor may be as long as they like.
+  if (source?.values.length === 0) return null;
   switch (node.opType) {
     case 'Constant': {
       const tensor = node.attribute.find((one: AttributeProto) => one.name === 'value')?.t;

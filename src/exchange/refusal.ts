@@ -18,7 +18,7 @@ export const REASONS = {
   subgraph: 'control flow: graphs inside of operators',
   operator: 'an operator that decoders may not use',
   operands: 'an operator with operands or results that are missing or too many',
-  attribute: 'an attribute of an unknown kind or an absurd size',
+  attribute: 'an attribute of an unknown kind, of an absurd size, or that can be read in two ways',
   'node-count': 'more operators than allowed',
   'tensor-type': 'a constant of another element type than float32, int32 or int64',
   'tensor-size': 'a constant with an absurd shape',

@@ -1,7 +1,7 @@
 // A run whose silos differ in architecture, latent size and privacy budget, one joins late, one leaves, one is late by a round:
 // nothing stalls, no interruption changes it, and taking a silo out of it gives the run that never had it.
 
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { temporaryFolder } from '../../test/small-silos.ts';
@@ -11,6 +11,7 @@ import { localPort } from '../federation/local-port.ts';
 import { readLedger } from '../privacy/ledger.ts';
 import { createSiloRunner, type SiloRunner } from '../silo/silo.ts';
 import { forgetSilo } from './forget.ts';
+import type { Journal } from './journal.ts';
 import { parseSpec } from './parse-spec.ts';
 import { openRunFolder } from './run-folder.ts';
 import type { RunEvent } from './run-events.ts';
@@ -254,11 +255,35 @@ describe('forgetting a silo', () => {
     expect(existsSync(join(rebuilt, 'silos'))).toBe(false); // nobody was asked
   });
 
+  test('takes no folder for the result that was built from other decoders, of an earlier run in the same place', async () => {
+    const path = join(ROOT, 'replayed');
+    cpSync(whole.path, path, { recursive: true });
+    await forgetSilo({ path, silo: 'late', keep: true });
+    // Another run of this spec, as noise from the operating system makes one: steady gave something else in round 3.
+    const other = readFileSync(join(path, 'decoders', 'round-2', 'steady.onnx'));
+    writeFileSync(join(path, 'decoders', 'round-3', 'steady.onnx'), other);
+    const journal = JSON.parse(readFileSync(join(path, 'journal.json'), 'utf8')) as Journal;
+    const [, before, after] = (journal.strategies['align'] ?? []).map(({ uploads }) =>
+      uploads.find(({ silo }) => silo === 'steady'),
+    );
+    after!.sha256 = before!.sha256;
+    writeFileSync(join(path, 'journal.json'), JSON.stringify(journal));
+    await expect(forgetSilo({ path, silo: 'late' })).rejects.toThrow(/built from other decoders/);
+    expect(decodersIn(path)).toEqual(decodersIn(whole.path));
+  });
+
   test('removes what came from the silo and what learnt from it, and no more', async () => {
     const path = join(ROOT, 'copy');
     cpSync(whole.path, path, { recursive: true });
+    mkdirSync(join(path, 'features'));
+    writeFileSync(join(path, 'features', 'cnn.safetensors'), 'learnt from all training images');
     const forgotten = await forgetSilo({ path, silo: 'late' });
-    const traces = ['decoders/round-2/late.onnx', 'global/align/state.safetensors', 'images/decoder-late.png'];
+    const traces = [
+      'features/cnn.safetensors',
+      'decoders/round-2/late.onnx',
+      'global/align/state.safetensors',
+      'images/decoder-late.png',
+    ];
     expect(forgotten.removed).toEqual(expect.arrayContaining(traces));
     expect(decodersIn(path)).toEqual(['leaving.onnx steady.onnx', ...Array(2).fill('joining.onnx steady.onnx')]);
     const own = ['silos/late/ledger.jsonl', 'silos/joining/align/state.safetensors'];

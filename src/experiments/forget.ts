@@ -6,6 +6,7 @@
 import { existsSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { join, relative } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { SpecError, StateError } from '../errors.ts';
 import type { SiloPort } from '../federation/silo-port.ts';
 import type { SiloConfig } from '../silo/silo-config.ts';
@@ -14,6 +15,7 @@ import { didYouMean } from './nearest.ts';
 import { parseSpec } from './parse-spec.ts';
 import { takesPart } from './participation.ts';
 import { closeRunFolder, openRunFolder, type RunFolder, resumeRunFolder } from './run-folder.ts';
+import { runLayout } from './run-layout.ts';
 import { type RunOptions, runExperiment } from './run.ts';
 import { playedStrategies, privacyOfSilo, type Spec, type StrategyName } from './spec.ts';
 import { decoderIn, storedRelease } from './stored-decoders.ts';
@@ -64,6 +66,7 @@ export async function forgetSilo(options: ForgetOptions): Promise<Forgotten> {
     const rebuilt = `${old.root}-without-${silo}`;
     const summary = await played({ ...options, spec, path: rebuilt, port: await portsToStored(old) });
     requireSameImages(before, summary, old.root);
+    await requireSameDecoders(old, { rebuilt, silo });
     const after = alignOf(summary).globalSha256;
     const fresh = `${rebuilt}-played`;
     if (verify) requireSame(after, alignOf(await played({ ...options, spec, path: fresh })).globalSha256, fresh);
@@ -179,6 +182,25 @@ function requireSameImages(before: Summary, after: Summary, path: string): void 
   );
 }
 
+/** A folder from an earlier attempt may hold another run's: the same spec need not give the same decoders. */
+async function requireSameDecoders(
+  { root, layout }: RunFolder,
+  { rebuilt, silo }: { readonly rebuilt: string; readonly silo: string },
+): Promise<void> {
+  const comeIn = async (journal: string) =>
+    ((await readJournal(journal)).strategies['align'] ?? []).map(({ round, uploads }) => ({
+      round,
+      decoders: uploads.flatMap((one) => (one.silo === silo ? [] : [[one.silo, one.sha256]])),
+    }));
+  const [before, after] = [await comeIn(layout.journal), await comeIn(runLayout(rebuilt).journal)];
+  if (isDeepStrictEqual(before, after)) return;
+  throw new StateError(
+    `${rebuilt} was built from other decoders than those that ${root} has now: it is from an earlier run. Nothing was removed. ` +
+      'Delete it, or move it away, and begin again.',
+    { path: rebuilt, folder: root },
+  );
+}
+
 function requireSame(rebuilt: string, fresh: string, path: string): void {
   if (rebuilt === fresh) return;
   throw new StateError(
@@ -188,12 +210,15 @@ function requireSame(rebuilt: string, fresh: string, path: string): void {
   );
 }
 
-/** Removes what the server has of the silo, and what learnt from it; done twice it finds nothing more. */
+/**
+ * Removes what the server has of the silo, and what learnt from it or, for judging, from its images; done twice it finds
+ * nothing more.
+ */
 async function removeTraces({ root, layout }: RunFolder, silo: string): Promise<readonly string[]> {
   const rounds = await namesIn(join(root, 'decoders'));
   const own = rounds.map((name) => join(root, 'decoders', name, `${silo}.onnx`)).filter((file) => existsSync(file));
   const learnt = await Promise.all(
-    [layout.globals, layout.images, layout.codes].map(async (folder) => {
+    [layout.globals, layout.images, layout.codes, layout.features].map(async (folder) => {
       const names = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
       return names.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
     }),

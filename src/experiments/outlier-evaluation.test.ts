@@ -151,6 +151,15 @@ describe('the evaluation of outliers', () => {
     await expect(evaluateOutliers({ path: other, silo: 'east' })).rejects.toThrow(/Those that have: north/);
   });
 
+  it('calls nothing an image in training that a silo held which never took part', async () => {
+    const absent = (name: string) =>
+      parseSpec({ ...spec, silos: spec.silos.map((one) => (one.name === name ? { name, participation: null } : one)) });
+    const path = await finishedRun('absent', { stored: absent('north') });
+    await expect(evaluateOutliers({ path })).rejects.toThrow(/Silo north never took part/);
+    const { global } = await gatherOutliers((await gathered(absent('east'))).options);
+    expect(Object.values(global).map((values) => values.length / 784)).toEqual([15, 15, 60, 20]); // those of north alone
+  });
+
   it('refuses a run that is not complete, a state of another round, and other images, and leaves no file', async () => {
     const begun = await finishedRun('begun', { isComplete: false });
     await expect(evaluateOutliers({ path: begun })).rejects.toThrow(/--resume/);

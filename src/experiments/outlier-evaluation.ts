@@ -1,10 +1,10 @@
 // What became of a run's foreign images: loads the models that the run left on disk, gathers its images again, judges.
 
-import { join, relative } from 'node:path';
+import { relative } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { type Engine, openEngine } from '../engine/engine.ts';
 import { childKey, seedKey } from '../engine/keys.ts';
-import { AbortedError, DataError, StateError } from '../errors.ts';
+import { AbortedError, DataError, SpecError, StateError } from '../errors.ts';
 import { cnnFeatures } from '../evaluation/cnn-features.ts';
 import { judgeOutliers } from '../evaluation/outliers.ts';
 import { outlierFigure } from '../evaluation/outliers-figure.ts';
@@ -13,7 +13,7 @@ import { pixelCount } from '../models/image-shape.ts';
 import { readJson, writeFileAtomic, writeJsonAtomic } from '../storage/atomic-file.ts';
 import { type DataAccess, gatherMaterials, type Materials } from './materials.ts';
 import { OUTLIERS_FORMAT, type OutlierFile, outlierFilePath, parseOutliers } from './outlier-file.ts';
-import { gatherOutliers, outlierSilo } from './outlier-materials.ts';
+import { gatherOutliers, learntFrom, outlierSilo } from './outlier-materials.ts';
 import { type Autoencoder, modelsOfRun } from './outlier-models.ts';
 import { closeRunFolder, type RunFolder, resumeRunFolder } from './run-folder.ts';
 import type { StrategyName } from './spec.ts';
@@ -38,12 +38,18 @@ export interface OutlierOptions {
 /**
  * Judges the silo's own autoencoder and the global model under the run's main strategy, and writes `outliers.json` and
  * `images/outliers.png` into the folder. The same run gives the same numbers. Takes about a minute. Throws SpecError where
- * no silo has foreign images, StateError where the run is not complete, DataError where the images are not those of the run.
+ * no silo has foreign images, or the one that has never took part; StateError where the run is not complete, DataError where the images are not those of the run.
  */
 export async function evaluateOutliers(options: OutlierOptions): Promise<OutlierFile> {
   const folder = await resumeRunFolder(options.path);
   try {
     const silo = outlierSilo(folder.spec, options.silo);
+    if (!learntFrom(folder.spec, silo)) {
+      throw new SpecError(`${NEVER_LEARNT(silo)} Judge the run that had it: align-fl outliers <run folder>.`, {
+        path: folder.root,
+        silo,
+      });
+    }
     if (folder.state !== 'complete') {
       throw new StateError(`The run is not complete. Finish it first: align-fl run --resume ${folder.root}`, {
         path: folder.root,
@@ -132,6 +138,10 @@ export async function judgeOutliersOf(parts: OutlierParts): Promise<OutlierFile>
   return file;
 }
 
+/** Why there is nothing to judge. */
+export const NEVER_LEARNT = (silo: string): string =>
+  `Silo ${silo} never took part, so no model learnt from its foreign images and none of them was in training.`;
+
 // --- internal ---
 
 const MODELS = ['silo', 'global'] as const;
@@ -154,7 +164,7 @@ async function featuresOf({ folder, engine, materials, signal }: OutlierParts) {
     engine,
     data: materials.dataSet,
     key: childKey(seedKey(folder.spec.seed), 'features'),
-    cacheFolder: join(folder.root, 'features'),
+    cacheFolder: folder.layout.features,
     ...(signal && { hooks: { signal } }),
   });
 }

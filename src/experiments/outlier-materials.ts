@@ -9,13 +9,14 @@ import { eachGroup, someRows } from '../evaluation/outliers-groups.ts';
 import { pixelCount } from '../models/image-shape.ts';
 import { type DataAccess, loadSource, type Materials } from './materials.ts';
 import { didYouMean } from './nearest.ts';
-import type { ForeignSpec, Spec } from './spec.ts';
+import { takesPart } from './participation.ts';
+import type { ForeignSpec, Spec, StrategyName } from './spec.ts';
 
 /** Groups of images in [0, 1], [N, D] each: what is typical differs between one silo and all of them. */
 export interface OutlierMaterials {
   /** Of the silo: typical is what it holds itself. */
   readonly silo: OutlierGroups<Float32Array>;
-  /** Of the global model: typical is what all silos hold. */
+  /** Of the global model: typical is what all silos hold that it learnt from. */
   readonly global: OutlierGroups<Float32Array>;
   /** Where the foreign images come from, such as `fashion-mnist/train`. */
   readonly foreignSource: string;
@@ -53,6 +54,13 @@ export function outlierSilo({ data: { foreign } }: Pick<Spec, 'data'>, wanted?: 
   );
 }
 
+/** Whether models of the run's main strategy learnt from the images of a silo: one may hold images and never take part. */
+export function learntFrom(spec: Spec, name: string): boolean {
+  const [strategy] = spec.strategies as [StrategyName];
+  const silo = spec.silos.find((one) => one.name === name) as Spec['silos'][number];
+  return strategy === 'centralised' ? silo.participation !== null : takesPart(spec, silo, strategy);
+}
+
 /**
  * Members are all foreign images of the silo. Held out are as many of the same source, of those that no silo has; typical
  * ones, and test images of the same classes, are up to 500 or as many as there are members. Images equal to one that was
@@ -81,7 +89,10 @@ export async function gatherOutliers(options: OutlierMaterialOptions): Promise<O
   };
   return {
     silo: groupsOf([held], childKey(key, 'silo')),
-    global: groupsOf(materials.silos, childKey(key, 'global')),
+    global: groupsOf(
+      materials.silos.filter(({ name }) => learntFrom(spec, name)),
+      childKey(key, 'global'),
+    ),
     foreignSource: source.name,
   };
 }

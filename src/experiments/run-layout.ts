@@ -28,6 +28,8 @@ export interface RunLayout {
   readonly globals: string;
   readonly codes: string;
   readonly images: string;
+  /** Folder of the classifier whose features outliers are judged by: it learnt from all training images. */
+  readonly features: string;
   /** Folder of the server's state under a strategy. */
   global(strategy: StrategyName): string;
   /** Folder of a silo's private state under a strategy. */
@@ -50,6 +52,7 @@ export function runLayout(root: string): RunLayout {
     globals: join(root, 'global'),
     codes: join(root, 'codes'),
     images: join(root, 'images'),
+    features: join(root, 'features'),
     decoder: (round, name) => join(root, 'decoders', `round-${round}`, `${checked(name)}.onnx`),
     global: (strategy) => join(root, 'global', strategy),
     silo: (name, strategy) => join(root, 'silos', checked(name), strategy),

@@ -28,8 +28,8 @@ import { type Journal, type Origin, openJournal, saveJournal } from './journal.t
 import { globalStateFile, saveGlobalModel } from './global-model.ts';
 import { type DataAccess, gatherMaterials, type Materials } from './materials.ts';
 import { controlMetrics } from './metrics.ts';
-import { judgeOutliersOf } from './outlier-evaluation.ts';
-import { outlierSilo } from './outlier-materials.ts';
+import { judgeOutliersOf, NEVER_LEARNT } from './outlier-evaluation.ts';
+import { learntFrom, outlierSilo } from './outlier-materials.ts';
 import { takesPart } from './participation.ts';
 import { savePictures } from './pictures.ts';
 import { playStrategy } from './play-strategy.ts';
@@ -251,6 +251,10 @@ async function judgeForeignImages({ folder, data, emit, signal, port }: Play, ma
   const { outliers } = folder.spec.evaluation;
   if (outliers === null || port) return; // who brings another port has no silos here whose models could be looked at
   const silo = outlierSilo(folder.spec);
+  if (!learntFrom(folder.spec, silo)) {
+    emit({ kind: 'notice', text: `Foreign images are not judged. ${NEVER_LEARNT(silo)}` });
+    return;
+  }
   emit({ kind: 'outliers-started', silo });
   await judgeOutliersOf({ folder, silo, engine, materials, access: data, synthetic: outliers.synthetic, signal });
 }

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { temporaryFolder } from '../../test/small-silos.ts';
 import { seedKey } from '../engine/keys.ts';
-import { SpecError } from '../errors.ts';
+import { AbortedError, SpecError } from '../errors.ts';
+import { saveFirstBudget } from '../privacy/first-budget.ts';
 import type { SiloConfig } from '../silo/silo-config.ts';
 import { diagnosticNotices } from './diagnostic-fields.ts';
 import { gatherMaterials } from './materials.ts';
@@ -117,6 +118,19 @@ describe('a run of all strategies', () => {
     );
     expect(last.at(-1)).toMatchObject({ silo: 'ALL-SILOS', step: 12, steps: 12, epoch: 2 }); // 36 images, 6 a step, twice
   });
+});
+
+test('centralised asks of a budget that was set while the run had begun', async () => {
+  const path = mkdtempSync(join(ROOT, 'run-'));
+  const stop = new AbortController();
+  const play = async (emit: (event: RunEvent) => void = () => {}, signal = new AbortController().signal) =>
+    runExperiment({ folder: await openRunFolder({ path, spec: spec(['local-only', 'centralised']) }), emit, signal });
+  const stopAtOnce = (event: RunEvent) => {
+    if (event.kind === 'round-finished' && event.round === ROUNDS) stop.abort();
+  };
+  await expect(play(stopAtOnce, stop.signal)).rejects.toThrow(AbortedError);
+  await saveFirstBudget(join(path, 'silos', 'east'), { epsilon: 1, delta: 1e-5 }, '2026-01-01T00:00:00.000Z');
+  await expect(play()).rejects.toThrow(/images of east without asking their privacy ledgers/);
 });
 
 describe('strategies of a spec', () => {

@@ -19,6 +19,7 @@ import type { Strategy } from '../federation/strategy.ts';
 import { pixelCount } from '../models/image-shape.ts';
 import { initialParameters } from '../models/initialise.ts';
 import type { Vae } from '../models/vae.ts';
+import { firstBudget } from '../privacy/first-budget.ts';
 import { jsonEpsilon } from '../privacy/json-epsilon.ts';
 import { hasLedger } from '../privacy/ledger-file.ts';
 import { createGlobalVae } from '../server/global-vae.ts';
@@ -68,11 +69,11 @@ export interface StrategyParts {
 /** The one "silo" of `centralised`. No silo of a spec can have this name. */
 export const ALL_SILOS = 'ALL-SILOS';
 
-/** Throws PrivacyError for `centralised` where a silo has a ledger: training elsewhere on its images would go past it. */
+/** Throws PrivacyError for `centralised` where a silo has a ledger, or a budget for one: training elsewhere would go past it. */
 export async function openStrategy(name: StrategyName, parts: StrategyParts): Promise<OpenStrategy> {
   const strategy = await strategyOf(name, parts);
   if (name === 'centralised') {
-    const all = [portToAll(parts)];
+    const all = [await portToAll(parts)];
     return { strategy, silosIn: () => all, ownModels: null, whatLeft: (round) => allImages(round, parts) };
   }
   const isLocal = name === 'local-only';
@@ -158,14 +159,18 @@ function portsOf(name: StrategyName, parts: StrategyParts): ReadonlyMap<string, 
 }
 
 /** One silo with everybody's images and the server's model, whose state is the global one. */
-function portToAll({ folder, materials, emit, port }: StrategyParts): SiloPort {
+async function portToAll({ folder, materials, emit, port }: StrategyParts): Promise<SiloPort> {
   const { spec, layout } = folder;
-  const guarded = spec.silos.filter(({ name }) => hasLedger(ledgerDirOf(spec, layout, name)));
+  const guarded: string[] = [];
+  for (const { name } of spec.silos) {
+    const ledgerDir = ledgerDirOf(spec, layout, name);
+    if (hasLedger(ledgerDir) || (await firstBudget(ledgerDir)) !== null) guarded.push(name);
+  }
   if (guarded.length > 0) {
     throw new PrivacyError(
-      `centralised would train on the images of ${guarded.map(({ name }) => name).join(', ')} without asking their privacy ` +
-        'ledgers. Leave centralised out of strategies.',
-      { silos: guarded.map(({ name }) => name) },
+      `centralised would train on the images of ${guarded.join(', ')} without asking their privacy ledgers. Leave ` +
+        'centralised out of strategies.',
+      { silos: guarded },
     );
   }
   const home = layout.global('centralised');
