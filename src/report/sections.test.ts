@@ -48,6 +48,22 @@ describe('resultsTable', () => {
     expect(rowsOf(table).map((row) => row.slice(-2))).toEqual(Array.from({ length: 3 }, () => ['2', '0, 1']));
   });
 
+  it('counts a model once that two runs of one seed have in common, as with more strategies in one of them', () => {
+    const controls = { 'pca-2': 0.45 };
+    const table = resultsTable(
+      groupsOf(
+        { accuracies: { align: [0.7] }, controls },
+        { accuracies: { align: [0.7], fedavg: [0.4] }, controls },
+        { spec: { seed: 1 }, accuracies: { align: [0.8] }, controls },
+      ),
+    );
+    expect(rowsOf(table).map((row) => [row[1], row[2], ...row.slice(-2)])).toEqual([
+      ['ALIGN-FL', '75.0 ± 7.1 %', '2', '0, 1'],
+      ['FedAvg', '40.0 %', '1', '0'],
+      ['control: pca-2', '45.0 ± 0.0 %', '2', '0, 1'],
+    ]);
+  });
+
   it('has a column for a metric that was never heard of', () => {
     const table = resultsTable(
       groupsOf({ extraMetrics: { outliers: { reproducedShare: 0.25 }, generation: generationScores(12.345) } }),
@@ -136,6 +152,22 @@ describe('curvesSection', () => {
     expect(svg).toContain('no privacy, 75.0 %');
     expect(svg).toContain('epsilon that was asked for 20');
     expect(svg).not.toContain('NO guarantee');
+  });
+
+  it('draws one level only, of the run without privacy that is most like the private ones', () => {
+    const more: RunWish = { spec: { server: { images: 700 } }, accuracies: { align: [0.9] } };
+    const svg = figuresOf(curvesSection(groupsOf(more, {}, dp(1), dp(5))))[0]?.svg.markup ?? '';
+    expect(svg).toContain('no privacy, 75.0 %');
+    expect(svg).not.toContain('90.0 %');
+  });
+
+  it('leaves out a strategy that was played at one value only', () => {
+    const images = (count: number, ...names: string[]): RunWish => ({
+      spec: { server: { images: count } },
+      accuracies: Object.fromEntries(['align', ...names].map((name) => [name, [0.5]])),
+    });
+    const [figure] = figuresOf(curvesSection(groupsOf(images(100, 'fedavg'), images(200))));
+    expect(figure?.data?.rows.map(([series]) => series)).toEqual(['ALIGN-FL', 'ALIGN-FL']);
   });
 
   it('says so where the epsilon on the axis is no guarantee', () => {
