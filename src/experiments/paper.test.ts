@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { madeUpRun } from '../../test/report-runs.ts';
 import { temporaryFolder } from '../../test/small-silos.ts';
 import { AbortedError, NumericalError } from '../errors.ts';
 import { paperNumbersFor } from './paper-numbers.ts';
@@ -48,13 +49,15 @@ test('studies are played as one sweep, what fails is told, and the same call goe
     played.push(folder.slice(root.length + 1));
     mkdirSync(folder, { recursive: true });
     if (folder.includes('latent=3')) throw new NumericalError('Diverged.', {});
-    writeFileSync(join(folder, 'summary.json'), '{}'); // complete, though no summary: this cell's report fails on it
+    writeFileSync(join(folder, 'summary.json'), JSON.stringify(madeUpRun(folder).summary));
   };
   const heard: SweepEvent[] = [];
   const studies = await planPaper(STUDIES, root);
   const reports = await playPaper({ studies, root, jobs: 1, playCell, emit: (event) => heard.push(event) });
   expect(played).toEqual(['sizes/latent=2_seed=1', 'sizes/latent=3_seed=1', 'alone/seed=1']);
-  expect(reports[0]?.cells[1]).toMatchObject({ state: 'failed', error: expect.stringContaining('Diverged.') });
+  expect(reports[0]?.cells[1]).toMatchObject({
+    ...{ name: 'sizes/latent=3_seed=1', state: 'failed', error: expect.stringContaining('Diverged.') },
+  });
   expect(heard.filter(({ kind }) => kind === 'sweep-started')).toEqual([
     { kind: 'sweep-started', folder: root, jobs: 1, complete: [] },
   ]);
@@ -70,6 +73,8 @@ test('a stop is a stop, and nothing of it is lost', async () => {
     throw new AbortedError('Stopped.');
   };
   const studies = await planPaper(STUDIES, root);
-  await expect(playPaper({ studies, root, jobs: 1, playCell, signal: abort.signal })).rejects.toThrow(AbortedError);
+  const stopped = await playPaper({ studies, root, jobs: 1, playCell, signal: abort.signal }).catch((e: unknown) => e);
+  expect(stopped).toBeInstanceOf(AbortedError);
+  expect((stopped as Error).message).toBe('Stopped: 0 of 3 runs are complete.');
   expect(readdirSync(root)).toEqual(['sizes']);
 });

@@ -89,6 +89,7 @@ describe('paperTable', () => {
       }),
     );
     const rows = rowsOf(table as NonNullable<typeof table>).map((row) => row.slice(0, 6));
+    expect(table?.columns.map(({ header }) => header)).toContain('ours learnt from');
     expect(rows).toEqual(
       expect.arrayContaining([
         ['FedAvg', 'accuracy', '43.75 %', '40.0 %', '−3.8 points', '± 4.9'],
@@ -97,6 +98,20 @@ describe('paperTable', () => {
         ['ALIGN-FL, DP-SGD (epsilon 10)', 'accuracy', '51.75 %', '–', '–', '± 4.9'],
       ]),
     );
+  });
+
+  it('says how much ours learnt from, and loudly where that is less than what the paper had', () => {
+    const { data, silos } = MNIST as Required<NonNullable<RunWish['spec']>>;
+    const few = { ...data, partition: { ...data.partition, perClass: 500 } };
+    const cellOf = (spec: RunWish['spec']) => paperTable(groupsOf({ spec: { ...MNIST, ...spec } }))?.rows[2]?.at(-2);
+    expect(cellOf({ rounds: 5 })).toEqual({
+      text: 'all images, 5 rounds of 10 epochs; 25,000 synthetic a round',
+      strong: false,
+    });
+    expect(cellOf({ data: few as typeof data, silos, server: { images: 500 } })).toEqual({
+      text: "LESS than the paper's: 500 images a class, 2 rounds of 10 epochs; 2,500 synthetic a round",
+      strong: true,
+    });
   });
 
   it('compares private runs with the private number, and only with the privacy of the paper', () => {
