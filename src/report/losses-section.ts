@@ -23,7 +23,7 @@ export function lossesSection(groups: readonly RunGroup[]): Section | null {
   );
   if (blocks.length === 0) return null;
   const text =
-    'Means over each epoch, rounds one after another. Where there are several seeds: their mean, with a band of one sample standard deviation.';
+    'Means over each epoch, rounds one after another. Where there are several seeds: their mean, with a band of one sample standard deviation; so, too, where many silos share a line.';
   return { id: 'losses', title: 'Losses', blocks: [{ kind: 'text', text }, ...blocks] };
 }
 

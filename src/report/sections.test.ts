@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { dpStatement, generationScores, madeUpRun, type RunWish } from '../../test/report-runs.ts';
+import { costsSection } from './costs-section.ts';
 import { curvesSection } from './curves-section.ts';
 import { lossesSection } from './losses-section.ts';
 import { paperTable } from './paper-section.ts';
@@ -143,6 +144,17 @@ describe('roundsSection', () => {
     );
   });
 
+  it('says what stands for silos that train alone, whose time and traffic are told, too', () => {
+    const strategies = ['align', 'local-only', 'centralised'] as const;
+    const accuracies = Object.fromEntries(strategies.map((name) => [name, [0.4, 0.5]]));
+    const groups = groupsOf({ spec: { strategies: [...strategies] }, accuracies });
+    expect(JSON.stringify(roundsSection(groups)?.blocks[0])).toContain('each silo alone: the mean over the silos');
+    const costs = JSON.stringify(costsSection(groups));
+    expect(costs).toContain('each silo alone is read off');
+    expect(costs).toContain('centralised, the images themselves');
+    expect(JSON.stringify(costsSection(groupsOf({})))).not.toMatch(/silo alone|centralised/);
+  });
+
   it('is not there for runs of one round, nor losses without events', () => {
     expect(roundsSection(groupsOf({ accuracies: { align: [0.5] } }))).toBeNull();
     expect(lossesSection(groupsOf({}))).toBeNull();
@@ -205,6 +217,12 @@ describe('privacySection', () => {
     expect(text).toContain('There is NO privacy guarantee for any silo in these runs.');
     expect(text).toContain('{"text":"NO guarantee","strong":true}');
     expect(text).toContain('"silo-a, silo-b"');
+  });
+
+  it('takes no claim at all for the worst one', () => {
+    const runs = [0, 1].map((seed) => madeUpRun(`runs/${seed}`, { ...dp(10), spec: { ...dp(10).spec, seed } }));
+    for (const { silos } of runs[1]?.summary.strategies ?? []) for (const silo of silos) silo.epsilon = null;
+    expect(textOf(privacySection(groupRuns(runs).groups))).toContain('"infinite"');
   });
 
   it('states what a guarantee is, of the run that spent most, and counts the others', () => {
