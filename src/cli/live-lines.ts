@@ -5,7 +5,7 @@ import colours from 'picocolors';
 export interface LiveLines {
   /** Removes the lines that were drawn last. */
   erase(): void;
-  /** Removes them and draws these. */
+  /** Removes them and draws these, each cut to the width of the terminal: a line that wraps could not be removed. */
   draw(lines: readonly string[]): void;
 }
 
@@ -20,7 +20,7 @@ export function createLiveLines(stream: NodeJS.WriteStream): LiveLines {
     erase,
     draw(lines) {
       erase();
-      stream.write(lines.map((line) => `${line}\n`).join(''));
+      stream.write(lines.map((line) => `${clipped(line, stream.columns ?? 100)}\n`).join(''));
       drawn = lines.length;
     },
   };
@@ -35,3 +35,18 @@ export function bar(share: number): string {
 // --- internal ---
 
 const BAR_WIDTH = 20;
+
+/** At most `columns` wide, colours not counted, so that a live line never wraps. */
+function clipped(line: string, columns: number): string {
+  let width = 0;
+  let out = '';
+  // oxlint-disable-next-line no-control-regex -- how colours begin
+  for (const part of line.split(/(\x1b\[[0-9;]*m)/)) {
+    if (part.startsWith('\x1b[')) out += part;
+    else {
+      out += part.slice(0, Math.max(0, columns - 1 - width));
+      width += part.length;
+    }
+  }
+  return out;
+}

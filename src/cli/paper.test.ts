@@ -1,7 +1,12 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { said } from '../../test/command-line.ts';
+import { writeMadeUpRun } from '../../test/report-runs.ts';
 import { temporaryFolder } from '../../test/small-silos.ts';
+import { paperStudies } from '../experiments/paper-studies.ts';
+import { planSweep } from '../experiments/sweep-plan.ts';
+import { writeJsonAtomic } from '../storage/atomic-file.ts';
 
 const OUT = join(temporaryFolder(), 'nothing');
 
@@ -23,4 +28,19 @@ test('wrong usage says what to do', async () => {
   });
   const early = await said('paper', '--quick', '--report-only', '--out', OUT);
   expect(early).toMatchObject({ code: 1, stderr: expect.stringContaining('nothing to report') });
+});
+
+test('the report of what is complete tells the command that writes it again, as a shell takes it', async () => {
+  const out = join(temporaryFolder(), "the paper's");
+  const run = join(out, 'mnist-methods', 'seed=1');
+  const [study] = paperStudies('quick');
+  const [cell] = (await planSweep(study?.sweep as never)).cells;
+  await writeMadeUpRun(run);
+  await writeJsonAtomic(join(run, 'spec.json'), cell?.spec);
+  const { code, stderr } = await said('paper', '--quick', '--report-only', '--only', 'mnist-methods', '--out', out);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  const results = readFileSync(join(out, 'results.md'), 'utf8');
+  expect(results).toContain(`--out '${out.replace("'", "'\\''")}'\n`);
+  expect(results).toContain('\nScale quick: a twelfth of the images, two short rounds');
+  expect(readFileSync(join(out, 'report.html'), 'utf8')).toContain('quick scale: a twelfth of the images');
 });

@@ -4,13 +4,20 @@ import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { AbortedError, SpecError, StateError } from '../errors.ts';
 import { type PlannedStudy, paperCell, planPaper, playPaper } from '../experiments/paper.ts';
-import { PAPER_SCALES, type PaperScale, type PaperStudy, paperStudies } from '../experiments/paper-studies.ts';
+import {
+  PAPER_SCALES,
+  type PaperScale,
+  type PaperStudy,
+  paperStudies,
+  SCALE_WORDS,
+} from '../experiments/paper-studies.ts';
 import { didYouMean } from '../experiments/nearest.ts';
 import type { CellReport } from '../experiments/sweep-file.ts';
 import { cellWork } from '../experiments/sweep-work.ts';
 import { standaloneSvg } from '../report/chart-style.ts';
 import { formatBytes } from '../report/format.ts';
 import { paperResults, type StudyRuns } from '../report/paper-results.ts';
+import { shellWord } from '../report/repeat-command.ts';
 import { reportOf } from '../report/report.ts';
 import { writePage, writeTables } from '../report/report-files.ts';
 import { readRun } from '../report/run-record.ts';
@@ -59,7 +66,7 @@ interface PaperFlags {
 
 const HELP = `
 Scales: full (default; all images, five rounds, five seeds: about a day on two cores), medium (a third of the images,
-three rounds: hours), quick (a twelfth, one seed: minutes). Every run is an ordinary run folder; Ctrl-C stops cleanly, and
+three rounds: hours), quick (a twelfth, one seed: minutes, and no numbers to compare with the paper's). Every run is an ordinary run folder; Ctrl-C stops cleanly, and
 the same command goes on.
 
 Examples:
@@ -143,17 +150,18 @@ async function writeReport(
   const read = await Promise.all(studies.map(withRuns));
   const runs = read.flatMap((study) => study.runs);
   if (runs.length === 0) {
-    throw new StateError(`No run in ${root} is complete, so there is nothing to report yet.`, {
-      path: root,
-    });
+    throw new StateError(
+      `No run in ${root} is complete, so there is nothing to report yet. The same command without --report-only runs them.`,
+      { path: root },
+    );
   }
-  const title = `ALIGN-FL, arXiv 2512.13316: the paper's experiments, ${scale} scale`;
+  const title = `ALIGN-FL, arXiv 2512.13316: the paper's experiments, ${scale} scale: ${SCALE_WORDS[scale]}`;
   const report = await reportOf({ runs, unfinished: [], title, version: console.version });
   const page = join(root, 'report.html');
   const sizeBytes = await writePage(report, page);
   const files = await writeTables(report, join(root, 'tables'));
   const folder = flags.results ?? root;
-  const { markdown, figures } = paperResults(read, commandOf(scale, flags));
+  const { markdown, figures } = paperResults(read, { command: commandOf(scale, flags), scale });
   await writeFileAtomic(join(folder, 'results.md'), markdown);
   for (const { id, svg } of figures) await writeFileAtomic(join(folder, 'figures', `${id}.svg`), standaloneSvg(svg));
   console.print(`${page} (${formatBytes(sizeBytes)}, ${runs.length} runs)`);
@@ -168,7 +176,9 @@ async function withRuns(study: PlannedStudy): Promise<StudyRuns> {
 
 function commandOf(scale: PaperScale, { only, seeds, out, results }: PaperFlags): string {
   const given = { only, seeds, out, results };
-  const words = Object.entries(given).flatMap(([name, value]) => (value === undefined ? [] : [`--${name} ${value}`]));
+  const words = Object.entries(given).flatMap(([name, value]) =>
+    value === undefined ? [] : [`--${name} ${shellWord(value)}`],
+  );
   return ['align-fl paper', `--scale ${scale}`, ...words].join(' ');
 }
 

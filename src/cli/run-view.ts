@@ -22,8 +22,7 @@ export function createRunView(stream: NodeJS.WriteStream): RunView {
   let drawnAtMs = 0;
   let toldAtMs = Number.NEGATIVE_INFINITY;
   const draw = (nowMs: number) => {
-    const lines = statusLines(progress, nowMs).map((line) => clipped(line, stream.columns ?? 100));
-    live.draw(lines);
+    live.draw(statusLines(progress, nowMs));
     drawnAtMs = nowMs;
   };
   return {
@@ -149,19 +148,4 @@ function timeLeft(progress: Progress, name: string, nowMs: number): string {
   if (worker?.step === worker?.steps) return '';
   const seconds = worker ? workerSecondsLeft(worker, nowMs) : null;
   return seconds === null ? '' : `, ${formatSeconds(seconds)} left`;
-}
-
-/** At most `columns` wide, colours not counted, so that a live line never wraps. */
-function clipped(line: string, columns: number): string {
-  let width = 0;
-  let out = '';
-  // oxlint-disable-next-line no-control-regex -- how colours begin
-  for (const part of line.split(/(\x1b\[[0-9;]*m)/)) {
-    if (part.startsWith('\x1b[')) out += part;
-    else {
-      out += part.slice(0, Math.max(0, columns - 1 - width));
-      width += part.length;
-    }
-  }
-  return out;
 }

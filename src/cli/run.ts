@@ -7,6 +7,7 @@ import { runExperiment } from '../experiments/run.ts';
 import type { Console } from './console.ts';
 import { onInterrupt } from './interrupt.ts';
 import { resultsText } from './results.ts';
+import { shellWord } from '../report/repeat-command.ts';
 import { createRunView } from './run-view.ts';
 import { type SpecFlags, specArgument } from './spec-argument.ts';
 
@@ -81,9 +82,4 @@ async function folderFor(target: string | undefined, flags: RunFlags): Promise<R
   }
   const spec = await specArgument(target, flags);
   return openRunFolder({ path: flags.out ?? defaultRunFolder(spec), spec });
-}
-
-/** A path as a shell takes it back. */
-function shellWord(path: string): string {
-  return /^[\w./@:+-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }

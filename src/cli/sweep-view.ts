@@ -42,8 +42,7 @@ export function createSweepView(stream: NodeJS.WriteStream, work: Readonly<Recor
         stream.write(`${line}\n`);
       }
       if (!stream.isTTY || (line === null && nowMs - drawnAtMs < REDRAW_EVERY_MS)) return;
-      const lines = liveSweepLines(progress, nowMs, stream.rows ?? 24);
-      live.draw(lines.map((line) => line.slice(0, (stream.columns ?? 100) + HIDDEN)));
+      live.draw(liveSweepLines(progress, nowMs, stream.rows ?? 24));
       drawnAtMs = nowMs;
     },
     close: live.erase,
@@ -62,8 +61,6 @@ export function liveSweepLines(progress: SweepProgress, nowMs: number, rows: num
 
 const REDRAW_EVERY_MS = 150;
 const TELL_EVERY_MS = 30_000;
-/** Letters of colours in a line, which take no room. */
-const HIDDEN = 20;
 
 function headLine(progress: SweepProgress, nowMs: number): string {
   const { complete, all } = cellCounts(progress);

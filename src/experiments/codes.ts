@@ -35,7 +35,7 @@ const roundCodesSchema = z.strictObject({
 export const codesSchema = z
   .strictObject({
     format: z.literal(CODES_FORMAT).describe('Name and version of this format.'),
-    strategy: z.string().min(1).describe('Whose global model: `align` or `fedavg`.'),
+    strategy: z.string().min(1).describe('Whose global model, as in the spec.'),
     testImages: z.int().min(1).describe('Test images in all, of which the points are a selection at equal distances.'),
     labels: z.array(z.int().min(0)).max(MAX_POINTS).describe('Class of each point.'),
     rounds: z.array(roundCodesSchema).describe('One entry a round, in order.'),

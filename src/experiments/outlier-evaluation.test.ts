@@ -22,8 +22,9 @@ const SHAPE = { channels: 1, height: 28, width: 28 };
 const FOREIGN = { source: { kind: 'drawn-garments', train: 60, test: 20 }, rate: 0.25, silos: ['north'] };
 const VAE = vaeOf({ kind: 'mlp', hidden: [8], latent: 2 }, SHAPE);
 
-function specOf(foreign: unknown = FOREIGN, strategies = ['align']) {
+function specOf(foreign: unknown = FOREIGN, { strategies = ['align'], evaluation = {} } = {}) {
   return parseSpec({
+    evaluation,
     name: 'outliers',
     rounds: 3,
     data: {
@@ -142,6 +143,15 @@ describe('the evaluation of outliers', () => {
     expect(figure.rows).toHaveLength(5);
     const { width, height } = decode(readFileSync(join(path, figure.file)));
     expect([width, height]).toEqual([15 * 58 + 2, 5 * 58 + 2]);
+  });
+
+  it("finds the silos of `local-only` among ALIGN-FL's, and dreams as often as the spec says", async () => {
+    const stored = specOf(FOREIGN, {
+      strategies: ['local-only', 'align'],
+      evaluation: { outliers: { synthetic: 30 } },
+    });
+    const { strategy, models } = await evaluateOutliers({ path: await finishedRun('shared', { stored }) });
+    expect([strategy, models.silo?.images.synthetic, models.global]).toEqual(['local-only', 30, null]);
   });
 
   it('refuses a run without foreign images, and a silo that has none', async () => {

@@ -23,7 +23,7 @@ export interface OutlierOptions {
   readonly path: string;
   /** One of the silos that have them; by default the first. */
   readonly silo?: string | undefined;
-  /** Synthetic images of each decoder. Default 5,000, as many as the paper's server draws from a silo. */
+  /** Synthetic images of each decoder. Default: as the spec says, else 5,000, as many as the paper's server draws. */
   readonly synthetic?: number | undefined;
   /**
    * Whether to measure in features, too: those of a classifier that is trained on the run's own training images at first,
@@ -83,8 +83,9 @@ export interface OutlierParts extends Omit<OutlierOptions, 'path' | 'silo' | 'da
 
 /** The same for an open folder. Throws StateError where a model is missing, AbortedError when the signal fires. */
 export async function judgeOutliersOf(parts: OutlierParts): Promise<OutlierFile> {
-  const { folder, silo, engine, materials, access, synthetic = 5000 } = parts;
+  const { folder, silo, engine, materials, access } = parts;
   const { spec, layout } = folder;
+  const synthetic = parts.synthetic ?? spec.evaluation.outliers?.synthetic ?? 5000;
   const [strategy] = spec.strategies as [StrategyName];
   const dataKey = childKey(seedKey(spec.seed), 'data');
   const key = childKey(seedKey(spec.seed), 'outliers', silo);

@@ -1,7 +1,6 @@
 // The models of a finished run at work again: a silo's own autoencoder and the global one reconstruct images and dream.
 
 import type { numpy as np } from '@jax-js/jax';
-import { join } from 'node:path';
 import { lastRoundOf } from './participation.ts';
 import { float32 } from '../engine/array-spec.ts';
 import type { Engine } from '../engine/engine.ts';
@@ -12,11 +11,12 @@ import { createPriorSampler } from '../evaluation/prior-samples.ts';
 import type { ImageShape } from '../models/image-shape.ts';
 import { type Parameters, sigmoid } from '../models/layers.ts';
 import { type Vae, vaeOf } from '../models/vae.ts';
+import { stateFileOf } from '../silo/silo-config.ts';
 import type { NamedArrays } from '../training/parameter-slots.ts';
 import { loadState } from '../training/state-file.ts';
 import { globalStateFile } from './global-model.ts';
 import type { RunFolder } from './run-folder.ts';
-import { modelOfServer, modelOfSilo, type SiloSpec, type StrategyName } from './spec.ts';
+import { modelOfServer, modelOfSilo, type SiloSpec, type StrategyName, trainedUnder } from './spec.ts';
 
 /** A trained autoencoder. */
 export interface Autoencoder {
@@ -36,8 +36,8 @@ export interface ModelsOfRun {
 }
 
 /**
- * The models at the end of the last round, the silo's of those that it took part in; null where the strategy has no such model. A silo's decoder is the one that it
- * released. Throws StateError where a state is missing or not at that round's end.
+ * The models at the end of the last round, the silo's of those that it took part in; null where the strategy has no such
+ * model. A silo's decoder is the one that it released. Throws StateError where a state is missing or not at that round's end.
  */
 export async function modelsOfRun({ engine, folder, strategy, silo, shape }: ModelsOfRun): Promise<{
   readonly silo: Autoencoder | null;
@@ -48,7 +48,7 @@ export async function modelsOfRun({ engine, folder, strategy, silo, shape }: Mod
   const lastRound = lastRoundOf(spec, asked, strategy);
   const own = vaeOf(modelOfSilo(spec, asked), shape);
   const server = vaeOf(modelOfServer(spec), shape);
-  const siloFile = join(layout.silo(silo, strategy), 'state.safetensors');
+  const siloFile = stateFileOf({ stateDir: layout.silo(silo, trainedUnder(spec, strategy)) });
   const open = async (vae: Vae, file: string, round: number) =>
     openAutoencoder(engine, vae, await finalParameters(file, round));
   return {

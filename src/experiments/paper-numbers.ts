@@ -6,7 +6,7 @@
 // wide on either side. FIDs are of 2,000 images and the paper's own extractor: only their order compares with ours. Which
 // F1 and FID belong to the Lipschitz row is inferred.
 
-import { modelOfServer, type PrivacySpec, type Spec } from './spec.ts';
+import { modelOfServer, type PrivacySpec, type Spec, syntheticImageCount } from './spec.ts';
 
 /** What the paper reports of one method. Null where it reports nothing that we know of. */
 export interface PaperMethod {
@@ -79,6 +79,21 @@ export function isComparable({ privacy }: PaperRow, spec: PaperSubject): boolean
   return isPaperData(spec) && paperPrivacyOf(spec.privacy) === privacy;
 }
 
+/** How much a comparable run learns from. `isLess`: fewer real images, or fewer synthetic ones, than the paper has. */
+export function learntFrom({ data, rounds, local, server, silos }: Spec): {
+  readonly words: string;
+  readonly isLess: boolean;
+} {
+  const perClass = data.partition.kind === 'class-disjoint' ? (data.partition.perClass ?? null) : null;
+  const synthetic = syntheticImageCount(server, silos.length);
+  const images = perClass === null ? 'all images' : `${perClass.toLocaleString('en')} images a class`;
+  const schedule = `${rounds} ${rounds === 1 ? 'round' : 'rounds'} of ${local.epochs} epochs`;
+  return {
+    words: `${images}, ${schedule}; ${synthetic.toLocaleString('en')} synthetic a round`,
+    isLess: (perClass ?? PER_CLASS) < PER_CLASS || synthetic < SYNTHETIC,
+  };
+}
+
 /** The paper's numbers where a run is comparable to any of its rows, else null: no other numbers are known to us. */
 export function paperNumbersFor(spec: PaperSubject): PaperNumbers | null {
   const rows = PAPER_ROWS.filter((row) => isComparable(row, spec));
@@ -98,6 +113,10 @@ export function paperNumbersFor(spec: PaperSubject): PaperNumbers | null {
 }
 
 // --- internal ---
+
+/** The paper's images of a class, and its synthetic images in total (its scripts have as many of each silo). */
+const PER_CLASS = 6000;
+const SYNTHETIC = 5000;
 
 type PaperPrivacy = 'no privacy' | 'Lipschitz penalty of weight 1' | 'DP-SGD with epsilon 10';
 

@@ -2,12 +2,16 @@
 
 import type { SweepRequest } from './sweep-plan.ts';
 
-/**
- * `full`: all images, five rounds (the paper's scripts have five or ten). `medium`: a third of the images, three rounds.
- * `quick`: a twelfth, two short rounds, for trying out.
- */
+/** The paper's scripts have five or ten rounds; private silos have two longer ones at any scale. */
 export const PAPER_SCALES = ['full', 'medium', 'quick'] as const;
 export type PaperScale = (typeof PAPER_SCALES)[number];
+
+/** What each scale is, in words. */
+export const SCALE_WORDS: Readonly<Record<PaperScale, string>> = {
+  full: 'all images, five rounds',
+  medium: 'a third of the images, three rounds',
+  quick: "a twelfth of the images, two short rounds: to try it out, NOT to compare with the paper's numbers",
+};
 
 /** One question and the runs that answer it. */
 export interface PaperStudy {

@@ -55,7 +55,9 @@ test('studies are played as one sweep, what fails is told, and the same call goe
   const studies = await planPaper(STUDIES, root);
   const reports = await playPaper({ studies, root, jobs: 1, playCell, emit: (event) => heard.push(event) });
   expect(played).toEqual(['sizes/latent=2_seed=1', 'sizes/latent=3_seed=1', 'alone/seed=1']);
-  expect(reports[0]?.cells[1]).toMatchObject({ state: 'failed', error: expect.stringContaining('Diverged.') });
+  expect(reports[0]?.cells[1]).toMatchObject({
+    ...{ name: 'sizes/latent=3_seed=1', state: 'failed', error: expect.stringContaining('Diverged.') },
+  });
   expect(heard.filter(({ kind }) => kind === 'sweep-started')).toEqual([
     { kind: 'sweep-started', folder: root, jobs: 1, complete: [] },
   ]);
@@ -71,6 +73,8 @@ test('a stop is a stop, and nothing of it is lost', async () => {
     throw new AbortedError('Stopped.');
   };
   const studies = await planPaper(STUDIES, root);
-  await expect(playPaper({ studies, root, jobs: 1, playCell, signal: abort.signal })).rejects.toThrow(AbortedError);
+  const stopped = await playPaper({ studies, root, jobs: 1, playCell, signal: abort.signal }).catch((e: unknown) => e);
+  expect(stopped).toBeInstanceOf(AbortedError);
+  expect((stopped as Error).message).toBe('Stopped: 0 of 3 runs are complete.');
   expect(readdirSync(root)).toEqual(['sizes']);
 });

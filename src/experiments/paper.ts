@@ -1,6 +1,7 @@
 // All studies of the paper, one sweep after the other, as one piece of work: planned, resumed and timed together.
 
 import { join } from 'node:path';
+import { AbortedError } from '../errors.ts';
 import type { PaperStudy } from './paper-studies.ts';
 import { runSweep, type SweepEvent, sweepStates } from './sweep.ts';
 import type { CellReport } from './sweep-file.ts';
@@ -44,14 +45,14 @@ export interface PaperOptions {
   readonly playCell?: PlayCell;
 }
 
-/** What became of the cells of a study. */
+/** What became of the cells of a study; they are named by `paperCell`. */
 export interface PlayedStudy extends PlannedStudy {
   readonly cells: readonly CellReport[];
 }
 
 /**
  * Plays all that is not complete, study by study, up to one of which no run succeeds. What fails is in the reports. Throws
- * as `runSweep`.
+ * as `runSweep`; its AbortedError counts the runs of all studies.
  */
 export async function playPaper(options: PaperOptions): Promise<readonly PlayedStudy[]> {
   const { studies, root, emit = () => {}, ...common } = options;
@@ -72,14 +73,22 @@ export async function playPaper(options: PaperOptions): Promise<readonly PlayedS
         const told = named(event);
         if (told) emit(told);
       },
+    }).catch(async (error: unknown) => {
+      throw error instanceof AbortedError ? await stopped(studies, root, error) : error;
     });
-    played.push({ ...study, cells: report.cells });
+    played.push({ ...study, cells: report.cells.map((cell) => ({ ...cell, name: paperCell(study, cell.name) })) });
     if (report.cells.every(({ state }) => state === 'failed')) break; // the next would fail the same way
   }
   return played;
 }
 
 // --- internal ---
+
+async function stopped(studies: readonly PlannedStudy[], root: string, cause: AbortedError): Promise<AbortedError> {
+  const states = (await Promise.all(studies.map(({ plan, folder }) => sweepStates(plan, folder)))).flat();
+  const done = states.filter((state) => state === 'complete').length;
+  return new AbortedError(`Stopped: ${done} of ${states.length} runs are complete.`, { folder: root, done }, { cause });
+}
 
 function completeCells(study: PlannedStudy): readonly string[] {
   return study.plan.cells.flatMap(({ name }, i) => (study.states[i] === 'complete' ? [paperCell(study, name)] : []));

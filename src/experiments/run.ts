@@ -36,7 +36,7 @@ import { playStrategy } from './play-strategy.ts';
 import { privacyWarnings } from './privacy-warnings.ts';
 import { isKept, type RunEvent } from './run-events.ts';
 import { closeRunFolder, type RunFolder } from './run-folder.ts';
-import { modelOfServer, modelOfSilo, playedStrategies, sharesSilos, type Spec, type StrategyName } from './spec.ts';
+import { modelOfServer, modelOfSilo, playedStrategies, type Spec, type StrategyName, trainedUnder } from './spec.ts';
 import { openStrategy, siloConfigs, type StrategyParts } from './strategies.ts';
 import { readSummary, type Summary, writeSummary } from './summary.ts';
 import { summaryOf } from './summary-of.ts';
@@ -256,7 +256,7 @@ async function judgeForeignImages({ folder, data, emit, signal, port }: Play, ma
     return;
   }
   emit({ kind: 'outliers-started', silo });
-  await judgeOutliersOf({ folder, silo, engine, materials, access: data, synthetic: outliers.synthetic, signal });
+  await judgeOutliersOf({ folder, silo, engine, materials, access: data, signal });
 }
 
 /** Failure signatures of a strategy, once; what shows is told. */
@@ -276,7 +276,7 @@ async function lookForFailures(
 
 async function stateHash(folder: RunFolder, strategy: StrategyName): Promise<string> {
   const { spec, layout } = folder;
-  const own = (silo: string) => stateFileOf({ stateDir: layout.silo(silo, sharesSilos(spec) ? 'align' : strategy) });
+  const own = (silo: string) => stateFileOf({ stateDir: layout.silo(silo, trainedUnder(spec, strategy)) });
   const files =
     strategy === 'local-only'
       ? spec.silos.filter((silo) => takesPart(spec, silo, strategy)).map(({ name }) => own(name))

@@ -178,9 +178,14 @@ export function sharesSilos({ strategies }: Pick<Spec, 'strategies'>): boolean {
   return strategies.includes('align') && strategies.includes('local-only');
 }
 
+/** The strategy that trains the silos of `strategy`, and in whose folders their states lie. */
+export function trainedUnder(spec: Pick<Spec, 'strategies'>, strategy: StrategyName): StrategyName {
+  return strategy === 'local-only' && sharesSilos(spec) ? 'align' : strategy;
+}
+
 /** The strategies that have rounds of their own to play. */
 export function playedStrategies(spec: Pick<Spec, 'strategies'>): StrategyName[] {
-  return spec.strategies.filter((name) => name !== 'local-only' || !sharesSilos(spec));
+  return spec.strategies.filter((name) => trainedUnder(spec, name) === name);
 }
 
 /** The model that silo `silo` trains. */

@@ -278,5 +278,9 @@ function parseSummary(value: unknown, path: string): Summary {
   const problems = result.error.issues
     .slice(0, 5)
     .map(({ path: at, message }) => `${at.map(String).join('.')}: ${message}`);
-  throw new StateError(`${path} is no summary of the format ${SUMMARY_FORMAT}: ${problems.join('; ')}.`, { path });
+  throw new StateError(
+    `${path} is no summary of the format ${SUMMARY_FORMAT}: ${problems.join('; ')}. It is damaged or from another version of ` +
+      'align-fl: use that version, or delete the run folder and run it again.',
+    { path },
+  );
 }

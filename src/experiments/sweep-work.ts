@@ -20,6 +20,11 @@ export function defaultJobs(machine: { readonly cores: number; readonly memoryBy
   return Math.max(1, Math.min(machine.cores, fitting, cells));
 }
 
+/** Memory that this process may use: the machine's, or what a container leaves of it (0 or more than there is: no limit). */
+export function usableMemory(totalBytes: number, limitBytes = 0): number {
+  return limitBytes > 0 ? Math.min(totalBytes, limitBytes) : totalBytes;
+}
+
 // --- internal ---
 
 /** A process with images, models and libraries. */

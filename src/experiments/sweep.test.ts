@@ -1,5 +1,6 @@
 // Sweeps whose cells are played by a stand-in: order, failures, stops, going on. And one with real processes.
 
+import { once } from 'node:events';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -12,7 +13,7 @@ import { runSweep, type SweepEvent, type SweepOptions, sweepStates } from './swe
 import { readSweep } from './sweep-file.ts';
 import { planSweep, type SweepPlan } from './sweep-plan.ts';
 import { type PlayCell, playInProcess } from './sweep-process.ts';
-import { cellWork, defaultJobs } from './sweep-work.ts';
+import { cellWork, defaultJobs, usableMemory } from './sweep-work.ts';
 
 const ROOT = temporaryFolder();
 const SPEC = join(ROOT, 'tiny.yaml');
@@ -154,6 +155,33 @@ describe('a sweep', () => {
     await expect(sweepStates(plan, out)).rejects.toThrow(SpecError);
   });
 
+  test('takes its own runs again where its file was deleted, as the message about a damaged one advises', async () => {
+    const { out } = await swept();
+    writeFileSync(join(out, 'sweep.json'), '{}');
+    await expect(runSweep({ plan, folder: out, playCell: quick })).rejects.toThrow(/delete this file/);
+    rmSync(join(out, 'sweep.json'));
+    const { heard, stored } = await swept({ folder: out });
+    expect(heard).toEqual([]);
+    expect(stored?.cells.map(({ state }) => state)).toEqual(Array(4).fill('complete'));
+  });
+
+  test('stops the cells at work where it cannot write down what came of one', async () => {
+    const out = nowhere();
+    let told = false;
+    const playCell: PlayCell = async (job, { signal, onEvent }) => {
+      if (job.folder.endsWith('latent=2_seed=1')) {
+        rmSync(join(out, 'sweep.json'));
+        mkdirSync(join(out, 'sweep.json', 'in the way'), { recursive: true });
+        return quick(job, { signal, onEvent });
+      }
+      await once(signal, 'abort');
+      told = true;
+      throw new AbortedError('Stopped.');
+    };
+    await expect(runSweep({ plan, folder: out, jobs: 2, playCell })).rejects.toThrow(/Could not write .*sweep\.json/);
+    expect(told).toBe(true);
+  });
+
   test('is alone in its folder', async () => {
     const out = nowhere();
     let second: unknown;
@@ -244,5 +272,7 @@ describe('guesses about work', () => {
     expect(defaultJobs({ cores: 8, memoryBytes: 64 * gib }, 3)).toBe(3);
     expect(defaultJobs({ cores: 8, memoryBytes: 4 * gib }, 100)).toBe(2);
     expect(defaultJobs({ cores: 8, memoryBytes: gib }, 100)).toBe(1);
+    expect(usableMemory(64 * gib, 4 * gib)).toBe(4 * gib); // a container's limit
+    for (const unlimited of [0, 2 ** 64, undefined]) expect(usableMemory(8 * gib, unlimited)).toBe(8 * gib);
   });
 });

@@ -24,7 +24,7 @@ import { type CellReport, readSweep, SWEEP_FORMAT, type SweepReport, writeSweep 
 import type { SweepCell, SweepPlan } from './sweep-plan.ts';
 import { type PlayCell, playInProcess } from './sweep-process.ts';
 import { scoresOf, sweepTable } from './sweep-table.ts';
-import { defaultJobs } from './sweep-work.ts';
+import { defaultJobs, usableMemory } from './sweep-work.ts';
 import { packageVersion } from './version.ts';
 
 /** What happens in a sweep. `cell` is its name. */
@@ -129,13 +129,13 @@ async function sweep({
 
   const waiting = plan.cells.flatMap((cell, at) => (reports[at]?.state === 'complete' ? [] : [{ cell, at }]));
   const begun = firstGoesAhead(plan);
-  setMaxListeners(0, signal); // one for each cell at work, however many
   const silosAtOnce = Math.max(1, Math.floor(availableParallelism() / jobs));
   let saving = Promise.resolve();
-  await inOrder(waiting, { atOnce: jobs }, async ({ cell, at }) => {
+  await inOrder(waiting, { atOnce: jobs, signal }, async ({ cell, at }, together) => {
     const turn = await begun();
     try {
-      if (signal.aborted) return;
+      if (together.aborted) return;
+      setMaxListeners(0, together); // one for each cell at work, however many
       emit({ kind: 'cell-started', cell: cell.name });
       const report = await played(cell, async () => {
         const onEvent = (event: RunEvent) => {
@@ -144,7 +144,7 @@ async function sweep({
         };
         const engine = { ...cell.spec.engine, silosAtOnce: cell.spec.engine.silosAtOnce ?? silosAtOnce };
         const job = { folder: join(root, cell.name), spec: { ...cell.spec, engine }, dataDir };
-        await playCell(job, { signal, onEvent });
+        await playCell(job, { signal: together, onEvent });
         return readSummary(runLayout(job.folder).summary);
       });
       reports[at] = report;
@@ -219,20 +219,25 @@ function reportOf(plan: SweepPlan, cells: readonly CellReport[]): SweepReport {
   };
 }
 
-/** A folder must be empty, or that of a sweep of the same experiment; more values and more seeds may come. */
+/**
+ * A folder must be empty, or that of a sweep of the same experiment; more values and more seeds may come. Where its file is
+ * gone, its runs tell whose it is.
+ */
 async function refuseOtherContent(root: string, plan: SweepPlan): Promise<void> {
   if (!existsSync(root)) return;
   const before = await readSweep(join(root, SWEEP_FILE));
   if (before === null) {
-    const names = await readdir(root);
-    const strangers = names.filter((name) => !isFolderLockFile(name, SWEEP_LOCK.name) && !isUnfinishedWrite(name));
-    if (strangers.length === 0) return;
-    throw new SpecError(
-      `${root} is not empty and no folder of a sweep: it holds ${strangers.slice(0, 3).join(', ')}. Choose another --out.`,
-      { path: root },
+    const own = new Set(plan.cells.map(({ name }) => name));
+    const strangers = (await readdir(root)).filter(
+      (name) => !own.has(name) && !isFolderLockFile(name, SWEEP_LOCK.name) && !isUnfinishedWrite(name),
     );
-  }
-  if (before.baseHash !== plan.baseHash) {
+    if (strangers.length > 0) {
+      throw new SpecError(
+        `${root} is not empty and no folder of this sweep: it holds ${strangers.slice(0, 3).join(', ')}. Choose another --out.`,
+        { path: root },
+      );
+    }
+  } else if (before.baseHash !== plan.baseHash) {
     throw new SpecError(
       `${root} belongs to another sweep: of ${before.target}${before.set.map((one) => ` --set ${one}`).join('')}. More values ` +
         'and seeds may be added to a sweep, but the rest must be as it was. Choose another --out.',
@@ -251,5 +256,5 @@ async function refuseOtherRun(folder: string, cell: SweepCell): Promise<void> {
 }
 
 function machine() {
-  return { cores: availableParallelism(), memoryBytes: totalmem() };
+  return { cores: availableParallelism(), memoryBytes: usableMemory(totalmem(), process.constrainedMemory()) };
 }

@@ -101,19 +101,24 @@ export function axesMarkup(
 <text x="${plot.left - 5}" y="13">${fitted(axes.y.label, CHART_WIDTH - plot.left)}</text><text text-anchor="end" x="${plot.right}" y="${plot.bottom + 31}">${fitted(axes.x.label, plot.right)}</text>`;
 }
 
-/** Entries from `top` downwards, in two columns where they are short; and how high all of them are. */
+/** Entries from `top` downwards, in two columns where they are short, in several lines where they are long; and their height. */
 export function legendMarkup(
   entries: readonly LegendEntry[],
   top: number,
 ): { readonly markup: Markup; readonly height: number } {
   const columns = entries.every(({ label }) => textWidth(label) < CHART_WIDTH / 2 - 36) ? 2 : 1;
   const width = (CHART_WIDTH - 8) / columns;
+  let row = 0;
   const drawn = entries.map(({ label, swatch }, i) => {
     const left = 8 + (i % columns) * width;
-    const y = top + 8 + Math.floor(i / columns) * LEGEND_ROW;
-    return markup`<g transform="translate(${left + 8} ${y})">${swatch}</g><text x="${left + 22}" y="${y + 4}">${fitted(label, width - 24)}</text>`;
+    const y = top + 8 + row * LEGEND_ROW;
+    const lines = wrapped(label, width - 24);
+    if (columns === 1) row += lines.length;
+    else row = Math.floor((i + 1) / columns);
+    const words = lines.map((line, l) => markup`<tspan x="${left + 22}" y="${y + 4 + l * LEGEND_ROW}">${line}</tspan>`);
+    return markup`<g transform="translate(${left + 8} ${y})">${swatch}</g><text>${words}</text>`;
   });
-  return { markup: markup`${drawn}`, height: Math.ceil(entries.length / columns) * LEGEND_ROW };
+  return { markup: markup`${drawn}`, height: Math.max(row, Math.ceil(entries.length / columns)) * LEGEND_ROW };
 }
 
 /** The svg element around a chart. `id` must be one of its own in the page. */
@@ -137,6 +142,9 @@ export function short(value: number): number {
 
 const LEGEND_ROW = 16;
 
+/** Of one entry, at most. */
+const LEGEND_LINES = 4;
+
 /** Ticks with the fewest digits that tell them apart: zeros that all have at their end are left out. */
 function named(ticks: readonly number[], { format }: Axis): readonly Tick[] {
   let texts = ticks.map(format);
@@ -155,8 +163,25 @@ function textWidth(text: string): number {
 }
 
 function fitted(text: string, width: number): string {
-  const letters = Math.max(4, Math.floor(width / 6.3));
+  const letters = lettersIn(width);
   return text.length <= letters ? text : `${text.slice(0, letters - 1)}…`;
+}
+
+/** `text` in lines of whole words; what is no name any more is cut. */
+function wrapped(text: string, width: number): readonly string[] {
+  const letters = lettersIn(width);
+  const lines = text.split(' ').reduce<string[]>((before, word) => {
+    const last = before.at(-1);
+    const longer = last === undefined ? word : `${last} ${word}`;
+    return last === undefined || longer.length > letters ? [...before, word] : [...before.slice(0, -1), longer];
+  }, []);
+  const kept = lines.slice(0, LEGEND_LINES);
+  if (lines.length > kept.length) kept.push(`${kept.pop() as string}…`);
+  return kept.map((line) => fitted(line, width));
+}
+
+function lettersIn(width: number): number {
+  return Math.max(4, Math.floor(width / 6.3));
 }
 
 function scale(from: Range, to: Range): (value: number) => number {

@@ -1,5 +1,6 @@
 // What the runs cost: seconds of each phase, and bytes that left each silo.
 
+import { sharesSilos } from '../experiments/spec.ts';
 import { strategiesOf, summariesOf } from './group-metrics.ts';
 import { formatBytes, formatSeconds } from './format.ts';
 import type { Section } from './report-blocks.ts';
@@ -45,7 +46,14 @@ export function timeTable(groups: readonly RunGroup[]): Table {
       ...['silos', 'server', 'evaluation', 'all rounds'].map(right),
     ],
     rows,
-    notes: [`On ${[...new Set(machines)].join('; ')}. Other work on a machine makes it slower.`],
+    notes: [
+      `On ${[...new Set(machines)].join('; ')}. Other work on a machine makes it slower.`,
+      ...(groups.some(({ runs }) => runs.some(({ spec }) => sharesSilos(spec)))
+        ? [
+            `Played together, ${strategyLabel('local-only')} is read off ${strategyLabel('align')}'s silos: their training is counted there alone.`,
+          ]
+        : []),
+    ],
   };
 }
 
@@ -61,6 +69,7 @@ const PHASES = ['silos', 'server', 'evaluation', 'total'] as const;
 
 /** What left each silo, of the first run of each group: seeds change no size. */
 function trafficTable(groups: readonly RunGroup[]): Table {
+  const isCentralised = groups.some((group) => strategiesOf(group).includes('centralised'));
   return {
     id: 'traffic',
     title: 'What left the silos',
@@ -74,7 +83,9 @@ function trafficTable(groups: readonly RunGroup[]): Table {
         numberCell(uploadBytes.total, formatBytes(uploadBytes.total)),
       ]),
     ),
-    notes: ['Decoders as ONNX files under ALIGN-FL, weights of whole models where those are averaged.'],
+    notes: [
+      `Decoders as ONNX files under ALIGN-FL, weights of whole models where those are averaged${isCentralised ? `; ${strategyLabel('centralised')}, the images themselves, once` : ''}.`,
+    ],
   };
 }
 

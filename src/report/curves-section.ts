@@ -2,9 +2,9 @@
 // count of synthetic images, or the weight of the Lipschitz penalty.
 
 import { canonicalJson } from '../experiments/spec-identity.ts';
-import { privaciesOf, type Spec } from '../experiments/spec.ts';
 import { finalMetrics, labelsIn, metricSpread, strategiesOf } from './group-metrics.ts';
 import { formatSpread, type MetricLabel } from './metric-labels.ts';
+import { nearestOpen } from './nearest-open.ts';
 import type { Block, Section } from './report-blocks.ts';
 import { experimentOf, type RunGroup } from './run-groups.ts';
 import { type CountedSeries, metricFigures } from './series-charts.ts';
@@ -68,9 +68,11 @@ function curveBlock(groups: readonly RunGroup[], path: string): readonly Block[]
   const figures = labelsIn(all.flat().map(({ group }) => group))
     .filter(({ charted }) => charted)
     .flatMap((metric) => {
-      const series = all.flatMap((members, i) => seriesOf(members, names[i] as string, metric));
+      const series = all
+        .flatMap((members, i) => seriesOf(members, names[i] as string, metric))
+        .filter(({ points }) => points.length > 1);
       const values = [...new Set(series.flatMap(({ points }) => points.map(({ x }) => x)))].sort((a, b) => a - b);
-      if (!series.some(({ points }) => points.length > 1)) return [];
+      if (series.length === 0) return [];
       const isCrowded = values.some((value, i) => {
         const gap = value - (values[i - 1] ?? Number.NEGATIVE_INFINITY);
         return gap < MIN_GAP * ((values.at(-1) as number) - (values[0] as number));
@@ -99,7 +101,7 @@ function seriesOf(members: readonly Member[], name: string, metric: MetricLabel)
       return spread ? [{ x: value, y: spread.mean, sd: spread.sd, count: spread.count }] : [];
     });
     const label = [strategyLabel(strategy), name].filter((part) => part !== '').join(', ');
-    return points.length === 0 ? [] : [{ label, points }];
+    return [{ label, points }];
   });
 }
 
@@ -126,17 +128,13 @@ function axisLabel(path: string, all: readonly (readonly Member[])[]): string {
   return `synthetic images a round${per.size > 1 ? '' : per.has('silo') ? ', of each silo' : ', in total'}`;
 }
 
-/** Level lines of groups with the same data and models that have no privacy mechanism. */
+/** Level lines of the groups without a privacy mechanism that are most like those of the curve. */
 function withoutPrivacy(
   groups: readonly RunGroup[],
   all: readonly (readonly Member[])[],
   metric: MetricLabel,
 ): readonly { readonly label: string; readonly y: number }[] {
-  const subject = ({ data, model, silos }: Spec) => canonicalJson({ data, model, silos });
-  const subjects = new Set(all.flat().map(({ group }) => subject(group.spec)));
-  const open = groups.filter(
-    ({ spec }) => privaciesOf(spec).every(({ mechanism }) => mechanism === 'none') && subjects.has(subject(spec)),
-  );
+  const open = [...new Set(all.flat().flatMap(({ group }) => nearestOpen(group, groups) ?? []))];
   return open.flatMap((group) => {
     const spread = metricSpread(finalMetrics(group, 'align'), metric.path);
     const name = open.length === 1 ? 'no privacy' : `no privacy: ${group.label}`;

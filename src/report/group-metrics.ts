@@ -4,6 +4,7 @@ import type { Metrics, StrategySummary } from '../experiments/summary.ts';
 import { type MetricLabel, metricLabels } from './metric-labels.ts';
 import { metricValues } from './metric-values.ts';
 import type { RunGroup } from './run-groups.ts';
+import type { RunRecord } from './run-record.ts';
 import { type Spread, spreadOf } from './spread.ts';
 
 /** Strategies that any run of the group played, in the order of its specs. */
@@ -11,9 +12,27 @@ export function strategiesOf({ runs }: RunGroup): readonly string[] {
   return [...new Set(runs.flatMap(({ summary }) => summary.strategies.map(({ strategy }) => strategy)))];
 }
 
-/** The summaries of one strategy, a run each, of the runs that played it. */
+/** A run, and what it tells of one strategy. */
+export interface PlayedRun {
+  readonly run: RunRecord;
+  readonly own: StrategySummary;
+}
+
+/**
+ * The runs that played a strategy. A model that several runs of one seed have in common, such as one that was run again with
+ * more strategies, is that of the first: counted twice, it would make deviations too small.
+ */
+export function playedBy(runs: readonly RunRecord[], strategy: string): readonly PlayedRun[] {
+  const played = runs.flatMap((run) =>
+    run.summary.strategies.filter((own) => own.strategy === strategy).map((own): PlayedRun => ({ run, own })),
+  );
+  const modelOf = ({ run, own }: PlayedRun) => `${run.summary.seed} ${own.globalSha256}`;
+  return played.filter((one, i) => played.findIndex((other) => modelOf(other) === modelOf(one)) === i);
+}
+
+/** The summaries of one strategy, one for each of `playedBy`. */
 export function summariesOf({ runs }: RunGroup, strategy: string): readonly StrategySummary[] {
-  return runs.flatMap(({ summary }) => summary.strategies.filter((one) => one.strategy === strategy));
+  return playedBy(runs, strategy).map(({ own }) => own);
 }
 
 /** Metrics after the last round. */
@@ -38,11 +57,14 @@ export function metricByRound(
   });
 }
 
-/** Controls of the group's runs by name. */
-export function controlMetrics({ runs }: RunGroup): ReadonlyMap<string, readonly Metrics[]> {
-  const byName = new Map<string, Metrics[]>();
-  for (const { name, metrics } of runs.flatMap(({ summary }) => summary.controls)) {
-    byName.set(name, [...(byName.get(name) ?? []), metrics]);
+/** Controls of the group's runs by name, each once a seed: the seed alone decides them. */
+export function controlMetrics({ runs }: RunGroup): ReadonlyMap<string, ReadonlyMap<number, Metrics>> {
+  const byName = new Map<string, Map<number, Metrics>>();
+  for (const { seed, controls } of runs.map(({ summary }) => summary)) {
+    for (const { name, metrics } of controls) {
+      const bySeed = byName.get(name) ?? new Map<number, Metrics>();
+      if (!bySeed.has(seed)) byName.set(name, bySeed.set(seed, metrics));
+    }
   }
   return byName;
 }

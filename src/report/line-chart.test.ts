@@ -42,6 +42,18 @@ describe('lineChart', () => {
     expect(markup).not.toContain('>20.0 %</text>');
   });
 
+  it('tells lines apart in the legend that are named alike for a long way', () => {
+    const name = 'paper-mnist: images 1,000, rounds 5, dp-sgd, epsilon 10, no privacy at all, server threads 1: ';
+    const points = [{ x: 1, y: 0.5, sd: null }];
+    const series = ['FedAvg', 'FedProx'].map((end) => ({ label: `${name}${end}`, points }));
+    const { markup } = lineChart({ ...CHART, series });
+    const words = [...markup.matchAll(/<tspan x="30" y="\d+">([^<]*)<\/tspan>/g)].map(([, text]) => text);
+    expect(words.join(' ')).toBe(series.map(({ label }) => label).join(' '));
+    expect(Math.max(...words.map((text) => text?.length ?? 0))).toBeLessThan(56);
+    const heights = [...markup.matchAll(/y="(\d+)">[^<]*<\/tspan>/g)].map(([, y]) => Number(y));
+    expect(Number(/viewBox="0 0 360 (\d+)"/.exec(markup)?.[1])).toBeGreaterThan(Math.max(...heights));
+  });
+
   it('cuts bands at what is possible', () => {
     const top = (chart: LineChart) =>
       /class="band f0" d="M[\d.]+ [\d.]+L[\d.]+ ([\d.]+)/.exec(lineChart(chart).markup)?.[1];

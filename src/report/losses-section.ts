@@ -1,7 +1,7 @@
 // What silos and server minimised, epoch by epoch through all rounds.
 
 import type { EpochLoss } from './epoch-losses.ts';
-import { strategiesOf } from './group-metrics.ts';
+import { playedBy, strategiesOf } from './group-metrics.ts';
 import { metricLabel, type MetricLabel } from './metric-labels.ts';
 import { type Block, type Figure, type Section, foldsAway } from './report-blocks.ts';
 import type { RunGroup } from './run-groups.ts';
@@ -23,14 +23,14 @@ export function lossesSection(groups: readonly RunGroup[]): Section | null {
   );
   if (blocks.length === 0) return null;
   const text =
-    'Means over each epoch, rounds one after another. Where there are several seeds: their mean, with a band of one sample standard deviation.';
+    'Means over each epoch, rounds one after another. Where there are several seeds: their mean, with a band of one sample standard deviation; so, too, where many silos share a line.';
   return { id: 'losses', title: 'Losses', blocks: [{ kind: 'text', text }, ...blocks] };
 }
 
 // --- internal ---
 
 function lossFigures(group: RunGroup, strategy: string, who: 'silos' | 'server'): readonly Figure[] {
-  const losses = group.runs.map((run) =>
+  const losses = playedBy(group.runs, strategy).map(({ run }) =>
     run.losses.filter((loss) => loss.strategy === strategy && (loss.silo === null) === (who === 'server')),
   );
   const terms = [...new Set(losses.flat().map(({ term }) => term))];

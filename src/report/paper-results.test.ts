@@ -41,7 +41,9 @@ test('the document has a table a study, a curve with the points of others, and s
     study('images', 'server.images', [run(500, 0.5), run(2000, 0.7)], 3),
     study('never', null, [], 2),
   ];
-  const { markdown, figures } = paperResults(studies, 'align-fl paper --scale full');
+  const { markdown, figures } = paperResults(studies, { command: 'align-fl paper --scale full', scale: 'full' });
+  expect(markdown).toContain('\nScale full: all images, five rounds.\n');
+  expect(markdown).toContain('\n3 runs, 12 s of them in all');
   expect(markdown).toContain('    align-fl paper --scale full\n');
   expect(markdown).toContain('## images: Does it help?\n\n2 of 3 runs, in `runs/images`; seeds 0.');
   const rows = markdown.split('\n').filter((line) => /^\| (500|1,000|2,000) \|/.test(line));
@@ -49,6 +51,8 @@ test('the document has a table a study, a curve with the points of others, and s
   expect(markdown).toContain('50.0 % at 500, 70.0 % at 2,000; best 70.0 % at 2,000');
   expect(markdown).toContain('](figures/curve-server-images-probefulltest-accuracy.svg)');
   expect(figures.map(({ id }) => id)).toEqual(['curve-server-images-probefulltest-accuracy']);
-  expect(markdown).toContain('**Not run, so not in these tables:** images (1 of 3), never (2 of 2).');
+  expect(markdown).toContain(
+    '**Not run, so not in these tables:** images (1 of 3), never (2 of 2). The command above runs them.',
+  );
   expect(markdown).not.toContain('## never');
 });

@@ -2,7 +2,9 @@
 // what was not run. Written by a program from run folders alone, so that no number in it can be older than its runs.
 
 import type { PlannedStudy } from '../experiments/paper.ts';
+import { type PaperScale, SCALE_WORDS } from '../experiments/paper-studies.ts';
 import { curvesSection, type Member, settingFamilies } from './curves-section.ts';
+import { formatSeconds } from './format.ts';
 import { finalMetrics, labelsIn, metricSpread } from './group-metrics.ts';
 import { formatMetric, type MetricLabel, metricLabel } from './metric-labels.ts';
 import { outliersTable, outlierTests } from './outliers-section.ts';
@@ -26,7 +28,10 @@ export interface PaperResults {
 }
 
 /** The document. `command` is what writes it again. */
-export function paperResults(studies: readonly StudyRuns[], command: string): PaperResults {
+export function paperResults(
+  studies: readonly StudyRuns[],
+  { command, scale }: { readonly command: string; readonly scale: PaperScale },
+): PaperResults {
   const { groups } = groupRuns(studies.flatMap(({ runs }) => runs));
   const figures = curveFigures(groups);
   const tables = [paperTable(groups), outliersTable(groups), outlierTests(groups)];
@@ -38,6 +43,8 @@ export function paperResults(studies: readonly StudyRuns[], command: string): Pa
     'Written by a program from the runs; to write it again:',
     '',
     `    ${command}`,
+    '',
+    `Scale ${scale}: ${SCALE_WORDS[scale]}.`,
     '',
     machineText(studies),
     '',
@@ -95,7 +102,7 @@ function studySection(
   return [
     `## ${id}: ${question}`,
     '',
-    `${runs.length} of ${plan.cells.length} runs, in \`${folder}\`; seeds ${seeds}.`,
+    `${runs.length} of ${countOf(plan.cells.length, 'run')}, in \`${folder}\`; seeds ${seeds}.`,
     ...body,
     ...(sentence === '' ? [] : [sentence, '']),
     ...(figure ? [`![${figure.caption}](figures/${figure.id}.svg)`, ''] : []),
@@ -140,8 +147,12 @@ function machineText(studies: readonly StudyRuns[]): string {
   const each = summaries.map(({ machine: { platform, cores, executor }, alignFlVersion }) => {
     return `align-fl ${alignFlVersion} on ${platform}, ${cores} cores, ${executor}`;
   });
-  const hours = summaries.reduce((sum, { strategies }) => sum + strategies.reduce(addTotal, 0), 0) / 3600;
-  return `${summaries.length} runs, ${hours.toFixed(1)} hours of them in all (several at a time), ${[...new Set(each)].join('; ')}.`;
+  const seconds = summaries.reduce((sum, { strategies }) => sum + strategies.reduce(addTotal, 0), 0);
+  return `${countOf(summaries.length, 'run')}, ${formatSeconds(seconds)} of them in all (several at a time), ${[...new Set(each)].join('; ')}.`;
+}
+
+function countOf(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
 function addTotal(sum: number, { secondsPerStage }: RunRecord['summary']['strategies'][number]): number {
@@ -152,5 +163,5 @@ function missingText(studies: readonly StudyRuns[]): string {
   const open = studies.filter(({ plan, runs }) => runs.length < plan.cells.length);
   if (open.length === 0) return 'All runs of all studies are in these tables.';
   const each = open.map(({ id, plan, runs }) => `${id} (${plan.cells.length - runs.length} of ${plan.cells.length})`);
-  return `**Not run, so not in these tables:** ${each.join(', ')}. The same command without \`--report-only\` runs them.`;
+  return `**Not run, so not in these tables:** ${each.join(', ')}. The command above runs them.`;
 }

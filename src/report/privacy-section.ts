@@ -42,10 +42,15 @@ function claimsOf(group: RunGroup): readonly Claim[] {
     const all = summariesOf(group, strategy).flatMap(({ silos }) => silos);
     return [...new Set(all.map(({ name }) => name))].map((name): Claim => {
       const own = all.filter((silo) => silo.name === name);
-      const most = own.reduce((worst, silo) => (Number(silo.epsilon) > Number(worst.epsilon) ? silo : worst));
+      const most = own.reduce((worst, silo) => (spentBy(silo) > spentBy(worst) ? silo : worst));
       return { ...most, experiment: group.label, strategy };
     });
   });
+}
+
+/** No claim is no bound. */
+function spentBy({ epsilon }: Pick<SiloSummary, 'epsilon'>): number {
+  return Number(epsilon ?? Number.POSITIVE_INFINITY);
 }
 
 function privacyTable(claims: readonly Claim[]): Table {
@@ -91,7 +96,7 @@ function mergedRows(claims: readonly Claim[]): readonly (readonly Cell[])[] {
 }
 
 function saidOf({ mechanism, epsilon, delta, privacy }: Claim): readonly Cell[] {
-  const spent = Number(epsilon ?? Number.POSITIVE_INFINITY);
+  const spent = spentBy({ epsilon });
   return [
     mechanism,
     privacy.guarantee === 'none' ? { text: 'NO guarantee', strong: true } : privacy.guarantee,

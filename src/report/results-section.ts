@@ -1,7 +1,7 @@
 // The table that a reader looks for first: what every strategy reached, and what nobody had to train for.
 
-import type { Metrics, Summary } from '../experiments/summary.ts';
-import { controlMetrics, finalMetrics, labelsIn, metricSpread, strategiesOf } from './group-metrics.ts';
+import type { Metrics } from '../experiments/summary.ts';
+import { controlMetrics, finalMetrics, labelsIn, metricSpread, playedBy, strategiesOf } from './group-metrics.ts';
 import { formatPercent } from './format.ts';
 import type { Section } from './report-blocks.ts';
 import type { RunGroup } from './run-groups.ts';
@@ -19,19 +19,15 @@ export function resultsTable(groups: readonly RunGroup[]): Table {
   const cells = (all: readonly Metrics[]) => labels.map((label) => metricCell(label, metricSpread(all, label.path)));
   const rows = groups.flatMap((group) => [
     ...strategiesOf(group).map((strategy): Cell[] => {
-      const all = finalMetrics(group, strategy);
-      return [
-        group.label,
-        strategyLabel(strategy),
-        ...cells(all),
-        ...runsCells(seedsWith(group, ({ strategies }) => strategies.some((one) => one.strategy === strategy))),
-      ];
+      const played = playedBy(group.runs, strategy);
+      const seeds = played.map(({ run }) => run.summary.seed);
+      return [group.label, strategyLabel(strategy), ...cells(played.map(({ own }) => own.final)), ...runsCells(seeds)];
     }),
-    ...[...controlMetrics(group)].map(([name, all]): Cell[] => [
+    ...[...controlMetrics(group)].map(([name, bySeed]): Cell[] => [
       group.label,
       `control: ${name}`,
-      ...cells(all),
-      ...runsCells(seedsWith(group, ({ controls }) => controls.some((control) => control.name === name))),
+      ...cells([...bySeed.values()]),
+      ...runsCells([...bySeed.keys()]),
     ]),
   ]);
   const hasControls = groups.some((group) => controlMetrics(group).size > 0);
@@ -76,11 +72,6 @@ function generationNotes(groups: readonly RunGroup[]): readonly string[] {
   return [
     `FID, KID, precision, recall, density and coverage compare features of images from the prior and of real test images, by ${different.join('; and by ')}. Numbers of different extractors, or of different counts of images, do not compare: not with each other, and not with published ones.`,
   ];
-}
-
-/** Seeds of the runs whose summary has what is asked for. */
-function seedsWith({ runs }: RunGroup, has: (summary: Summary) => boolean): readonly number[] {
-  return runs.flatMap(({ summary }) => (has(summary) ? [summary.seed] : []));
 }
 
 function runsCells(seeds: readonly number[]): readonly Cell[] {

@@ -14,12 +14,14 @@ export function roundsSection(groups: readonly RunGroup[]): Section | null {
     .flatMap((label) => roundFigures(groups, label));
   if (figures.length === 0) return null;
   const repeated = groups.some(({ runs }) => runs.length > 1);
+  const isAlone = groups.some((group) => strategiesOf(group).includes('local-only'));
+  const alone = isAlone ? `, and of ${strategyLabel('local-only')}: the mean over the silos,` : '';
   const bands = repeated ? ' Bands are one sample standard deviation over seeds, up and down.' : '';
   return {
     id: 'rounds',
     title: 'Convergence over rounds',
     blocks: [
-      { kind: 'text', text: `Of the global model on held-out test images, after each round.${bands}` },
+      { kind: 'text', text: `Of the global model${alone} on held-out test images, after each round.${bands}` },
       { kind: 'figures', heading: null, folded: false, figures },
     ],
   };

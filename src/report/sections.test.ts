@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { dpStatement, generationScores, madeUpRun, type RunWish } from '../../test/report-runs.ts';
+import { costsSection } from './costs-section.ts';
 import { curvesSection } from './curves-section.ts';
 import { diagnosticsSection } from './diagnostics-section.ts';
 import { lossesSection } from './losses-section.ts';
@@ -49,6 +50,22 @@ describe('resultsTable', () => {
     expect(rowsOf(table).map((row) => row.slice(-2))).toEqual(Array.from({ length: 3 }, () => ['2', '0, 1']));
   });
 
+  it('counts a model once that two runs of one seed have in common, as with more strategies in one of them', () => {
+    const controls = { 'pca-2': 0.45 };
+    const table = resultsTable(
+      groupsOf(
+        { accuracies: { align: [0.7] }, controls },
+        { accuracies: { align: [0.7], fedavg: [0.4] }, controls },
+        { spec: { seed: 1 }, accuracies: { align: [0.8] }, controls },
+      ),
+    );
+    expect(rowsOf(table).map((row) => [row[1], row[2], ...row.slice(-2)])).toEqual([
+      ['ALIGN-FL', '75.0 ± 7.1 %', '2', '0, 1'],
+      ['FedAvg', '40.0 %', '1', '0'],
+      ['control: pca-2', '45.0 ± 0.0 %', '2', '0, 1'],
+    ]);
+  });
+
   it('has a column for a metric that was never heard of', () => {
     const table = resultsTable(
       groupsOf({ extraMetrics: { outliers: { reproducedShare: 0.25 }, generation: generationScores(12.345) } }),
@@ -74,6 +91,7 @@ describe('paperTable', () => {
       }),
     );
     const rows = rowsOf(table as NonNullable<typeof table>).map((row) => row.slice(0, 6));
+    expect(table?.columns.map(({ header }) => header)).toContain('ours learnt from');
     expect(rows).toEqual(
       expect.arrayContaining([
         ['FedAvg', 'accuracy', '43.75 %', '40.0 %', '−3.8 points', '± 4.9'],
@@ -82,6 +100,20 @@ describe('paperTable', () => {
         ['ALIGN-FL, DP-SGD (epsilon 10)', 'accuracy', '51.75 %', '–', '–', '± 4.9'],
       ]),
     );
+  });
+
+  it('says how much ours learnt from, and loudly where that is less than what the paper had', () => {
+    const { data, silos } = MNIST as Required<NonNullable<RunWish['spec']>>;
+    const few = { ...data, partition: { ...data.partition, perClass: 500 } };
+    const cellOf = (spec: RunWish['spec']) => paperTable(groupsOf({ spec: { ...MNIST, ...spec } }))?.rows[2]?.at(-2);
+    expect(cellOf({ rounds: 5 })).toEqual({
+      text: 'all images, 5 rounds of 10 epochs; 25,000 synthetic a round',
+      strong: false,
+    });
+    expect(cellOf({ data: few as typeof data, silos, server: { images: 500 } })).toEqual({
+      text: "LESS than the paper's: 500 images a class, 2 rounds of 10 epochs; 2,500 synthetic a round",
+      strong: true,
+    });
   });
 
   it('compares private runs with the private number, and only with the privacy of the paper', () => {
@@ -113,6 +145,17 @@ describe('roundsSection', () => {
     );
   });
 
+  it('says what stands for silos that train alone, whose time and traffic are told, too', () => {
+    const strategies = ['align', 'local-only', 'centralised'] as const;
+    const accuracies = Object.fromEntries(strategies.map((name) => [name, [0.4, 0.5]]));
+    const groups = groupsOf({ spec: { strategies: [...strategies] }, accuracies });
+    expect(JSON.stringify(roundsSection(groups)?.blocks[0])).toContain('each silo alone: the mean over the silos');
+    const costs = JSON.stringify(costsSection(groups));
+    expect(costs).toContain('each silo alone is read off');
+    expect(costs).toContain('centralised, the images themselves');
+    expect(JSON.stringify(costsSection(groupsOf({})))).not.toMatch(/silo alone|centralised/);
+  });
+
   it('is not there for runs of one round, nor losses without events', () => {
     expect(roundsSection(groupsOf({ accuracies: { align: [0.5] } }))).toBeNull();
     expect(lossesSection(groupsOf({}))).toBeNull();
@@ -137,6 +180,22 @@ describe('curvesSection', () => {
     expect(svg).toContain('no privacy, 75.0 %');
     expect(svg).toContain('epsilon that was asked for 20');
     expect(svg).not.toContain('NO guarantee');
+  });
+
+  it('draws one level only, of the run without privacy that is most like the private ones', () => {
+    const more: RunWish = { spec: { server: { images: 700 } }, accuracies: { align: [0.9] } };
+    const svg = figuresOf(curvesSection(groupsOf(more, {}, dp(1), dp(5))))[0]?.svg.markup ?? '';
+    expect(svg).toContain('no privacy, 75.0 %');
+    expect(svg).not.toContain('90.0 %');
+  });
+
+  it('leaves out a strategy that was played at one value only', () => {
+    const images = (count: number, ...names: string[]): RunWish => ({
+      spec: { server: { images: count } },
+      accuracies: Object.fromEntries(['align', ...names].map((name) => [name, [0.5]])),
+    });
+    const [figure] = figuresOf(curvesSection(groupsOf(images(100, 'fedavg'), images(200))));
+    expect(figure?.data?.rows.map(([series]) => series)).toEqual(['ALIGN-FL', 'ALIGN-FL']);
   });
 
   it('says so where the epsilon on the axis is no guarantee', () => {
@@ -189,6 +248,12 @@ describe('privacySection', () => {
     expect(text).toContain('There is NO privacy guarantee for any silo in these runs.');
     expect(text).toContain('{"text":"NO guarantee","strong":true}');
     expect(text).toContain('"silo-a, silo-b"');
+  });
+
+  it('takes no claim at all for the worst one', () => {
+    const runs = [0, 1].map((seed) => madeUpRun(`runs/${seed}`, { ...dp(10), spec: { ...dp(10).spec, seed } }));
+    for (const { silos } of runs[1]?.summary.strategies ?? []) for (const silo of silos) silo.epsilon = null;
+    expect(textOf(privacySection(groupRuns(runs).groups))).toContain('"infinite"');
   });
 
   it('states what a guarantee is, of the run that spent most, and counts the others', () => {
