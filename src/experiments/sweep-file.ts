@@ -1,6 +1,7 @@
 // `sweep.json`: what a sweep consists of, how far it is, and its table, in a versioned form for other programs.
 
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { z } from 'zod';
 import { StateError } from '../errors.ts';
 import { readJson, writeJsonAtomic } from '../storage/atomic-file.ts';
@@ -90,6 +91,11 @@ export type SweepReport = z.infer<typeof sweepSchema>;
 export type CellReport = SweepReport['cells'][number];
 export type CellScores = z.infer<typeof scoresSchema>;
 export type SweepRow = SweepReport['table'][number];
+
+/** Where the file lies in the folder of a sweep. */
+export function sweepFile(root: string): string {
+  return join(root, 'sweep.json');
+}
 
 /** Replaces the file in one step. */
 export async function writeSweep(path: string, report: SweepReport): Promise<void> {

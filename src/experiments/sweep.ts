@@ -20,7 +20,7 @@ import type { RunEvent } from './run-events.ts';
 import { runLayout } from './run-layout.ts';
 import { specHash } from './spec-identity.ts';
 import { readSummary } from './summary.ts';
-import { type CellReport, readSweep, SWEEP_FORMAT, type SweepReport, writeSweep } from './sweep-file.ts';
+import { type CellReport, readSweep, SWEEP_FORMAT, type SweepReport, sweepFile, writeSweep } from './sweep-file.ts';
 import type { SweepCell, SweepPlan } from './sweep-plan.ts';
 import { type PlayCell, playInProcess } from './sweep-process.ts';
 import { scoresOf, sweepTable } from './sweep-table.ts';
@@ -95,7 +95,6 @@ export async function sweepStates(
 
 // --- internal ---
 
-const SWEEP_FILE = 'sweep.json';
 const MAX_STORED_SPEC_BYTES = 4_000_000;
 
 const SWEEP_LOCK: LockKind = {
@@ -120,7 +119,7 @@ async function sweep({
   emit,
   playCell = playInProcess,
 }: Sweep): Promise<SweepReport> {
-  const file = join(root, SWEEP_FILE);
+  const file = sweepFile(root);
   const reports = await Promise.all(plan.cells.map((cell) => reportAtStart(root, cell)));
   const save = () => writeSweep(file, reportOf(plan, reports));
   await save();
@@ -225,7 +224,7 @@ function reportOf(plan: SweepPlan, cells: readonly CellReport[]): SweepReport {
  */
 async function refuseOtherContent(root: string, plan: SweepPlan): Promise<void> {
   if (!existsSync(root)) return;
-  const before = await readSweep(join(root, SWEEP_FILE));
+  const before = await readSweep(sweepFile(root));
   if (before === null) {
     const own = new Set(plan.cells.map(({ name }) => name));
     const strangers = (await readdir(root)).filter(

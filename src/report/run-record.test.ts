@@ -25,6 +25,18 @@ describe('runFoldersIn', () => {
     expect(await runFoldersIn([at('runs', 'seed10'), at('runs')])).toEqual([at('runs', 'seed10'), at('runs', 'seed2')]);
   });
 
+  it('takes the runs of sweeps in a folder, too, and a run once however its path is written', async () => {
+    const sweep = at('all', 'a-sweep');
+    await writeMadeUpRun(join(sweep, 'seed=1'));
+    await writeMadeUpRun(at('all', 'b-run'));
+    await mkdir(at('all', 'just-begun'));
+    for (const name of ['a-sweep', 'just-begun']) await writeFile(at('all', name, 'sweep.json'), '{}');
+    expect(await runFoldersIn([at('all'), `${at('all', 'b-run')}/`])).toEqual([
+      join(sweep, 'seed=1'),
+      at('all', 'b-run'),
+    ]);
+  });
+
   it.each(['missing', 'runs/seed2/images'])('says what it expected where there is none: %s', async (name) => {
     await expect(runFoldersIn([at(name)])).rejects.toThrow(/[Nn]ame folders of runs/);
   });

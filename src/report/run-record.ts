@@ -2,7 +2,7 @@
 
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { AlignError, StateError } from '../errors.ts';
 import { type Codes, codesFile, readCodes } from '../experiments/codes.ts';
@@ -11,6 +11,7 @@ import { parseSpec } from '../experiments/parse-spec.ts';
 import { runLayout } from '../experiments/run-layout.ts';
 import type { Spec } from '../experiments/spec.ts';
 import { readSummary, type Summary } from '../experiments/summary.ts';
+import { sweepFile } from '../experiments/sweep-file.ts';
 import { readFileBounded, readJson } from '../storage/atomic-file.ts';
 import { type EpochLoss, readLosses } from './epoch-losses.ts';
 
@@ -35,14 +36,17 @@ export interface RunRecord {
 /** What was dealt to whom, as far as a report shows it. */
 export type Manifest = z.infer<typeof manifestSchema>;
 
-/** The folders of runs that `paths` mean: run folders, or folders that hold run folders. Throws StateError for others. */
+/**
+ * The folders of runs that `paths` mean: run folders, or folders that hold run folders or those of sweeps. Throws StateError
+ * for others.
+ */
 export async function runFoldersIn(paths: readonly string[]): Promise<readonly string[]> {
   const found: string[] = [];
   for (const path of paths) {
     if (isRunFolder(path)) found.push(path);
     else found.push(...(await runFoldersBelow(path)));
   }
-  return [...new Set(found)];
+  return found.filter((path, i) => found.findIndex((other) => resolve(other) === resolve(path)) === i);
 }
 
 /** The run in the folder `root`, or null where it is not finished. Throws StateError where a file is damaged. */
@@ -113,6 +117,14 @@ function isRunFolder(path: string): boolean {
 }
 
 async function runFoldersBelow(path: string): Promise<string[]> {
+  const runs = await runsBelow(path);
+  if (runs.length > 0) return runs;
+  throw new StateError(`${path} is no run folder and holds none: there is no spec.json. Name folders of runs.`, {
+    path,
+  });
+}
+
+async function runsBelow(path: string): Promise<string[]> {
   let names: string[];
   try {
     names = await readdir(path);
@@ -124,11 +136,12 @@ async function runFoldersBelow(path: string): Promise<string[]> {
     );
   }
   const inside = names.sort(inNumberOrder).map((name) => join(path, name));
-  const runs = inside.filter(isRunFolder);
-  if (runs.length > 0) return runs;
-  throw new StateError(`${path} is no run folder and holds none: there is no spec.json. Name folders of runs.`, {
-    path,
-  });
+  const runs: string[] = [];
+  for (const one of inside) {
+    if (isRunFolder(one)) runs.push(one);
+    else if (existsSync(sweepFile(one))) runs.push(...(await runsBelow(one)));
+  }
+  return runs;
 }
 
 /** `seed2` before `seed10`. */
