@@ -126,7 +126,9 @@ function isPaperData(spec: PaperSubject): boolean {
     partition.kind === 'class-disjoint' &&
     partition.classes.length === 5 &&
     partition.classes.every((classes) => classes.length === 2);
-  const areAlike = spec.silos.every((silo) => silo.privacy === undefined && silo.participation === undefined);
+  const areAlike = spec.silos.every(
+    ({ model, privacy, participation }) => (model ?? privacy ?? participation) === undefined,
+  );
   return source.kind === 'mnist' && isFivePairs && areAlike && modelOfServer(spec).latent === 2;
 }
 

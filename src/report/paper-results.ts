@@ -34,7 +34,10 @@ export function paperResults(
 ): PaperResults {
   const { groups } = groupRuns(studies.flatMap(({ runs }) => runs));
   const figures = curveFigures(groups);
-  const tables = [paperTable(groups), outliersTable(groups), outlierTests(groups)];
+  const curves = studies.filter(({ plan }) => CURVES.includes(plan.vary[0]?.path ?? ''));
+  const onCurves = new Set(curves.flatMap(({ runs }) => runs));
+  const compared = groups.filter(({ runs }) => runs.some((run) => !onCurves.has(run))); // else a row a point of each curve
+  const tables = [paperTable(compared), outliersTable(groups), outlierTests(groups)];
   const [paper, ...outliers] = tables.map((table) => (table ? [markdownTable(table)] : []));
   const sections = studies.flatMap((study) => studySection(study, groups, figures));
   const markdown = [
