@@ -84,3 +84,27 @@ test('a file that fixes the number of images is measured as well', async () => {
   const free = await localLipschitz({ ...options, onnx: handMadeDecoder() });
   expect(await localLipschitz({ ...options, onnx: fixed, batch: 3 })).toEqual(free);
 });
+
+test('many latents are measured by power iteration, to the same norm', async () => {
+  const shape = { channels: 1, height: 2, width: 2 };
+  const vae = vaeOf({ kind: 'mlp', hidden: [], latent: 80 }, shape);
+  const parameters = initialParameters(vae.parameters, childKey(KEY, 'wide'));
+  const weight = boundedLayers(vae)[0]?.weight as string;
+  const w = parameters[weight] as Float32Array;
+  const [inputs] = vae.parameters[weight]?.shape as [number, number];
+  const at = (l: number, d: number) => w[inputs === 80 ? l * 4 + d : d * 80 + l] as number;
+  const key = childKey(KEY, 'wide-z');
+  const onnx = exportDecoder(vae, parameters, shape);
+  const found = await localLipschitz({ engine, onnx, latent: 80, shape, key, draws: 1 });
+  const z = normals(key, 80); // the bias starts at zero
+  const slopes = [0, 1, 2, 3].map((d) => {
+    const p = 1 / (1 + Math.exp(-z.reduce((sum, value, l) => sum + value * at(l, d), 0)));
+    return p * (1 - p);
+  });
+  const gram = Float64Array.from({ length: 16 }, (_, i) => {
+    const [a, b] = [i >> 2, i % 4];
+    const dot = z.reduce((sum, _value, l) => sum + at(l, a) * at(l, b), 0);
+    return dot * (slopes[a] as number) * (slopes[b] as number);
+  });
+  expect(found.largest).toBeCloseTo(Math.sqrt(symmetricEigen(gram, 4).values[0] as number), 2);
+});

@@ -291,5 +291,7 @@ describe('forgetting a silo', () => {
       expect(existsSync(join(path, stays)), stays).toBe(true);
     const again = await forgetSilo({ path, silo: 'late' });
     expect(again).toEqual({ ...forgotten, removed: [] });
+    const next = forgetSilo({ path, silo: 'joining' });
+    await expect(next).rejects.toThrow(/forget the next one from the folder .* -without-late/);
   });
 });

@@ -151,6 +151,7 @@ async function portsToStored({ layout, spec }: RunFolder): Promise<(config: Silo
       const lateBy = spec.silos.find((silo) => silo.name === name)?.participation?.lateBy ?? 0;
       const round = task.round + lateBy;
       const upload = decoderIn(records[round - 1], name);
+      if (upload && !existsSync(layout.decoder(round, name))) throw gone(layout.decoder(round, name), name);
       if (upload) return storedRelease(layout, { silo: name, round, upload, shape: images.shape });
       throw new StateError(
         `${layout.journal} tells of no decoder of ${name} in round ${round}. Restore the folder from a copy.`,
@@ -158,6 +159,14 @@ async function portsToStored({ layout, spec }: RunFolder): Promise<(config: Silo
       );
     },
   });
+}
+
+function gone(path: string, silo: string): StateError {
+  return new StateError(
+    `${path} is not there. If ${silo} was forgotten from this run before, forget the next one from the folder that was made ` +
+      `then, whose name ends in -without-${silo}; else restore it from a copy. Nothing was removed.`,
+    { path, silo },
+  );
 }
 
 interface Playing extends Omit<RunOptions, 'folder'> {

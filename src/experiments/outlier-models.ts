@@ -81,10 +81,11 @@ async function finalParameters(file: string, rounds: number): Promise<NamedArray
   if (state?.finished && state.round === rounds) return state.parameters;
   const found =
     state === null ? 'is missing' : `is ${state.finished ? 'at the end of' : 'within'} round ${state.round}`;
-  throw new StateError(`Expected a state at the end of round ${rounds}, but ${file} ${found}. Restore the folder.`, {
-    file,
-    rounds,
-  });
+  throw new StateError(
+    `Expected a state at the end of round ${rounds}, but ${file} ${found}. Restore the folder. (One that align-fl forget made ` +
+      'has no states of silos: judge the run that it was made from.)',
+    { file, rounds },
+  );
 }
 
 function reconstruction(vae: Vae) {
