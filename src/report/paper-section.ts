@@ -43,7 +43,7 @@ export function paperTable(groups: readonly RunGroup[]): Table | null {
     ),
     notes: [
       'Paper: arXiv 2512.13316, MNIST, five silos with two digits each, latent size 2, one seed. Its accuracies are of 400 test images, so chance alone moves them by what the interval says (normal approximation); ours is on the same split of test images, averaged over random splits and seeds. The paper has up to 6,000 images a class, 5 or 10 rounds of 10 epochs, and 5,000 synthetic images, of each silo or in total: its text and its scripts differ.',
-      "FIDs depend on the extractor: ours are to be compared with each other, and in order, not in value, with the paper's. Which F1 and FID of the paper belong to the Lipschitz row is inferred.",
+      "FIDs depend on the extractor, and the paper's is another: ours are to be compared with each other, and in order, not in value, with the paper's. Which F1 and FID of the paper belong to the Lipschitz row is inferred.",
     ],
   };
 }
@@ -74,7 +74,7 @@ function rowOf(row: PaperRow, { name, path, of }: (typeof METRICS)[number], grou
     name,
     numberCell(theirs, isShare ? `${(100 * theirs).toFixed(2)} %` : theirs.toFixed(2)),
     metricCell(label, spread),
-    spread && differenceCell(spread, theirs, isShare),
+    isShare && spread ? differenceCell(spread, theirs) : null, // FIDs of two extractors have no difference
     halfWidth === null ? null : numberCell(halfWidth, `± ${(100 * halfWidth).toFixed(1)}`),
     group && spread && numberCell(spread.count),
     group && spread && learntFromCell(group),
@@ -87,12 +87,9 @@ function learntFromCell({ spec }: RunGroup): Cell {
   return { text: isLess ? `LESS than the paper's: ${words}` : words, strong: isLess };
 }
 
-function differenceCell({ mean }: Spread, theirs: number, isShare: boolean): Cell {
+function differenceCell({ mean }: Spread, theirs: number): Cell {
   const difference = mean - theirs;
-  const points = Number((100 * difference).toFixed(6)); // without the last bits of the subtraction
-  const text = isShare ? points.toFixed(1) : difference.toFixed(2);
-  return {
-    text: `${difference > 0 ? '+' : ''}${text.replace('-', '−')}${isShare ? ' points' : ''}`,
-    value: difference,
-  };
+  const points = (100 * difference).toFixed(6); // without the last bits of the subtraction
+  const text = Number(points).toFixed(1).replace('-', '−');
+  return { text: `${difference > 0 ? '+' : ''}${text} points`, value: difference };
 }
