@@ -78,7 +78,7 @@ function asText({ silo, folder, rebuilt, globalSha256, verified, removed, droppe
     `  global model before  ${globalSha256.before}`,
     `  global model after   ${globalSha256.after}`,
     verified === null
-      ? '  not compared here with a run that never had the silo; --verify does that'
+      ? '  not compared here with a run that never had the silo: --verify does that, unless a silo has secret noise'
       : `  the run that never had ${silo} was played (${verified}) and ends with the same hash`,
     ...(dropped.length > 0
       ? [`  not rebuilt: ${dropped.join(', ')}, which cannot forget; run the new spec with them`]

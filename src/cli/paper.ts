@@ -85,6 +85,7 @@ async function paperCommand(flags: PaperFlags, console: Console): Promise<number
   }
   const failed = flags.reportOnly ? [] : await play(studies, { root, jobs, data: flags.data }, console);
   if (failed.length > 0) console.error(failedText(failed));
+  if (failed.length > 0 && (await completeIn(studies)) === 0) return 1;
   await writeReport(studies, { root, scale, flags }, console);
   return failed.length === 0 ? 0 : 1;
 }
@@ -151,7 +152,7 @@ async function writeReport(
   const runs = read.flatMap((study) => study.runs);
   if (runs.length === 0) {
     throw new StateError(
-      `No run in ${root} is complete, so there is nothing to report yet. The same command without --report-only runs them.`,
+      `No run in ${root} is complete, so there is nothing to report yet. The command without --report-only runs them.`,
       { path: root },
     );
   }
@@ -167,6 +168,10 @@ async function writeReport(
   console.print(`${page} (${formatBytes(sizeBytes)}, ${runs.length} runs)`);
   console.print(`${join(root, 'tables')} (${files.length} files)`);
   console.print(join(folder, 'results.md'));
+}
+
+async function completeIn(studies: readonly PlannedStudy[]): Promise<number> {
+  return (await Promise.all(studies.map(withRuns))).reduce((sum, { runs }) => sum + runs.length, 0);
 }
 
 async function withRuns(study: PlannedStudy): Promise<StudyRuns> {
@@ -196,9 +201,12 @@ function dryText(studies: readonly PlannedStudy[], root: string): string {
   return `${textTable(columns, rows)}\n\n${all} runs, in ${root}. Nothing was run.`;
 }
 
+/** Runs that failed for the same reason are named together. */
 function failedText(failed: readonly CellReport[]): string {
+  const byError = new Map<string, string[]>();
+  for (const { name, error } of failed) byError.set(error ?? '', [...(byError.get(error ?? '') ?? []), name]);
   return [
     failed.length === 1 ? 'A run failed:' : `${failed.length} runs failed:`,
-    ...failed.map(({ name, error }) => `  ${name}: ${error}`),
+    ...[...byError].map(([error, names]) => `  ${names.join(', ')}: ${error}`),
   ].join('\n');
 }

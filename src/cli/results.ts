@@ -37,7 +37,7 @@ export function resultsText(summary: Summary): string {
     textTable(columns, rows),
     '',
     `Probe: logistic regression on the global encoder's codes of ${summary.dataSet.test} held-out real images, mean ± deviation over`,
-    "random splits (no ± for a single one); 'split' is the paper's: a fifth of these images. MSE: of reconstructions, a pixel.",
+    "random splits (no ± for a single one); 'split' is the paper's: a fifth of these images, of which a fifth is scored. MSE: of reconstructions, a pixel.",
     ...(summary.controls.length > 0 ? ['The last rows are controls that nobody trained, probed alike.'] : []),
     ...(generation ? [fidText(generation)] : []),
     ...unconvergedText(summary),

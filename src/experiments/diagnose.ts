@@ -46,7 +46,7 @@ export async function diagnose(options: DiagnoseOptions): Promise<Diagnostics> {
   const overlap = latentOverlap({ codes, dim: vae.latent, labels, key: childKey(key, 'codes') });
   const averaging = averagingByAccident({ images, reconstructions, labels, classes, samples });
   return {
-    latentOverlap: overlap && { ...overlap, advice: ADVICE.latentOverlap },
+    latentOverlap: overlap && { ...overlap, advice: adviceOnOverlap(strategy) },
     averaging: averaging && { ...averaging, advice: sharesWeights(strategy) ? ADVICE.averaged : ADVICE.collapsed },
     outlierLeakage: strategy === 'align' ? await leakageOf(options) : null,
   };
@@ -60,11 +60,18 @@ const SAMPLES = 1000;
 const MOST_REAL = 1000;
 
 const ADVICE = {
-  latentOverlap: 'Raise model.latent, server.epochs or server.images, or play more rounds.',
+  overlapping: 'Raise model.latent, server.epochs or server.images, or play more rounds.',
+  overlappingAverage: 'Raise model.latent or play more rounds, or use align.',
+  overlappingAlone: 'Raise model.latent or local.epochs, or play more rounds.',
   averaged: 'Weights of silos that saw different classes average to a model of none: use align for such silos.',
   collapsed: 'Train longer, lower loss.klWeight, or train with less noise.',
   outlierLeakage: 'Look closer with align-fl outliers, and train with privacy.mechanism dp-sgd.',
 } as const;
+
+function adviceOnOverlap(strategy: StrategyName): string {
+  if (strategy === 'align') return ADVICE.overlapping;
+  return sharesWeights(strategy) ? ADVICE.overlappingAverage : ADVICE.overlappingAlone;
+}
 
 function sharesWeights(strategy: StrategyName): boolean {
   return strategy === 'fedavg' || strategy === 'fedprox';

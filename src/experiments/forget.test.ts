@@ -13,7 +13,7 @@ import { createSiloRunner, type SiloRunner } from '../silo/silo.ts';
 import { forgetSilo } from './forget.ts';
 import type { Journal } from './journal.ts';
 import { parseSpec } from './parse-spec.ts';
-import { openRunFolder } from './run-folder.ts';
+import { openRunFolder, resumeRunFolder } from './run-folder.ts';
 import type { RunEvent } from './run-events.ts';
 import { runLayout } from './run-layout.ts';
 import { type RunOptions, runExperiment } from './run.ts';
@@ -229,6 +229,8 @@ describe('forgetting a silo', () => {
     const asked = { path: whole.path, silo: 'leaving', keep: true, port: throughRunner };
     await expect(forgetSilo({ ...asked, emit, signal: stop.signal })).rejects.toThrow(AbortedError);
     expect(existsSync(join(rebuilt, 'summary.json'))).toBe(false);
+    const resumed = runExperiment({ folder: await resumeRunFolder(rebuilt) }); // it would train silos a second time
+    await expect(resumed).rejects.toThrow(`align-fl forget ${whole.path} leaving`);
     const trained = new Set<string>();
     const watch = (event: RunEvent) => {
       if (event.kind === 'silo-epoch') trained.add(event.silo);

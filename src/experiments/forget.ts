@@ -14,7 +14,14 @@ import { readJournal } from './journal.ts';
 import { didYouMean } from './nearest.ts';
 import { parseSpec } from './parse-spec.ts';
 import { takesPart } from './participation.ts';
-import { closeRunFolder, openRunFolder, type RunFolder, resumeRunFolder } from './run-folder.ts';
+import {
+  closeRunFolder,
+  commandToFinish,
+  openRunFolder,
+  type RebuiltFrom,
+  type RunFolder,
+  resumeRunFolder,
+} from './run-folder.ts';
 import { runLayout } from './run-layout.ts';
 import { type RunOptions, runExperiment } from './run.ts';
 import { playedStrategies, privacyOfSilo, type Spec, type StrategyName } from './spec.ts';
@@ -64,7 +71,8 @@ export async function forgetSilo(options: ForgetOptions): Promise<Forgotten> {
     if (verify) requireRepeatable(old.spec, spec);
     const before = await readSummary(old.layout.summary);
     const rebuilt = `${old.root}-without-${silo}`;
-    const summary = await played({ ...options, spec, path: rebuilt, port: await portsToStored(old) });
+    const rebuiltFrom = { folder: old.root, silo };
+    const summary = await played({ ...options, spec, path: rebuilt, rebuiltFrom, port: await portsToStored(old) });
     requireSameImages(before, summary, old.root);
     await requireSameDecoders(old, { rebuilt, silo });
     const after = alignOf(summary).globalSha256;
@@ -86,11 +94,12 @@ export async function forgetSilo(options: ForgetOptions): Promise<Forgotten> {
 
 // --- internal ---
 
-function requireComplete({ root, state }: RunFolder): void {
+function requireComplete(folder: RunFolder): void {
+  const { root, state } = folder;
   if (state === 'complete') return;
   throw new StateError(
-    `The run in ${root} is not complete, so there is no result to take a silo out of. Finish it first: align-fl run --resume ` +
-      root,
+    `The run in ${root} is not complete, so there is no result to take a silo out of. Finish it first: ` +
+      commandToFinish(folder),
     { path: root },
   );
 }
@@ -172,10 +181,14 @@ function gone(path: string, silo: string): StateError {
 interface Playing extends Omit<RunOptions, 'folder'> {
   readonly spec: Spec;
   readonly path: string;
+  readonly rebuiltFrom?: RebuiltFrom;
 }
 
-async function played({ spec, path, ...options }: Playing): Promise<Summary> {
-  return runExperiment({ ...options, folder: await openRunFolder({ path, spec }) });
+async function played({ spec, path, rebuiltFrom, ...options }: Playing): Promise<Summary> {
+  return runExperiment({
+    ...options,
+    folder: await openRunFolder({ path, spec, ...(rebuiltFrom && { rebuiltFrom }) }),
+  });
 }
 
 function alignOf({ strategies }: Summary): Summary['strategies'][number] {

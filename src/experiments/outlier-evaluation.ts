@@ -15,7 +15,7 @@ import { type DataAccess, gatherMaterials, type Materials } from './materials.ts
 import { OUTLIERS_FORMAT, type OutlierFile, outlierFilePath, parseOutliers } from './outlier-file.ts';
 import { gatherOutliers, learntFrom, outlierSilo } from './outlier-materials.ts';
 import { type Autoencoder, modelsOfRun } from './outlier-models.ts';
-import { closeRunFolder, type RunFolder, resumeRunFolder } from './run-folder.ts';
+import { closeRunFolder, commandToFinish, type RunFolder, resumeRunFolder } from './run-folder.ts';
 import type { StrategyName } from './spec.ts';
 
 export interface OutlierOptions {
@@ -51,7 +51,7 @@ export async function evaluateOutliers(options: OutlierOptions): Promise<Outlier
       });
     }
     if (folder.state !== 'complete') {
-      throw new StateError(`The run is not complete. Finish it first: align-fl run --resume ${folder.root}`, {
+      throw new StateError(`The run is not complete. Finish it first: ${commandToFinish(folder)}`, {
         path: folder.root,
       });
     }

@@ -79,18 +79,23 @@ export function isComparable({ privacy }: PaperRow, spec: PaperSubject): boolean
   return isPaperData(spec) && paperPrivacyOf(spec.privacy) === privacy;
 }
 
-/** How much a comparable run learns from. `isLess`: fewer real images, or fewer synthetic ones, than the paper has. */
-export function learntFrom({ data, rounds, local, server, silos }: Spec): {
-  readonly words: string;
-  readonly isLess: boolean;
-} {
+/**
+ * How much a strategy of a comparable run learns from. `isLess`: fewer real images, or, where there are any, fewer synthetic
+ * ones than the paper has.
+ */
+export function learntFrom(
+  { data, rounds, local, server, silos }: Spec,
+  strategy: PaperRow['strategy'],
+): { readonly words: string; readonly isLess: boolean } {
   const perClass = data.partition.kind === 'class-disjoint' ? (data.partition.perClass ?? null) : null;
   const synthetic = syntheticImageCount(server, silos.length);
   const images = perClass === null ? 'all images' : `${perClass.toLocaleString('en')} images a class`;
   const schedule = `${rounds} ${rounds === 1 ? 'round' : 'rounds'} of ${local.epochs} epochs`;
+  const isFewer = (perClass ?? PER_CLASS) < PER_CLASS;
+  if (strategy !== 'align') return { words: `${images}, ${schedule}`, isLess: isFewer };
   return {
     words: `${images}, ${schedule}; ${synthetic.toLocaleString('en')} synthetic a round`,
-    isLess: (perClass ?? PER_CLASS) < PER_CLASS || synthetic < SYNTHETIC,
+    isLess: isFewer || synthetic < SYNTHETIC,
   };
 }
 

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SpecError, StateError } from '../errors.ts';
 import { parseSpec } from './parse-spec.ts';
 import { findPreset } from './presets.ts';
-import { closeRunFolder, openRunFolder, resumeRunFolder } from './run-folder.ts';
+import { closeRunFolder, commandToFinish, openRunFolder, resumeRunFolder } from './run-folder.ts';
 import { defaultRunFolder, runLayout } from './run-layout.ts';
 import { specHash } from './spec-identity.ts';
 
@@ -47,8 +47,27 @@ describe('openRunFolder', () => {
     expect(await visit()).toBe('complete');
   });
 
+  it('takes another spec as long as nothing was trained: the first one was refused', async () => {
+    await visit();
+    await writeFile(join(path, 'events.jsonl'), '{}\n');
+    expect(await visit({ ...spec, rounds: spec.rounds + 1 })).toBe('new');
+    expect(await readdir(path)).toEqual(['spec.json']);
+  });
+
+  it('remembers from which run it is rebuilt, and by which command that goes on', async () => {
+    const rebuiltFrom = { folder: '/runs/old', silo: 'silo-b' };
+    await closeRunFolder(await openRunFolder({ path, spec, rebuiltFrom }));
+    const folder = await resumeRunFolder(path);
+    await closeRunFolder(folder);
+    expect(folder.rebuiltFrom).toEqual(rebuiltFrom);
+    expect(commandToFinish(folder)).toBe('align-fl forget /runs/old silo-b');
+    await writeFile(join(path, 'rebuilt-from.json'), '{}');
+    await expect(resumeRunFolder(path)).rejects.toThrow(/rebuilt-from.json is damaged/);
+  });
+
   it('refuses another spec, naming what differs and the ways out, and leaves the folder usable', async () => {
     await visit();
+    await mkdir(join(path, 'silos'));
     const { rounds, model } = spec;
     const other = { ...spec, rounds: rounds + 1, model: { ...model, latent: model.latent + 1 } };
     const refused = openRunFolder({ path, spec: other });
@@ -98,6 +117,7 @@ describe('openRunFolder', () => {
     const resumed = await resumeRunFolder(path);
     expect(resumed.spec.privacy.ledgerDir).toBe(resolve('ledgers'));
     await closeRunFolder(resumed);
+    await mkdir(join(path, 'silos'));
     const elsewhere = visit(at(join('elsewhere', 'ledgers'))); // as 'ledgers' is from another working directory
     await expect(elsewhere).rejects.toThrow('privacy.ledgerDir: asked for');
   });

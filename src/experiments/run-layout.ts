@@ -18,6 +18,8 @@ export interface RunLayout {
   readonly events: string;
   /** What is complete so far: where a resumed run begins. */
   readonly journal: string;
+  /** In a folder that `align-fl forget` made: from which run, and without whom. */
+  readonly rebuiltFrom: string;
   /** The results; present when the run is complete. */
   readonly summary: string;
   /** Which silo has which images. */
@@ -47,6 +49,7 @@ export function runLayout(root: string): RunLayout {
     spec: join(root, 'spec.json'),
     events: join(root, 'events.jsonl'),
     journal: join(root, 'journal.json'),
+    rebuiltFrom: join(root, REBUILT_FROM),
     summary: join(root, 'summary.json'),
     partition: join(root, 'partition.json'),
     globals: join(root, 'global'),
@@ -60,6 +63,9 @@ export function runLayout(root: string): RunLayout {
     image: (name) => join(root, 'images', `${checked(name, IMAGE_NAME)}.png`),
   };
 }
+
+/** Name of the file in a folder that `align-fl forget` made. */
+export const REBUILT_FROM = 'rebuilt-from.json';
 
 // --- internal ---
 

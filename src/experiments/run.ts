@@ -7,7 +7,7 @@ import { setImmediate } from 'node:timers/promises';
 import { imageSetHash } from '../data/image-set.ts';
 import { type Engine, FALLBACK_NOTICE, openEngine } from '../engine/engine.ts';
 import { childKey, type Key, seedKey } from '../engine/keys.ts';
-import { AbortedError, DeviceError } from '../errors.ts';
+import { AbortedError, DeviceError, StateError } from '../errors.ts';
 import { probeControls } from '../evaluation/controls.ts';
 import { createGlobalEvaluator, type GlobalEvaluator } from '../evaluation/global-evaluator.ts';
 import { openSiloThreads } from '../federation/thread-port.ts';
@@ -35,7 +35,7 @@ import { savePictures } from './pictures.ts';
 import { playStrategy } from './play-strategy.ts';
 import { privacyWarnings } from './privacy-warnings.ts';
 import { isKept, type RunEvent } from './run-events.ts';
-import { closeRunFolder, type RunFolder } from './run-folder.ts';
+import { closeRunFolder, commandToFinish, type RunFolder } from './run-folder.ts';
 import { modelOfServer, modelOfSilo, playedStrategies, type Spec, type StrategyName, trainedUnder } from './spec.ts';
 import { openStrategy, siloConfigs, type StrategyParts } from './strategies.ts';
 import { readSummary, type Summary, writeSummary } from './summary.ts';
@@ -64,6 +64,7 @@ export async function runExperiment(options: RunOptions): Promise<Summary> {
   const { folder, data = { env: process.env }, emit = () => {}, signal = new AbortController().signal, port } = options;
   try {
     if (folder.state === 'complete') return await readSummary(folder.layout.summary);
+    if (folder.rebuiltFrom && !port) throw mustNotTrain(folder);
     const log = openEventLog(folder.layout.events);
     const now = () => new Date();
     const record = (event: RunEvent) => {
@@ -81,6 +82,15 @@ export async function runExperiment(options: RunOptions): Promise<Summary> {
 }
 
 // --- internal ---
+
+/** In a folder that `align-fl forget` left half done, silos would train a second time, and pay in other ledgers. */
+function mustNotTrain(folder: RunFolder): StateError {
+  return new StateError(
+    `${folder.root} is half of what align-fl forget does: its decoders come from another run, and no silo may train here. To go ` +
+      `on: ${commandToFinish(folder)}`,
+    { path: folder.root },
+  );
+}
 
 /** What a run needs, with nothing left open. */
 interface Play {

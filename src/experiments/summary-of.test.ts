@@ -57,7 +57,7 @@ test('what a silo claims is its last statement under any strategy, as all of the
   };
   const spec = parseSpec({ ...(findPreset('quickstart')?.spec as object), strategies: ['align', 'fedavg'] });
   const { strategies } = await summaryOf({
-    folder: { root, layout, spec, specHash: 'ab'.repeat(32), state: 'begun', lock: { path: '' } },
+    folder: { root, layout, spec, specHash: 'ab'.repeat(32), state: 'begun', rebuiltFrom: null, lock: { path: '' } },
     journal,
     materials: { dataSet, classes: 10, silos, manifest },
     engine: { executor: 'onnxruntime', device: 'cpu' } as Engine,

@@ -54,7 +54,11 @@ function rowsOf(group: RunGroup, strategy: string): readonly (readonly Cell[])[]
 
 /** Bounds, and so not rounded down. */
 function factorsOf(certificate: Certificate | undefined): Cell {
-  return certificate ? certificate.perLayer.map(({ norm }) => epsilonWords(norm)).join(' × ') : null;
+  if (!certificate) return null;
+  const layers = certificate.perLayer.map(({ norm }) => epsilonWords(norm));
+  const product = certificate.perLayer.reduce((all, { norm }) => all * norm, 1);
+  const rest = certificate.bound / product; // of operators without weights, such as the sigmoid's 1/4
+  return [...layers, ...(Math.abs(rest - 1) < 1e-6 ? [] : [`${Number(rest.toPrecision(4))} (sigmoid)`])].join(' × ');
 }
 
 type Certificate = NonNullable<SiloSummary['decoders'][number]['certificate']>;

@@ -92,7 +92,8 @@ function studySection(
   const own = groups.filter((group) => group.runs.some((run) => runs.includes(run)));
   const path = plan.vary[0]?.path;
   const family = path === undefined ? [] : (settingFamilies(groups, path).find((all) => isAbout(all, own)) ?? []);
-  const table = family.length === 0 ? resultsTable(own) : curveTable(family, path as string);
+  const all = resultsTable(own);
+  const table = family.length === 0 ? all : { ...curveTable(family, path as string), notes: all.notes };
   const [, ...body] = markdownTable(table).split('\n');
   const figure = figures.find((one) => path !== undefined && one.id === figureId(path));
   const metric = metricLabel(ACCURACY);
@@ -164,7 +165,7 @@ function addTotal(sum: number, { secondsPerStage }: RunRecord['summary']['strate
 
 function missingText(studies: readonly StudyRuns[]): string {
   const open = studies.filter(({ plan, runs }) => runs.length < plan.cells.length);
-  if (open.length === 0) return 'All runs of all studies are in these tables.';
+  if (open.length === 0) return 'All runs of these studies are in these tables.';
   const each = open.map(({ id, plan, runs }) => `${id} (${plan.cells.length - runs.length} of ${plan.cells.length})`);
   return `**Not run, so not in these tables:** ${each.join(', ')}. The command above runs them.`;
 }

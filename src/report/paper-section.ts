@@ -77,13 +77,13 @@ function rowOf(row: PaperRow, { name, path, of }: (typeof METRICS)[number], grou
     isShare && spread ? differenceCell(spread, theirs) : null, // FIDs of two extractors have no difference
     halfWidth === null ? null : numberCell(halfWidth, `± ${(100 * halfWidth).toFixed(1)}`),
     group && spread && numberCell(spread.count),
-    group && spread && learntFromCell(group),
+    group && spread && learntFromCell(group, row),
     group === null ? 'not among these runs' : spread === null ? `${group.label}: not measured` : group.label,
   ];
 }
 
-function learntFromCell({ spec }: RunGroup): Cell {
-  const { words, isLess } = learntFrom(spec);
+function learntFromCell({ spec }: RunGroup, { strategy }: PaperRow): Cell {
+  const { words, isLess } = learntFrom(spec, strategy);
   return { text: isLess ? `LESS than the paper's: ${words}` : words, strong: isLess };
 }
 

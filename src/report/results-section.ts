@@ -45,7 +45,7 @@ export function resultsTable(groups: readonly RunGroup[]): Table {
     rows,
     notes: [
       `Mean ± sample standard deviation over runs that differ in their seed only${single ? '; no ± where there is one run, whose number may lie far from the mean of several' : ''}.`,
-      "The probe is a logistic regression on the global encoder's code of real, labelled test images: how far classes can be told apart by straight lines. The paper's split scores a twenty-fifth of them: 400 of MNIST.",
+      "The probe is a logistic regression on the global encoder's code of real, labelled test images: how far classes can be told apart by straight lines. The paper's split takes a fifth of them, fits to four fifths of that and scores the rest: 400 images of MNIST.",
       ...generationNotes(groups),
       ...(hasControls ? ['Controls are representations that nobody trained, probed alike.'] : []),
     ],
