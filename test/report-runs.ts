@@ -103,6 +103,7 @@ export function madeUpRun(root: string, wish: RunWish = {}): RunRecord {
     losses: [],
     codes: [],
     outliers: null,
+    forgotten: [],
     pictures: [],
   };
 }

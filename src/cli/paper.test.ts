@@ -32,12 +32,12 @@ test('wrong usage says what to do', async () => {
 
 test('the report of what is complete tells the command that writes it again, as a shell takes it', async () => {
   const out = join(temporaryFolder(), "the paper's");
-  const run = join(out, 'mnist-methods', 'seed=1');
+  const run = join(out, 'mnist-mechanisms', 'seed=1');
   const [study] = paperStudies('quick');
   const [cell] = (await planSweep(study?.sweep as never)).cells;
   await writeMadeUpRun(run);
   await writeJsonAtomic(join(run, 'spec.json'), cell?.spec);
-  const { code, stderr } = await said('paper', '--quick', '--report-only', '--only', 'mnist-methods', '--out', out);
+  const { code, stderr } = await said('paper', '--quick', '--report-only', '--only', 'mnist-mechanisms', '--out', out);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   const results = readFileSync(join(out, 'results.md'), 'utf8');
   expect(results).toContain(`--out '${out.replace("'", "'\\''")}'\n`);

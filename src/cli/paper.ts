@@ -65,9 +65,9 @@ interface PaperFlags {
 }
 
 const HELP = `
-Scales: full (default; all images, five rounds, five seeds: about a day on two cores), medium (a third of the images,
-three rounds: hours), quick (a twelfth, one seed: minutes, and no numbers to compare with the paper's). Every run is an ordinary run folder; Ctrl-C stops cleanly, and
-the same command goes on.
+Scales: full (default; all images, five rounds, five seeds: a day or more on two cores), medium (a third of the images,
+three rounds: hours), quick (a twelfth, one seed: a quarter of an hour; no numbers to compare with the paper's). Every run
+is an ordinary run folder; Ctrl-C stops cleanly, and the same command goes on.
 
 Examples:
   align-fl paper --quick

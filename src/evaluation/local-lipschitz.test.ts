@@ -91,7 +91,7 @@ test('many latents are measured by power iteration, to the same norm', async () 
   const parameters = initialParameters(vae.parameters, childKey(KEY, 'wide'));
   const weight = boundedLayers(vae)[0]?.weight as string;
   const w = parameters[weight] as Float32Array;
-  const [inputs] = vae.parameters[weight]?.shape as [number, number];
+  const inputs = vae.parameters[weight]?.shape[0];
   const at = (l: number, d: number) => w[inputs === 80 ? l * 4 + d : d * 80 + l] as number;
   const key = childKey(KEY, 'wide-z');
   const onnx = exportDecoder(vae, parameters, shape);

@@ -10,7 +10,7 @@ import { AbortedError } from '../errors.ts';
 import { localPort } from '../federation/local-port.ts';
 import { readLedger } from '../privacy/ledger.ts';
 import { createSiloRunner, type SiloRunner } from '../silo/silo.ts';
-import { forgetSilo } from './forget.ts';
+import { forgetSilo, forgottenIn } from './forget.ts';
 import type { Journal } from './journal.ts';
 import { parseSpec } from './parse-spec.ts';
 import { openRunFolder, resumeRunFolder } from './run-folder.ts';
@@ -291,6 +291,7 @@ describe('forgetting a silo', () => {
     const own = ['silos/late/ledger.jsonl', 'silos/joining/align/state.safetensors'];
     for (const stays of ['summary.json', 'journal.json', ...own])
       expect(existsSync(join(path, stays)), stays).toBe(true);
+    expect(await forgottenIn(runLayout(path))).toEqual(['late']);
     const again = await forgetSilo({ path, silo: 'late' });
     expect(again).toEqual({ ...forgotten, removed: [] });
     const next = forgetSilo({ path, silo: 'joining' });

@@ -7,6 +7,7 @@ import { existsSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
+import { z } from 'zod';
 import { SpecError, StateError } from '../errors.ts';
 import type { SiloPort } from '../federation/silo-port.ts';
 import type { SiloConfig } from '../silo/silo-config.ts';
@@ -22,9 +23,10 @@ import {
   type RunFolder,
   resumeRunFolder,
 } from './run-folder.ts';
-import { runLayout } from './run-layout.ts';
+import { type RunLayout, runLayout } from './run-layout.ts';
 import { type RunOptions, runExperiment } from './run.ts';
 import { playedStrategies, privacyOfSilo, type Spec, type StrategyName } from './spec.ts';
+import { readJson, writeJsonAtomic } from '../storage/atomic-file.ts';
 import { decoderIn, storedRelease } from './stored-decoders.ts';
 import { readSummary, type Summary } from './summary.ts';
 
@@ -92,7 +94,19 @@ export async function forgetSilo(options: ForgetOptions): Promise<Forgotten> {
   }
 }
 
+/** Silos whose traces were removed from a run folder. Throws StateError where the note of it is damaged. */
+export async function forgottenIn({ forgotten }: Pick<RunLayout, 'forgotten'>): Promise<readonly string[]> {
+  if (!existsSync(forgotten)) return [];
+  const parsed = z.array(z.string()).safeParse(await readJson(forgotten, { maxBytes: MAX_NOTE_BYTES }));
+  if (parsed.success) return parsed.data;
+  throw new StateError(`${forgotten} is damaged. Write the names of the forgotten silos into it: ["silo-a"].`, {
+    path: forgotten,
+  });
+}
+
 // --- internal ---
+
+const MAX_NOTE_BYTES = 2 ** 20;
 
 function requireComplete(folder: RunFolder): void {
   const { root, state } = folder;
@@ -246,6 +260,8 @@ async function removeTraces({ root, layout }: RunFolder, silo: string): Promise<
     }),
   );
   const files = [...own, ...learnt.flat()];
+  const names = await forgottenIn(layout);
+  if (!names.includes(silo)) await writeJsonAtomic(layout.forgotten, [...names, silo]);
   for (const file of files) await rm(file, { force: true });
   return files.map((file) => relative(root, file).replaceAll('\\', '/')).sort();
 }

@@ -20,6 +20,8 @@ export interface RunLayout {
   readonly journal: string;
   /** In a folder that `align-fl forget` made: from which run, and without whom. */
   readonly rebuiltFrom: string;
+  /** Silos that were forgotten from this run, in a folder from which `align-fl forget` removed them. */
+  readonly forgotten: string;
   /** The results; present when the run is complete. */
   readonly summary: string;
   /** Which silo has which images. */
@@ -50,6 +52,7 @@ export function runLayout(root: string): RunLayout {
     events: join(root, 'events.jsonl'),
     journal: join(root, 'journal.json'),
     rebuiltFrom: join(root, REBUILT_FROM),
+    forgotten: join(root, 'forgotten.json'),
     summary: join(root, 'summary.json'),
     partition: join(root, 'partition.json'),
     globals: join(root, 'global'),

@@ -33,7 +33,7 @@ test('a silo has the bound of its last certificate and the largest slope over se
   ];
   const rows = lipschitzTable(groupRuns(runs).groups)?.rows.map((row) => row.map(cellText).slice(2));
   expect(rows).toEqual([
-    ['silo-a', '3.5', '4', '2', '1.5 × 3.5'],
+    ['silo-a', '3.5', '4', '2', '1.5 × 3.5 × 0.6667 (without weights)'],
     ['silo-b', 'no bound', '20', '10', '–'],
   ]);
 });

@@ -57,8 +57,9 @@ function factorsOf(certificate: Certificate | undefined): Cell {
   if (!certificate) return null;
   const layers = certificate.perLayer.map(({ norm }) => epsilonWords(norm));
   const product = certificate.perLayer.reduce((all, { norm }) => all * norm, 1);
-  const rest = certificate.bound / product; // of operators without weights, such as the sigmoid's 1/4
-  return [...layers, ...(Math.abs(rest - 1) < 1e-6 ? [] : [`${Number(rest.toPrecision(4))} (sigmoid)`])].join(' × ');
+  const rest = Number((certificate.bound / product).toPrecision(4)); // of operators without weights
+  const name = rest === 0.25 ? 'sigmoid' : 'without weights';
+  return [...layers, ...(rest === 1 ? [] : [`${rest} (${name})`])].join(' × ');
 }
 
 type Certificate = NonNullable<SiloSummary['decoders'][number]['certificate']>;

@@ -48,6 +48,7 @@ export async function reportOf({ runs, unfinished, title, version }: ReportOptio
     repeatSection(groups),
   ].filter((section) => section !== null);
   const warnings = [
+    ...runs.flatMap(({ root, forgotten }) => forgottenWords(root, forgotten)),
     ...leftOut(unfinished, 'not finished; to go on: align-fl run --resume <run folder>'),
     ...leftOut(
       repeated.map(({ root }) => root),
@@ -65,6 +66,13 @@ function titleOf(groups: readonly RunGroup[]): string {
   const names = [...new Set(groups.map(({ spec }) => spec.name))];
   if (names.length <= MAX_NAMED) return names.join(', ');
   return `${names.slice(0, MAX_NAMED).join(', ')} and ${names.length - MAX_NAMED} more`;
+}
+
+function forgottenWords(root: string, silos: readonly string[]): readonly string[] {
+  if (silos.length === 0) return [];
+  return [
+    `${root} is a run from which ${silos.join(', ')} was forgotten: its scores stand here, its models are removed.`,
+  ];
 }
 
 function leftOut(roots: readonly string[], reason: string): readonly string[] {

@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { AlignError, StateError } from '../errors.ts';
 import { type Codes, codesFile, readCodes } from '../experiments/codes.ts';
 import { type OutlierFile, outlierFilePath, readOutliers } from '../experiments/outlier-file.ts';
+import { forgottenIn } from '../experiments/forget.ts';
 import { parseSpec } from '../experiments/parse-spec.ts';
 import { runLayout } from '../experiments/run-layout.ts';
 import type { Spec } from '../experiments/spec.ts';
@@ -27,6 +28,8 @@ export interface RunRecord {
   readonly losses: readonly EpochLoss[];
   /** By strategy, where the run wrote them. */
   readonly codes: readonly Codes[];
+  /** Silos that were forgotten from it: its models and pictures are gone. */
+  readonly forgotten: readonly string[];
   /** What became of foreign images; null where nobody looked. */
   readonly outliers: OutlierFile | null;
   /** Names of PNG files in `images/`, sorted. */
@@ -63,6 +66,7 @@ export async function readRun(root: string): Promise<RunRecord | null> {
     codes: (await Promise.all(spec.strategies.map((name) => readCodes(codesFile(root, name))))).filter(
       (codes) => codes !== null,
     ),
+    forgotten: await forgottenIn(layout),
     outliers: existsSync(outlierFilePath(root)) ? await readOutliers(outlierFilePath(root)) : null,
     pictures: await picturesOf(root),
   };
