@@ -32,15 +32,15 @@ test('wrong usage says what to do', async () => {
 
 test('the report of what is complete tells the command that writes it again, as a shell takes it', async () => {
   const out = join(temporaryFolder(), "the paper's");
-  const run = join(out, 'mnist-mechanisms', 'seed=1');
   const [study] = paperStudies('quick');
   const [cell] = (await planSweep(study?.sweep as never)).cells;
+  const run = join(out, 'mnist-mechanisms', cell?.name ?? '');
   await writeMadeUpRun(run);
   await writeJsonAtomic(join(run, 'spec.json'), cell?.spec);
   const { code, stderr } = await said('paper', '--quick', '--report-only', '--only', 'mnist-mechanisms', '--out', out);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   const results = readFileSync(join(out, 'results.md'), 'utf8');
   expect(results).toContain(`--out '${out.replace("'", "'\\''")}'\n`);
-  expect(results).toContain('\nScale quick: a twelfth of the images, two short rounds');
+  expect(results).toContain('\nScale quick: a twelfth of the images, two rounds');
   expect(readFileSync(join(out, 'report.html'), 'utf8')).toContain('quick scale: a twelfth of the images');
 });
