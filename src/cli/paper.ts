@@ -156,8 +156,9 @@ async function writeReport(
       { path: root },
     );
   }
-  const title = `ALIGN-FL, arXiv 2512.13316: the paper's experiments, ${scale} scale: ${SCALE_WORDS[scale]}`;
-  const report = await reportOf({ runs, unfinished: [], title, version: console.version });
+  const title = `The paper's experiments, ${scale} scale`;
+  const about = await reportOf({ runs, unfinished: [], title, version: console.version });
+  const report = { ...about, facts: [{ term: 'Scale', text: SCALE_WORDS[scale] }, ...about.facts] };
   const page = join(root, 'report.html');
   const sizeBytes = await writePage(report, page);
   const files = await writeTables(report, join(root, 'tables'));
