@@ -2,7 +2,7 @@
 
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
-import { AbortedError, SpecError, StateError } from '../errors.ts';
+import { SpecError, StateError } from '../errors.ts';
 import { type PlannedStudy, paperCell, planPaper, playPaper } from '../experiments/paper.ts';
 import {
   PAPER_SCALES,
@@ -23,10 +23,9 @@ import { writePage, writeTables } from '../report/report-files.ts';
 import { readRun } from '../report/run-record.ts';
 import { textTable } from '../report/text-table.ts';
 import { writeFileAtomic } from '../storage/atomic-file.ts';
+import { attendedSweep } from './attended-sweep.ts';
 import type { Console } from './console.ts';
-import { onInterrupt } from './interrupt.ts';
 import { numberArgument, WHOLE } from './number-argument.ts';
-import { createSweepView } from './sweep-view.ts';
 
 /** Adds `paper` to `program`. It exits with 1 where a run failed. */
 export function addPaperCommand(program: Command, console: Console, setExitCode: (code: number) => void): void {
@@ -85,8 +84,9 @@ async function paperCommand(flags: PaperFlags, console: Console): Promise<number
   }
   const failed = flags.reportOnly ? [] : await play(studies, { root, jobs, data: flags.data }, console);
   if (failed.length > 0) console.error(failedText(failed));
-  if (failed.length > 0 && (await completeIn(studies)) === 0) return 1;
-  await writeReport(studies, { root, scale, flags }, console);
+  const read = await Promise.all(studies.map(withRuns));
+  if (failed.length > 0 && read.every(({ runs }) => runs.length === 0)) return 1;
+  await writeReport(read, { root, scale, flags }, console);
   return failed.length === 0 ? 0 : 1;
 }
 
@@ -118,38 +118,24 @@ async function play(
   { root, jobs, data }: { readonly root: string; readonly jobs: number | undefined; readonly data: string | undefined },
   console: Console,
 ): Promise<readonly CellReport[]> {
-  const abort = new AbortController();
   const work = studies.flatMap((study) =>
     study.plan.cells.map(({ name, spec }) => [paperCell(study, name), cellWork(spec)] as const),
   );
-  const view = createSweepView(console.stderr, Object.fromEntries(work));
-  const stopListening = onInterrupt(abort, () => {
-    view.close();
-    console.error(
-      'Stopping all runs after their current step. What is complete is kept; press Ctrl-C again to quit at once.',
-    );
+  const played = await attendedSweep({
+    console,
+    work: Object.fromEntries(work),
+    advice: 'The same command goes on; with --report-only it tells of what is complete.',
+    play: (hooks) => playPaper({ studies, root, jobs, dataDir: data, ...hooks }),
   });
-  try {
-    const emit = (event: Parameters<typeof view.show>[0]) => view.show(event);
-    const played = await playPaper({ studies, root, jobs, dataDir: data, signal: abort.signal, emit });
-    return played.flatMap(({ cells }) => cells.filter(({ state }) => state === 'failed'));
-  } catch (error) {
-    if (!(error instanceof AbortedError)) throw error;
-    const advice = 'The same command goes on; with --report-only it tells of what is complete.';
-    throw new AbortedError(`${error.message} ${advice}`, error.facts, { cause: error });
-  } finally {
-    view.close();
-    stopListening();
-  }
+  return played.flatMap(({ cells }) => cells.filter(({ state }) => state === 'failed'));
 }
 
 async function writeReport(
-  studies: readonly PlannedStudy[],
+  studies: readonly StudyRuns[],
   { root, scale, flags }: { readonly root: string; readonly scale: PaperScale; readonly flags: PaperFlags },
   console: Console,
 ): Promise<void> {
-  const read = await Promise.all(studies.map(withRuns));
-  const runs = read.flatMap((study) => study.runs);
+  const runs = studies.flatMap((study) => study.runs);
   if (runs.length === 0) {
     throw new StateError(
       `No run in ${root} is complete, so there is nothing to report yet. The command without --report-only runs them.`,
@@ -163,16 +149,12 @@ async function writeReport(
   const sizeBytes = await writePage(report, page);
   const files = await writeTables(report, join(root, 'tables'));
   const folder = flags.results ?? root;
-  const { markdown, figures } = paperResults(read, { command: commandOf(scale, flags), scale });
+  const { markdown, figures } = paperResults(studies, { command: commandOf(scale, flags), scale });
   await writeFileAtomic(join(folder, 'results.md'), markdown);
   for (const { id, svg } of figures) await writeFileAtomic(join(folder, 'figures', `${id}.svg`), standaloneSvg(svg));
   console.print(`${page} (${formatBytes(sizeBytes)}, ${runs.length} runs)`);
   console.print(`${join(root, 'tables')} (${files.length} files)`);
   console.print(join(folder, 'results.md'));
-}
-
-async function completeIn(studies: readonly PlannedStudy[]): Promise<number> {
-  return (await Promise.all(studies.map(withRuns))).reduce((sum, { runs }) => sum + runs.length, 0);
 }
 
 async function withRuns(study: PlannedStudy): Promise<StudyRuns> {

@@ -1,7 +1,7 @@
 // `align-fl sweep`: a grid of runs under several seeds, side by side, and the table of what they reached.
 
 import type { Command } from 'commander';
-import { AbortedError, SpecError } from '../errors.ts';
+import { SpecError } from '../errors.ts';
 import { requireExtractor } from '../experiments/generation-scorer.ts';
 import { defaultSweepFolder, runSweep, sweepStates } from '../experiments/sweep.ts';
 import type { SweepReport, SweepRow } from '../experiments/sweep-file.ts';
@@ -10,12 +10,11 @@ import { cellWork } from '../experiments/sweep-work.ts';
 import { formatPercent } from '../report/format.ts';
 import { strategyLabel } from '../report/strategy-label.ts';
 import { textTable } from '../report/text-table.ts';
+import { attendedSweep } from './attended-sweep.ts';
 import type { Console } from './console.ts';
-import { onInterrupt } from './interrupt.ts';
 import { numberArgument, WHOLE } from './number-argument.ts';
 import { repeatable } from './repeatable.ts';
 import { FID_EXTRACTOR_HELP, settingsOf } from './spec-argument.ts';
-import { createSweepView } from './sweep-view.ts';
 
 /** Adds `sweep` to `program`. It exits with 1 where a run failed. */
 export function addSweepCommand(program: Command, console: Console, setExitCode: (code: number) => void): void {
@@ -106,36 +105,14 @@ async function sweepCommand(target: string | undefined, flags: SweepFlags, conso
     console.print(await dryText(plan, flags));
     return 0;
   }
-  const abort = new AbortController();
-  const view = createSweepView(
-    console.stderr,
-    Object.fromEntries(plan.cells.map(({ name, spec }) => [name, cellWork(spec)])),
-  );
-  const stopListening = onInterrupt(abort, () => {
-    view.close();
-    console.error(
-      'Stopping all runs after their current step. What is complete is kept; press Ctrl-C again to quit at once.',
-    );
+  const report = await attendedSweep({
+    console,
+    work: Object.fromEntries(plan.cells.map(({ name, spec }) => [name, cellWork(spec)])),
+    advice: 'The same command goes on.',
+    play: (hooks) => runSweep({ plan, folder: flags.out, jobs, dataDir: flags.data, ...hooks }),
   });
-  try {
-    const report = await runSweep({
-      plan,
-      folder: flags.out,
-      jobs,
-      dataDir: flags.data,
-      signal: abort.signal,
-      emit: (event) => view.show(event),
-    });
-    view.close();
-    console.print(flags.json ? JSON.stringify(report, null, 2) : asText(report, flags.out ?? defaultSweepFolder(plan)));
-    return report.cells.every(({ state }) => state === 'complete') ? 0 : 1;
-  } catch (error) {
-    view.close();
-    if (!(error instanceof AbortedError)) throw error;
-    throw new AbortedError(`${error.message} The same command goes on.`, error.facts, { cause: error });
-  } finally {
-    stopListening();
-  }
+  console.print(flags.json ? JSON.stringify(report, null, 2) : asText(report, flags.out ?? defaultSweepFolder(plan)));
+  return report.cells.every(({ state }) => state === 'complete') ? 0 : 1;
 }
 
 async function dryText(plan: SweepPlan, { out, json }: SweepFlags): Promise<string> {

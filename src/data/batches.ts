@@ -41,6 +41,15 @@ export function imageExamples(set: ImageSet): ImageExamples {
   };
 }
 
+/** The images of `rows`, or all, as numbers in [0, 1]: [B, D]. Throws ShapeError as `imageExamples` does. */
+export function imagePixels(set: ImageSet, rows?: ArrayLike<number>): Float32Array {
+  const examples = imageExamples(set);
+  const chosen = rows ?? Uint32Array.from({ length: examples.count }, (_, row) => row);
+  const out = new Float32Array(chosen.length * examples.size);
+  examples.read(chosen, out);
+  return out;
+}
+
 // --- internal ---
 
 /** b / 255 for every byte b: a look-up is faster than a division. */

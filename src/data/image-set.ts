@@ -50,6 +50,21 @@ export function selectImages(set: ImageSet, rows: ArrayLike<number>, name = set.
   return { name, shape: set.shape, images, labels };
 }
 
+/** Sets of one image size, one after the other. Expects at least one. */
+export function joinImages(sets: readonly ImageSet[], name = (sets[0] as ImageSet).name): ImageSet {
+  const [{ shape }] = sets as readonly [ImageSet, ...ImageSet[]];
+  const images = new Uint8Array(sets.reduce((sum, set) => sum + set.images.length, 0)); // [N, D]
+  const labels = new Uint8Array(sets.reduce((sum, set) => sum + set.labels.length, 0));
+  let [image, label] = [0, 0];
+  for (const set of sets) {
+    images.set(set.images, image);
+    labels.set(set.labels, label);
+    image += set.images.length;
+    label += set.labels.length;
+  }
+  return { name, shape, images, labels };
+}
+
 /** The classes that occur, in ascending order, each with its number of examples. */
 export function classCounts(labels: ArrayLike<number>): readonly ClassCount[] {
   const counts = new Uint32Array(256);

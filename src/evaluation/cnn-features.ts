@@ -4,7 +4,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { numpy as np } from '@jax-js/jax';
-import { imageExamples } from '../data/batches.ts';
+import { imageExamples, imagePixels } from '../data/batches.ts';
 import { type DataSet, type ImageSet, imageSetHash } from '../data/image-set.ts';
 import { float32, sizeOf } from '../engine/array-spec.ts';
 import type { Engine } from '../engine/engine.ts';
@@ -12,7 +12,7 @@ import { childKey, type Key } from '../engine/keys.ts';
 import { StateError } from '../errors.ts';
 import { type Classifier, classifierOf, smallClassifier } from '../models/classifier.ts';
 import { initialParameters } from '../models/initialise.ts';
-import type { Parameters } from '../models/layers.ts';
+import { parameterInputs, type Parameters } from '../models/layers.ts';
 import { readFileBounded, writeFileAtomic } from '../storage/atomic-file.ts';
 import { decodeSafetensors, encodeSafetensors, type Tensor } from '../storage/safetensors.ts';
 import { classifierObjective, labelledExamples } from '../training/classifier-objective.ts';
@@ -158,7 +158,7 @@ async function compiled(
   const specs = { parameters, x: float32(ROWS, inputs) };
   const traced = (given: { parameters: Parameters; x: np.Array }) => f(given.parameters, given.x);
   const program = await engine.compile(label, traced, specs);
-  const named = Object.fromEntries(Object.entries(values).map(([name, value]) => [`parameters.${name}`, value]));
+  const named = parameterInputs(values);
   return {
     rows: ROWS,
     inputs,
@@ -178,12 +178,12 @@ function accuracyOf(logits: Float32Array, labels: Uint8Array, classes: number): 
 
 /** Images of a set as numbers, [N, D]: all, or `most` spread over the set. */
 function pixelsOf(set: ImageSet, most = Number.POSITIVE_INFINITY): Float32Array {
-  const examples = imageExamples(set);
-  const count = Math.min(most, examples.count);
-  const rows = Array.from({ length: count }, (_, i) => Math.floor((i * examples.count) / count));
-  const out = new Float32Array(count * examples.size);
-  examples.read(rows, out);
-  return out;
+  const all = set.labels.length;
+  const count = Math.min(most, all);
+  return imagePixels(
+    set,
+    Array.from({ length: count }, (_, i) => Math.floor((i * all) / count)),
+  );
 }
 
 /** Where the folder cannot be written, the next call trains again. */

@@ -1,5 +1,6 @@
 // The controls to print beside the probe of a trained encoder: without them 74 % looks like more than it is.
 
+import { imagePixels } from '../data/batches.ts';
 import { type ImageSet } from '../data/image-set.ts';
 import { pixelCount } from '../models/image-shape.ts';
 import type { Key } from '../engine/keys.ts';
@@ -35,7 +36,7 @@ export interface Control {
  */
 export function* probeControls(options: ControlOptions): Generator<Control> {
   const { images, classes, key, seeds, rawPixelSeeds = 1, others = [] } = options;
-  const pixels = Float32Array.from(images.images, (byte) => byte / 255); // [N, D]
+  const pixels = imagePixels(images); // [N, D]
   const dim = pixelCount(images.shape);
   const probe = (codes: Float32Array, codeDim: number, seedsOnAll = seeds): ProbeReport =>
     probeCodes({ codes, dim: codeDim, labels: images.labels, classes, key, seeds, seedsOnAll });

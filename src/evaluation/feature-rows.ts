@@ -63,6 +63,14 @@ export function selectRows({ values, size }: FeatureRows, rows: ArrayLike<number
   return { values: out, size };
 }
 
+/** The rows of `a`, then those of `b`. */
+export function joinRows(a: Float32Array, b: Float32Array): Float32Array {
+  const out = new Float32Array(a.length + b.length);
+  out.set(a);
+  out.set(b, a.length);
+  return out;
+}
+
 /** |a_i - b_j|^2 into `out` [a.count, b.count]. Exactly 0 for equal rows, and the same for (b, a). */
 export function squaredDistances(a: RowBlock, b: RowBlock, out: Float64Array): void {
   const { size } = a;

@@ -1,5 +1,6 @@
 // Tells foreign images from typical ones, so that synthetic images can be asked which they look like.
 
+import { joinRows } from './feature-rows.ts';
 import { childKey, type Key, permutation } from '../engine/keys.ts';
 import { ShapeError } from '../errors.ts';
 import { fitLogisticRegression, predictClasses } from './logistic-probe.ts';
@@ -57,7 +58,7 @@ export function trainDiscriminator({ foreign, typical, dim, key }: Discriminator
     foreign: halved(foreign, count, dim, childKey(key, 'foreign')),
     typical: halved(typical, count, dim, childKey(key, 'typical')),
   };
-  const learnt = joined(parts.foreign.first, parts.typical.first);
+  const learnt = joinRows(parts.foreign.first, parts.typical.first);
   const scale = 1 / (rootMeanSquare(learnt) || 1);
   const scaled = (features: Float32Array) => features.map((value) => value * scale);
   const model = fitLogisticRegression({
@@ -96,13 +97,6 @@ function halved(features: Float32Array, count: number, dim: number, key: Key) {
     first: takeRows(features, order.subarray(0, middle), dim),
     second: takeRows(features, order.subarray(middle), dim),
   };
-}
-
-function joined(a: Float32Array, b: Float32Array): Float32Array {
-  const out = new Float32Array(a.length + b.length);
-  out.set(a);
-  out.set(b, a.length);
-  return out;
 }
 
 function rootMeanSquare(values: Float32Array): number {

@@ -5,7 +5,7 @@ import type { ImageSet } from '../data/image-set.ts';
 import { float32 } from '../engine/array-spec.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Key } from '../engine/keys.ts';
-import { type Parameters, sigmoid } from '../models/layers.ts';
+import { parameterInputs, type Parameters, sigmoid } from '../models/layers.ts';
 import type { Vae } from '../models/vae.ts';
 import type { numpy as np } from '@jax-js/jax';
 import { type ProbeReport, probeCodes } from './probe.ts';
@@ -52,7 +52,7 @@ export async function createGlobalEvaluator(options: EvaluatorOptions): Promise<
   const reconstruction = new Float32Array(rows * vae.pixels);
 
   const encode: GlobalEvaluator['encode'] = async (parameters) => {
-    const named = Object.fromEntries(Object.entries(parameters).map(([name, value]) => [`parameters.${name}`, value]));
+    const named = parameterInputs(parameters);
     const run = program.bind({ ...named, x }, { mean, reconstruction });
     const codes = new Float32Array(examples.count * vae.latent);
     const reconstructions = new Float32Array(examples.count * vae.pixels);

@@ -1,5 +1,6 @@
 // The measures of outliers that rest on distances, in one space: that of pixels, or of features.
 
+import { joinRows } from './feature-rows.ts';
 import { childKey, type Key } from '../engine/keys.ts';
 import { type ForeignShare, foreignShare, trainDiscriminator } from './foreign-discriminator.ts';
 import { type MembershipAdvantage, membershipAdvantage } from './membership.ts';
@@ -114,8 +115,8 @@ function reproductionsOf({ dim, real, reconstructions, synthetic, key }: Space):
   const rows = eachGroup((group) => someRows(groups[group], count, childKey(key, 'references', group)));
   const dreams = someRows(rowsOf(synthetic), 2 * count, childKey(key, 'references', 'synthetic'));
   const chosen = eachGroup((group) => takeRows(real[group], rows[group], dim));
-  const foreign = joined(chosen.members, chosen.heldOut);
-  const typical = joined(chosen.typical, chosen.typicalHeldOut);
+  const foreign = joinRows(chosen.members, chosen.heldOut);
+  const typical = joinRows(chosen.typical, chosen.typicalHeldOut);
   const judged = (group: Group, own: Float32Array, other: Float32Array, first: number) =>
     reproduction({
       reconstructions: takeRows(reconstructions[group], rows[group], dim),
@@ -141,8 +142,8 @@ function reproductionsOf({ dim, real, reconstructions, synthetic, key }: Space):
 
 function discriminate({ dim, real, reconstructions, synthetic, key }: Space): SpaceJudgement['discriminator'] {
   const discriminator = trainDiscriminator({
-    foreign: joined(real.members, real.heldOut),
-    typical: joined(real.typical, real.typicalHeldOut),
+    foreign: joinRows(real.members, real.heldOut),
+    typical: joinRows(real.typical, real.typicalHeldOut),
     dim,
     key: childKey(key, 'discriminator'),
   });
@@ -161,11 +162,4 @@ function leaveOut(inTraining: Float64Array, heldOut: Float64Array, key: Key): Le
     difference: bootstrapDifference(heldOut, inTraining, childKey(key, 'difference')),
     pValue: compareRanks(heldOut, inTraining).pValue,
   };
-}
-
-function joined(a: Float32Array, b: Float32Array): Float32Array {
-  const out = new Float32Array(a.length + b.length);
-  out.set(a);
-  out.set(b, a.length);
-  return out;
 }

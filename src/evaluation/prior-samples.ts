@@ -4,7 +4,7 @@ import type { numpy as np } from '@jax-js/jax';
 import { float32 } from '../engine/array-spec.ts';
 import type { Engine } from '../engine/engine.ts';
 import { type Key, normals } from '../engine/keys.ts';
-import { type Parameters, sigmoid } from '../models/layers.ts';
+import { parameterInputs, type Parameters, sigmoid } from '../models/layers.ts';
 import type { Vae } from '../models/vae.ts';
 import { inBatches } from './feature-extractor.ts';
 
@@ -20,7 +20,7 @@ export async function createPriorSampler(engine: Engine, vae: Vae, rows = 250): 
   const specs = { parameters: vae.parameters, z: float32(rows, vae.latent) };
   const program = await engine.compile('samples of the prior', decode, specs);
   return (parameters, { count, key }) => {
-    const named = Object.fromEntries(Object.entries(parameters).map(([name, value]) => [`parameters.${name}`, value]));
+    const named = parameterInputs(parameters);
     const network = {
       rows,
       inputs: vae.latent,

@@ -1,8 +1,8 @@
 // After a strategy's last round: does its global model show one of the paper's failure signatures?
 
-import { join } from 'node:path';
+import { imagePixels } from '../data/batches.ts';
 import type { SiloData } from '../data/foreign.ts';
-import { type ImageSet, selectImages } from '../data/image-set.ts';
+import type { ImageSet } from '../data/image-set.ts';
 import type { Engine } from '../engine/engine.ts';
 import { childKey, type Key } from '../engine/keys.ts';
 import { averagingByAccident } from '../evaluation/averaging.ts';
@@ -12,11 +12,13 @@ import { outlierLeakage } from '../evaluation/outlier-leakage.ts';
 import { someRows } from '../evaluation/outliers-groups.ts';
 import { pixelCount } from '../models/image-shape.ts';
 import { type Vae, vaeOf } from '../models/vae.ts';
+import { stateFileOf } from '../silo/silo-config.ts';
 import { loadState } from '../training/state-file.ts';
 import type { Diagnostics } from './diagnostic-fields.ts';
 import { globalParameters } from './global-model.ts';
 import type { Materials } from './materials.ts';
 import { openAutoencoder } from './outlier-models.ts';
+import { isAveraging } from './participation.ts';
 import type { RunFolder } from './run-folder.ts';
 import { modelOfSilo, type StrategyName } from './spec.ts';
 
@@ -47,7 +49,7 @@ export async function diagnose(options: DiagnoseOptions): Promise<Diagnostics> {
   const averaging = averagingByAccident({ images, reconstructions, labels, classes, samples });
   return {
     latentOverlap: overlap && { ...overlap, advice: adviceOnOverlap(strategy) },
-    averaging: averaging && { ...averaging, advice: sharesWeights(strategy) ? ADVICE.averaged : ADVICE.collapsed },
+    averaging: averaging && { ...averaging, advice: isAveraging(strategy) ? ADVICE.averaged : ADVICE.collapsed },
     outlierLeakage: strategy === 'align' ? await leakageOf(options) : null,
   };
 }
@@ -70,11 +72,7 @@ const ADVICE = {
 
 function adviceOnOverlap(strategy: StrategyName): string {
   if (strategy === 'align') return ADVICE.overlapping;
-  return sharesWeights(strategy) ? ADVICE.overlappingAverage : ADVICE.overlappingAlone;
-}
-
-function sharesWeights(strategy: StrategyName): boolean {
-  return strategy === 'fedavg' || strategy === 'fedprox';
+  return isAveraging(strategy) ? ADVICE.overlappingAverage : ADVICE.overlappingAlone;
 }
 
 async function leakageOf({ folder, engine, materials, key }: DiagnoseOptions): Promise<Diagnostics['outlierLeakage']> {
@@ -83,7 +81,7 @@ async function leakageOf({ folder, engine, materials, key }: DiagnoseOptions): P
   const silos: NonNullable<Diagnostics['outlierLeakage']>['silos'] = [];
   for (const [i, { name, set, foreignRows }] of materials.silos.entries()) {
     if (foreignRows.length === 0) continue;
-    const state = await loadState(join(layout.silo(name, 'align'), 'state.safetensors'));
+    const state = await loadState(stateFileOf({ stateDir: layout.silo(name, 'align') }));
     if (state === null) continue; // it never took part
     const own = modelOfSilo(spec, spec.silos[i] as (typeof spec.silos)[number]);
     const decoder = await openAutoencoder(engine, vaeOf(own, test.shape), state.parameters);
@@ -105,7 +103,7 @@ function groupsOf({ set, foreignRows }: SiloData, test: ImageSet, key: Key) {
   const testRows = Array.from(test.labels.keys()).filter((row) => own.has(test.labels[row]));
   const some = (name: string, from: ImageSet, rows: ArrayLike<number>) => {
     const chosen = someRows(rows.length, MOST_REAL, childKey(key, name)).map((i) => rows[i] as number);
-    return Float32Array.from(selectImages(from, chosen).images, (byte) => byte / 255);
+    return imagePixels(from, chosen);
   };
   return {
     foreign: some('foreign', set, foreignRows),

@@ -5,7 +5,7 @@
 
 import { statSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { imageExamples } from '../data/batches.ts';
+import { imagePixels } from '../data/batches.ts';
 import { cacheFolder } from '../data/data-places.ts';
 import type { DataSet, ImageSet } from '../data/image-set.ts';
 import type { Engine } from '../engine/engine.ts';
@@ -147,10 +147,7 @@ async function openExtractor(
 
 /** Images of a set at random, [count, D]. */
 function someImages(set: ImageSet, count: number, key: Key): Float32Array {
-  const examples = imageExamples(set);
-  const out = new Float32Array(count * examples.size);
-  examples.read(permutation(key, examples.count).subarray(0, count), out);
-  return out;
+  return imagePixels(set, permutation(key, set.labels.length).subarray(0, count));
 }
 
 function recordOf(report: GenerationReport, extractorAccuracy: number | null): Metrics['generation'] {

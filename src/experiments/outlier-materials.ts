@@ -1,7 +1,8 @@
 // The images that outliers are judged by, gathered again from a spec: foreign or typical, learnt from or held out.
 
+import { imagePixels } from '../data/batches.ts';
 import type { SiloData } from '../data/foreign.ts';
-import { type ImageSet, selectImages } from '../data/image-set.ts';
+import { type ImageSet, joinImages, selectImages } from '../data/image-set.ts';
 import { childKey, type Key } from '../engine/keys.ts';
 import { DataError, SpecError } from '../errors.ts';
 import type { OutlierGroups } from '../evaluation/outliers-groups.ts';
@@ -85,7 +86,7 @@ export async function gatherOutliers(options: OutlierMaterialOptions): Promise<O
     const tests = rowsWhere(unseen(test, silos), (label) => classes.has(label));
     const each = own.map((set, i) => some(set, Math.ceil(most / own.length), childKey(ownKey, 'typical', i)));
     const typicalHeldOut = some(tests, most, childKey(ownKey, 'typical-held-out'));
-    return checked(silo, { ...foreign, typical: joined(each), typicalHeldOut });
+    return checked(silo, { ...foreign, typical: joinImages(each), typicalHeldOut });
   };
   return {
     silo: groupsOf([held], childKey(key, 'silo')),
@@ -133,15 +134,6 @@ function some(set: ImageSet, count: number, key: Key): ImageSet {
   return selectImages(set, someRows(set.labels.length, count, key));
 }
 
-function joined(sets: readonly ImageSet[]): ImageSet {
-  const [first] = sets as [ImageSet];
-  return {
-    ...first,
-    images: Uint8Array.from(sets.flatMap(({ images }) => [...images])),
-    labels: Uint8Array.from(sets.flatMap(({ labels }) => [...labels])),
-  };
-}
-
 const GROUP_WORDS: OutlierGroups<string> = {
   members: 'foreign images in training',
   heldOut: 'foreign images that no silo has',
@@ -151,8 +143,8 @@ const GROUP_WORDS: OutlierGroups<string> = {
 
 function checked(silo: string, groups: OutlierGroups<ImageSet>): OutlierGroups<Float32Array> {
   return eachGroup((group) => {
-    const { images, labels } = groups[group];
-    if (labels.length >= 2) return Float32Array.from(images, (byte) => byte / 255);
+    const { labels } = groups[group];
+    if (labels.length >= 2) return imagePixels(groups[group]);
     throw new DataError(
       `Silo ${silo} has ${labels.length} ${GROUP_WORDS[group]}, expected two or more to judge its outliers by. Take more ` +
         'images, or a larger data.foreign.rate.',

@@ -9,7 +9,7 @@ import { StateError } from '../errors.ts';
 import { type BatchRun, inBatches } from '../evaluation/feature-extractor.ts';
 import { createPriorSampler } from '../evaluation/prior-samples.ts';
 import type { ImageShape } from '../models/image-shape.ts';
-import { type Parameters, sigmoid } from '../models/layers.ts';
+import { parameterInputs, type Parameters, sigmoid } from '../models/layers.ts';
 import { type Vae, vaeOf } from '../models/vae.ts';
 import { stateFileOf } from '../silo/silo-config.ts';
 import type { NamedArrays } from '../training/parameter-slots.ts';
@@ -59,7 +59,7 @@ export async function modelsOfRun({ engine, folder, strategy, silo, shape }: Mod
 
 /** Compiles an autoencoder with these parameters. */
 export async function openAutoencoder(engine: Engine, vae: Vae, parameters: NamedArrays): Promise<Autoencoder> {
-  const named = Object.fromEntries(Object.entries(parameters).map(([name, value]) => [`parameters.${name}`, value]));
+  const named = parameterInputs(parameters);
   const specs = { parameters: vae.parameters, x: float32(ROWS, vae.pixels) };
   const coder = await engine.compile('reconstruction', reconstruction(vae), specs);
   const sample = await createPriorSampler(engine, vae, ROWS);

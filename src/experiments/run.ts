@@ -3,38 +3,31 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { setImmediate } from 'node:timers/promises';
 import { imageSetHash } from '../data/image-set.ts';
 import { type Engine, FALLBACK_NOTICE, openEngine } from '../engine/engine.ts';
-import { childKey, type Key, seedKey } from '../engine/keys.ts';
+import { childKey, seedKey } from '../engine/keys.ts';
 import { AbortedError, DeviceError, StateError } from '../errors.ts';
-import { probeControls } from '../evaluation/controls.ts';
-import { createGlobalEvaluator, type GlobalEvaluator } from '../evaluation/global-evaluator.ts';
+import { createGlobalEvaluator } from '../evaluation/global-evaluator.ts';
 import { openSiloThreads } from '../federation/thread-port.ts';
 import type { ReceivedUpload } from '../exchange/upload.ts';
-import { initialParameters } from '../models/initialise.ts';
-import { type Vae, vaeOf } from '../models/vae.ts';
+import { vaeOf } from '../models/vae.ts';
 import { stateFileOf } from '../silo/silo-config.ts';
 import { requireWholePlan } from '../silo/whole-plan.ts';
 import { writeJsonAtomic } from '../storage/atomic-file.ts';
 import { isThere } from '../storage/presence.ts';
 import { contentHash } from '../storage/content-hash.ts';
 import { decoderSlopes } from './decoder-slopes.ts';
-import { diagnose, type DiagnoseOptions } from './diagnose.ts';
-import { diagnosticNotices } from './diagnostic-fields.ts';
 import { openEventLog } from './event-log.ts';
 import { type GenerationScorer, openGenerationScorer } from './generation-scorer.ts';
-import { type Journal, type Origin, openJournal, saveJournal } from './journal.ts';
+import { type Origin, openJournal } from './journal.ts';
 import { globalStateFile, saveGlobalModel } from './global-model.ts';
 import { type DataAccess, gatherMaterials, type Materials } from './materials.ts';
-import { controlMetrics } from './metrics.ts';
-import { judgeOutliersOf, NEVER_LEARNT } from './outlier-evaluation.ts';
-import { learntFrom, outlierSilo } from './outlier-materials.ts';
 import { takesPart } from './participation.ts';
 import { savePictures } from './pictures.ts';
 import { playStrategy } from './play-strategy.ts';
 import { privacyWarnings } from './privacy-warnings.ts';
 import { isKept, type RunEvent } from './run-events.ts';
+import { judgeControls, judgeForeignImages, lookForFailures } from './run-judges.ts';
 import { closeRunFolder, commandToFinish, type RunFolder } from './run-folder.ts';
 import { modelOfServer, modelOfSilo, playedStrategies, type Spec, type StrategyName, trainedUnder } from './spec.ts';
 import { openStrategy, siloConfigs, type StrategyParts } from './strategies.ts';
@@ -134,7 +127,8 @@ async function play(options: Play): Promise<Summary> {
       key: childKey(root, 'evaluation'),
       splits: spec.evaluation.probeSplits,
     });
-    journal = await judgeControls({ ...options, journal, journalFile, materials, evaluator, vae, root });
+    const judged = { ...options, journalFile, materials, engine, evaluator, vae, root };
+    journal = await judgeControls(judged, journal);
     for (const name of playedStrategies(spec)) {
       const opened = await openStrategy(name, { folder, engine, vae, materials, generation, root, emit, port });
       const slopesOf = (round: number, uploads: readonly ReceivedUpload[]) =>
@@ -144,13 +138,13 @@ async function play(options: Play): Promise<Summary> {
       journal = await playStrategy(run, journal);
       if (signal.aborted) throw new AbortedError('Stopped.');
       if (name === 'local-only') continue; // there is no global model
-      const key = childKey(root, 'diagnostics', name);
-      journal = await lookForFailures({ strategy: name, folder, engine, vae, evaluator, materials, key }, run, journal);
+      journal = await lookForFailures(judged, name, journal);
       // All others make their encoder from real images: only ALIGN-FL's global model learnt from synthetic ones alone.
       if (name === 'align') await saveGlobalModel({ strategy: name, folder, vae, shape });
       await savePictures({ strategy: name, folder, engine, vae, shape, key: childKey(root, 'pictures') });
     }
-    await judgeForeignImages(options, materials, engine);
+    // Who brings another port has no silos here whose models could be looked at.
+    if (!options.port) await judgeForeignImages(judged);
     const summary = await summaryOf({
       ...options,
       journal,
@@ -219,69 +213,6 @@ function announce({ folder, emit }: Play, { dataSet, manifest }: Materials, engi
   emit({ kind: 'run-planned', ...workPlan(spec, sizes) });
   for (const text of privacyWarnings(spec, sizes)) emit({ kind: 'notice', text });
   if (engine.executor === 'wasm' && spec.engine.executor === 'auto') emit({ kind: 'notice', text: FALLBACK_NOTICE });
-}
-
-interface ControlParts extends Play {
-  readonly journal: Journal;
-  readonly journalFile: string;
-  readonly materials: Materials;
-  readonly evaluator: GlobalEvaluator;
-  readonly vae: Vae;
-  readonly root: Key;
-}
-
-/** The probe on what nobody trained, once a run. */
-async function judgeControls(parts: ControlParts): Promise<Journal> {
-  const { journal, folder, materials, evaluator, vae, root, emit } = parts;
-  if (!folder.spec.evaluation.controls || journal.controls) return journal;
-  emit({ kind: 'controls-started' });
-  const untrained = initialParameters(vae.parameters, childKey(root, 'server', 'align', 'init'));
-  const { codes } = await evaluator.encode(untrained);
-  const controls: ReturnType<typeof controlMetrics>[] = [];
-  const probes = probeControls({
-    images: materials.dataSet.test,
-    classes: materials.classes,
-    key: childKey(root, 'evaluation'),
-    seeds: folder.spec.evaluation.probeSplits,
-    others: [{ name: 'untrained encoder', codes, dim: vae.latent }],
-  });
-  for (const control of probes) {
-    controls.push(controlMetrics(control));
-    await setImmediate(); // let a Ctrl-C be heard
-    if (parts.signal.aborted) throw new AbortedError('Stopped while probing the controls.');
-  }
-  const next = { ...journal, controls };
-  await saveJournal(parts.journalFile, next);
-  emit({ kind: 'controls-finished', controls });
-  return next;
-}
-
-/** Once all models are there: what became of foreign images, where the spec asks for it. */
-async function judgeForeignImages({ folder, data, emit, signal, port }: Play, materials: Materials, engine: Engine) {
-  const { outliers } = folder.spec.evaluation;
-  if (outliers === null || port) return; // who brings another port has no silos here whose models could be looked at
-  const silo = outlierSilo(folder.spec);
-  if (!learntFrom(folder.spec, silo)) {
-    emit({ kind: 'notice', text: `Foreign images are not judged. ${NEVER_LEARNT(silo)}` });
-    return;
-  }
-  emit({ kind: 'outliers-started', silo });
-  await judgeOutliersOf({ folder, silo, engine, materials, access: data, signal });
-}
-
-/** Failure signatures of a strategy, once; what shows is told. */
-async function lookForFailures(
-  subject: DiagnoseOptions,
-  { journalFile, emit }: { readonly journalFile: string; readonly emit: Play['emit'] },
-  journal: Journal,
-): Promise<Journal> {
-  const { strategy } = subject;
-  if (journal.diagnostics?.[strategy]) return journal;
-  const diagnostics = await diagnose(subject);
-  const next = { ...journal, diagnostics: { ...journal.diagnostics, [strategy]: diagnostics } };
-  await saveJournal(journalFile, next);
-  for (const text of diagnosticNotices(strategy, diagnostics)) emit({ kind: 'notice', text });
-  return next;
 }
 
 async function stateHash(folder: RunFolder, strategy: StrategyName): Promise<string> {

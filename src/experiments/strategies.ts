@@ -1,6 +1,6 @@
 // The strategies of a spec, opened for one run: what plays, which silos play it, and what leaves them.
 
-import type { ImageSet } from '../data/image-set.ts';
+import { joinImages } from '../data/image-set.ts';
 import type { Engine } from '../engine/engine.ts';
 import { childKey, type Key } from '../engine/keys.ts';
 import { PrivacyError } from '../errors.ts';
@@ -16,7 +16,6 @@ import { localOnlyStrategy } from '../federation/local-only.ts';
 import type { SiloDiary } from '../federation/silo-diary.ts';
 import type { SiloPort } from '../federation/silo-port.ts';
 import type { Strategy } from '../federation/strategy.ts';
-import { pixelCount } from '../models/image-shape.ts';
 import { initialParameters } from '../models/initialise.ts';
 import type { Vae } from '../models/vae.ts';
 import { firstBudget } from '../privacy/first-budget.ts';
@@ -185,7 +184,10 @@ async function portToAll({ folder, materials, emit, port }: StrategyParts): Prom
       stateDir: home,
       ledgerDir: home,
       seed: spec.seed,
-      images: joined(everTakingPart(spec, materials).map(({ set }) => set)),
+      images: joinImages(
+        everTakingPart(spec, materials).map(({ set }) => set),
+        'all silos',
+      ),
     },
     diaryOf('centralised', ALL_SILOS, emit),
   );
@@ -233,21 +235,6 @@ function allImages(round: number, { folder, materials }: StrategyParts): RoundRe
 /** Images know nothing of rounds: those of all silos but the ones that never take part. */
 function everTakingPart({ silos }: Spec, materials: Materials): Materials['silos'] {
   return materials.silos.filter((_, i) => silos[i]?.participation !== null);
-}
-
-function joined(sets: readonly ImageSet[]): ImageSet {
-  const [first] = sets as readonly [ImageSet, ...ImageSet[]];
-  const count = sets.reduce((sum, { labels }) => sum + labels.length, 0);
-  const pixels = pixelCount(first.shape);
-  const images = new Uint8Array(count * pixels); // [N, D]
-  const labels = new Uint8Array(count);
-  let at = 0;
-  for (const set of sets) {
-    images.set(set.images, at * pixels);
-    labels.set(set.labels, at);
-    at += set.labels.length;
-  }
-  return { name: 'all silos', shape: first.shape, images, labels };
 }
 
 /** A simulation may watch its silos: what they tell goes into the run's events. */

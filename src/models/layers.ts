@@ -30,6 +30,11 @@ export interface ParameterSpec extends ArraySpec {
 
 export type ParameterSpecs = Readonly<Record<string, ParameterSpec>>;
 
+/** Parameters by name as a compiled function takes them, whose argument `parameters` they are. */
+export function parameterInputs(values: Readonly<Record<string, Float32Array>>): Record<string, Float32Array> {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [`parameters.${name}`, value]));
+}
+
 /** Specs of a dense layer: weight [inputs, outputs], bias [outputs]. */
 export function denseSpecs(layer: string, inputs: number, outputs: number): ParameterSpecs {
   return specs(layer, [inputs, outputs], [outputs], inputs);

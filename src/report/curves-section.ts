@@ -41,6 +41,11 @@ export function settingFamilies(groups: readonly RunGroup[], path: string): read
     .map((members) => members.sort((a, b) => a.value - b.value));
 }
 
+/** The id of the figure of a metric by a setting. */
+export function curveId(setting: string, { path }: Pick<MetricLabel, 'path'>): string {
+  return `curve-${`${setting}-${path}`.toLowerCase().replace(/[^a-z0-9]+/g, '-')}`;
+}
+
 // --- internal ---
 
 const HEADINGS: ReadonlyMap<string, string> = new Map([
@@ -78,7 +83,7 @@ function curveBlock(groups: readonly RunGroup[], path: string): readonly Block[]
         return gap < MIN_GAP * ((values.at(-1) as number) - (values[0] as number));
       });
       return metricFigures({
-        id: `curve-${`${path}-${metric.path}`.toLowerCase().replace(/[^a-z0-9]+/g, '-')}`,
+        id: curveId(path, metric),
         title: `${metric.name} by ${path}`,
         caption: `${metric.name.charAt(0).toUpperCase()}${metric.name.slice(1)} by ${path}${isCrowded ? '; values side by side, not to scale' : ''}.`,
         metric,

@@ -3,7 +3,7 @@
 
 import type { PlannedStudy } from '../experiments/paper.ts';
 import { type PaperScale, SCALE_WORDS } from '../experiments/paper-studies.ts';
-import { curvesSection, type Member, settingFamilies } from './curves-section.ts';
+import { curveId, curvesSection, type Member, settingFamilies } from './curves-section.ts';
 import { formatSeconds } from './format.ts';
 import { finalMetrics, labelsIn, metricSpread } from './group-metrics.ts';
 import { formatMetric, type MetricLabel, metricLabel } from './metric-labels.ts';
@@ -81,7 +81,7 @@ export function curveSentence(
 
 // --- internal ---
 
-const ACCURACY = 'probeFullTest.accuracy';
+const ACCURACY = metricLabel('probeFullTest.accuracy');
 
 function studySection(
   { id, question, plan, runs, folder }: StudyRuns,
@@ -95,13 +95,12 @@ function studySection(
   const all = resultsTable(own);
   const table = family.length === 0 ? all : { ...curveTable(family, path as string), notes: all.notes };
   const [, ...body] = markdownTable(table).split('\n');
-  const figure = figures.find((one) => path !== undefined && one.id === figureId(path));
-  const metric = metricLabel(ACCURACY);
+  const figure = figures.find((one) => path !== undefined && one.id === curveId(path, ACCURACY));
   const points = family.flatMap(({ group, value }) => {
-    const spread = metricSpread(finalMetrics(group, 'align'), ACCURACY);
+    const spread = metricSpread(finalMetrics(group, 'align'), ACCURACY.path);
     return spread ? [{ x: value, ...spread }] : [];
   });
-  const sentence = path === undefined ? '' : curveSentence(points, { metric, setting: path });
+  const sentence = path === undefined ? '' : curveSentence(points, { metric: ACCURACY, setting: path });
   const seeds = [...new Set(runs.map(({ summary }) => summary.seed))].sort((a, b) => a - b).join(', ');
   return [
     `## ${id}: ${question}`,
@@ -133,15 +132,10 @@ function curveTable(family: readonly Member[], path: string): Table {
   };
 }
 
-/** As `curvesSection` names them. */
-function figureId(path: string): string {
-  return `curve-${`${path}-${ACCURACY}`.toLowerCase().replace(/[^a-z0-9]+/g, '-')}`;
-}
-
 function curveFigures(groups: readonly RunGroup[]): readonly Figure[] {
   const blocks = curvesSection(groups)?.blocks ?? [];
   const figures = blocks.flatMap((block) => (block.kind === 'figures' ? block.figures : []));
-  return figures.filter(({ id }) => CURVES.some((path) => id === figureId(path)));
+  return figures.filter(({ id }) => CURVES.some((path) => id === curveId(path, ACCURACY)));
 }
 
 const CURVES = ['privacy.epsilon', 'privacy.lipschitzWeight', 'server.images', 'model.latent'];
