@@ -1,32 +1,20 @@
 // All rounds of one strategy: play, keep what left the silos, judge, write down, go on.
 
 import { performance } from 'node:perf_hooks';
-import type { GlobalEvaluator } from '../evaluation/global-evaluator.ts';
-import { AbortedError, ShapeError } from '../errors.ts';
+import { AbortedError } from '../errors.ts';
 import { playRound } from '../federation/round.ts';
-import type { ReceivedUpload } from '../exchange/upload.ts';
 import type { StrategyName } from '../federation/strategy.ts';
-import type { Vae } from '../models/vae.ts';
-import type { NamedArrays } from '../training/parameter-slots.ts';
 import { writeFileAtomic } from '../storage/atomic-file.ts';
-import { codesFile, saveRoundCodes } from './codes.ts';
-import type { DecoderSlopes } from './decoder-slopes.ts';
-import type { GenerationScorer } from './generation-scorer.ts';
 import { type Journal, type RoundRecord, saveJournal, withRound } from './journal.ts';
-import { metricsOf } from './metrics.ts';
 import type { RunEvent } from './run-events.ts';
 import type { RunLayout } from './run-layout.ts';
+import type { RunTask } from './run-task.ts';
 import { nothing, type OpenStrategy } from './strategies.ts';
 
 export interface StrategyRun extends OpenStrategy {
   readonly rounds: number;
   readonly atOnce: number;
-  readonly evaluator: GlobalEvaluator;
-  readonly generation: GenerationScorer;
-  /** The global model. */
-  readonly vae: Vae;
-  /** How steep each decoder is that left a silo, by silo. */
-  readonly slopesOf: (round: number, uploads: readonly ReceivedUpload[]) => Promise<DecoderSlopes>;
+  readonly task: RunTask;
   readonly layout: RunLayout;
   readonly journalFile: string;
   readonly emit: (event: RunEvent) => void;
@@ -62,7 +50,7 @@ interface Played {
 
 /** The strategy's own record, and that of `local-only` where it is read off the same silos. */
 async function playAndJudge(run: StrategyRun, round: number): Promise<readonly Played[]> {
-  const { strategy, atOnce, layout, emit, signal } = run;
+  const { strategy, task, atOnce, layout, emit, signal } = run;
   const startedAt = performance.now();
   let silosDoneAt = startedAt;
   const { uploads, global } = await playRound({
@@ -81,8 +69,9 @@ async function playAndJudge(run: StrategyRun, round: number): Promise<readonly P
     if (upload.kind !== 'decoder' || strategy.name !== 'align') continue; // others leave no decoder anywhere
     await writeFileAtomic(layout.decoder(round, upload.silo), upload.decoder.onnx);
   }
-  const scores = global === null ? await ownScores(run, round) : await globalScores(run, round, global);
-  const slopes = await run.slopesOf(round, uploads);
+  const scores =
+    global === null ? await task.judgeOwn(strategy.name, round) : await task.judge(strategy.name, round, global);
+  const slopes = await task.slopesOf(round, uploads);
   const endedAt = performance.now();
   const record: RoundRecord = {
     round,
@@ -96,13 +85,13 @@ async function playAndJudge(run: StrategyRun, round: number): Promise<readonly P
     uploads: run.whatLeft(round, uploads).map((left) => ({ ...left, localLipschitz: slopes[left.silo] ?? null })),
   };
   const own = { name: strategy.name, record };
-  return global === null || run.ownModels === null ? [own] : [own, await besides(run, record)];
+  return run.withLocalOnly ? [own, await besides(run, record)] : [own];
 }
 
 /** `local-only` beside ALIGN-FL: the same silos, judged one by one. */
 async function besides(run: StrategyRun, { round, uploads }: RoundRecord): Promise<Played> {
   const startedAt = performance.now();
-  const scores = await ownScores(run, round);
+  const scores = await run.task.judgeOwn(run.strategy.name, round);
   const seconds = (performance.now() - startedAt) / 1000;
   const record = {
     round,
@@ -111,20 +100,4 @@ async function besides(run: StrategyRun, { round, uploads }: RoundRecord): Promi
     uploads: uploads.map(nothing),
   };
   return { name: 'local-only', record };
-}
-
-type Scores = Pick<RoundRecord, 'metrics' | 'perSilo'>;
-
-async function globalScores(run: StrategyRun, round: number, global: NamedArrays): Promise<Scores> {
-  const { strategy, evaluator, generation, vae, layout } = run;
-  const judgement = await evaluator.judge(global);
-  await saveRoundCodes(codesFile(layout.root, strategy.name), { strategy: strategy.name, round }, judgement.test);
-  const scores = await generation.score({ round, vae, parameters: global, name: strategy.name });
-  return { metrics: metricsOf(judgement, scores) };
-}
-
-async function ownScores({ ownModels, strategy }: StrategyRun, round: number): Promise<Scores> {
-  if (ownModels === null) throw new ShapeError(`${strategy.name} makes no global model and has no other to judge.`);
-  const { metrics, perSilo } = await ownModels.judge(round);
-  return { metrics, perSilo: [...perSilo] };
 }

@@ -7,28 +7,23 @@ import { imageSetHash } from '../data/image-set.ts';
 import { type Engine, FALLBACK_NOTICE, openEngine } from '../engine/engine.ts';
 import { childKey, seedKey } from '../engine/keys.ts';
 import { AbortedError, DeviceError, StateError } from '../errors.ts';
-import { createGlobalEvaluator } from '../evaluation/global-evaluator.ts';
 import { openSiloThreads } from '../federation/thread-port.ts';
-import type { ReceivedUpload } from '../exchange/upload.ts';
-import { vaeOf } from '../models/vae.ts';
 import { stateFileOf } from '../silo/silo-config.ts';
 import { requireWholePlan } from '../silo/whole-plan.ts';
 import { writeJsonAtomic } from '../storage/atomic-file.ts';
 import { isThere } from '../storage/presence.ts';
 import { contentHash } from '../storage/content-hash.ts';
-import { decoderSlopes } from './decoder-slopes.ts';
 import { openEventLog } from './event-log.ts';
-import { type GenerationScorer, openGenerationScorer } from './generation-scorer.ts';
 import { type Origin, openJournal } from './journal.ts';
-import { globalStateFile, saveGlobalModel } from './global-model.ts';
+import { globalStateFile } from './global-model.ts';
 import { type DataAccess, gatherMaterials, type Materials } from './materials.ts';
 import { takesPart } from './participation.ts';
-import { savePictures } from './pictures.ts';
 import { playStrategy } from './play-strategy.ts';
 import { privacyWarnings } from './privacy-warnings.ts';
+import { openRepresentation } from './represent.ts';
 import { isKept, type RunEvent } from './run-events.ts';
-import { judgeControls, judgeForeignImages, lookForFailures } from './run-judges.ts';
 import { closeRunFolder, commandToFinish, type RunFolder } from './run-folder.ts';
+import type { RunTask } from './run-task.ts';
 import { modelOfServer, modelOfSilo, playedStrategies, type Spec, type StrategyName, trainedUnder } from './spec.ts';
 import { openStrategy, siloConfigs, type StrategyParts } from './strategies.ts';
 import { readSummary, type Summary, writeSummary } from './summary.ts';
@@ -111,40 +106,22 @@ async function play(options: Play): Promise<Summary> {
 
   const atOnce = Math.min(spec.engine.silosAtOnce ?? availableParallelism(), spec.silos.length);
   const threads = openSiloThreads({ engine: { executor: engine.executor, device, threads: 1 } }, atOnce);
-  let generation: GenerationScorer | null = null;
+  let task: RunTask | null = null;
   try {
     announce(options, materials, engine);
-    generation = await openGenerationScorer({ ...options, spec, dataSet: materials.dataSet, engine, root });
     if (!options.port) await requireWholePlans(folder, materials);
+    task = await openRepresentation({ ...options, journalFile, materials, engine, root });
     const port = options.port ?? threads.port;
-    const { shape } = materials.dataSet.test;
-    const vae = vaeOf(modelOfServer(spec), shape);
-    const evaluator = await createGlobalEvaluator({
-      engine,
-      vae,
-      test: materials.dataSet.test,
-      classes: materials.classes,
-      key: childKey(root, 'evaluation'),
-      splits: spec.evaluation.probeSplits,
-    });
-    const judged = { ...options, journalFile, materials, engine, evaluator, vae, root };
-    journal = await judgeControls(judged, journal);
+    journal = await task.controls(journal);
     for (const name of playedStrategies(spec)) {
-      const opened = await openStrategy(name, { folder, engine, vae, materials, generation, root, emit, port });
-      const slopesOf = (round: number, uploads: readonly ReceivedUpload[]) =>
-        decoderSlopes({ engine, uploads, round, shape, key: childKey(root, 'slopes'), signal });
-      const judges = { evaluator, generation, vae, slopesOf };
-      const run = { ...opened, ...judges, rounds: spec.rounds, atOnce, layout, journalFile, emit, signal };
+      const opened = await openStrategy(name, { folder, task, materials, root, emit, port });
+      const run = { ...opened, task, rounds: spec.rounds, atOnce, layout, journalFile, emit, signal };
       journal = await playStrategy(run, journal);
       if (signal.aborted) throw new AbortedError('Stopped.');
-      if (name === 'local-only') continue; // there is no global model
-      journal = await lookForFailures(judged, name, journal);
-      // All others make their encoder from real images: only ALIGN-FL's global model learnt from synthetic ones alone.
-      if (name === 'align') await saveGlobalModel({ strategy: name, folder, vae, shape });
-      await savePictures({ strategy: name, folder, engine, vae, shape, key: childKey(root, 'pictures') });
+      if (name !== 'local-only') journal = await task.finish(name, journal); // which has no global model
     }
     // Who brings another port has no silos here whose models could be looked at.
-    if (!options.port) await judgeForeignImages(judged);
+    if (!options.port) await task.conclude();
     const summary = await summaryOf({
       ...options,
       journal,
@@ -158,7 +135,7 @@ async function play(options: Play): Promise<Summary> {
     return summary;
   } finally {
     await threads.close();
-    await generation?.close();
+    await task?.close();
     await engine.close();
   }
 }

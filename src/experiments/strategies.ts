@@ -1,13 +1,10 @@
 // The strategies of a spec, opened for one run: what plays, which silos play it, and what leaves them.
 
 import { joinImages } from '../data/image-set.ts';
-import type { Engine } from '../engine/engine.ts';
 import { childKey, type Key } from '../engine/keys.ts';
 import { PrivacyError } from '../errors.ts';
 import { NO_PRIVACY } from '../exchange/privacy-statement.ts';
-import type { ReceivedRelease } from '../exchange/release.ts';
 import type { ReceivedUpload } from '../exchange/upload.ts';
-import { alignStrategy } from '../federation/align.ts';
 import { centralisedStrategy } from '../federation/centralised.ts';
 import { fedAvgStrategy } from '../federation/fedavg.ts';
 import { fedProxStrategy } from '../federation/fedprox.ts';
@@ -16,48 +13,35 @@ import { localOnlyStrategy } from '../federation/local-only.ts';
 import type { SiloDiary } from '../federation/silo-diary.ts';
 import type { SiloPort } from '../federation/silo-port.ts';
 import type { Strategy } from '../federation/strategy.ts';
-import { initialParameters } from '../models/initialise.ts';
-import type { Vae } from '../models/vae.ts';
 import { firstBudget } from '../privacy/first-budget.ts';
 import { jsonEpsilon } from '../privacy/json-epsilon.ts';
 import { hasLedger } from '../privacy/ledger-file.ts';
-import { createGlobalVae } from '../server/global-vae.ts';
-import type { Pool } from '../server/pool.ts';
 import type { SiloConfig } from '../silo/silo-config.ts';
-import type { GenerationScorer } from './generation-scorer.ts';
 import { globalStateFile } from './global-model.ts';
 import type { RoundRecord } from './journal.ts';
 import { ledgerDirOf } from './ledger-places.ts';
 import type { Materials } from './materials.ts';
-import { createOwnModels, type OwnModels } from './own-models.ts';
-import { answeredRound, firstRoundOf, plannedRounds, silosIn, takesPart } from './participation.ts';
-import { savePoolPictures } from './pictures.ts';
+import { firstRoundOf, plannedRounds, silosIn, takesPart } from './participation.ts';
 import type { RunEvent } from './run-events.ts';
 import type { RunFolder } from './run-folder.ts';
+import type { RunTask } from './run-task.ts';
 import { modelOfServer, modelOfSilo, privacyOfSilo, sharesSilos, type Spec, type StrategyName } from './spec.ts';
-import { newestReleases } from './stored-decoders.ts';
 
 /** A strategy ready to be played. */
 export interface OpenStrategy {
   readonly strategy: Strategy;
   /** The silos from which something comes in a round. */
   silosIn(round: number): readonly SiloPort[];
-  /**
-   * Judges the silos' own models: in place of a global one under `local-only`, beside it under `align` where the spec asks
-   * for both, and nowhere else (null).
-   */
-  readonly ownModels: OwnModels | null;
+  /** Whether `local-only` is read off the same silos, round by round. */
+  readonly withLocalOnly: boolean;
   /** What left silos of the spec in a round, for the journal. */
   whatLeft(round: number, uploads: readonly ReceivedUpload[]): RoundRecord['uploads'];
 }
 
 export interface StrategyParts {
   readonly folder: RunFolder;
-  readonly engine: Engine;
-  /** The server's model. */
-  readonly vae: Vae;
+  readonly task: RunTask;
   readonly materials: Materials;
-  readonly generation: GenerationScorer;
   /** Root of the run. */
   readonly root: Key;
   readonly emit: (event: RunEvent) => void;
@@ -73,15 +57,14 @@ export async function openStrategy(name: StrategyName, parts: StrategyParts): Pr
   const strategy = await strategyOf(name, parts);
   if (name === 'centralised') {
     const all = [await portToAll(parts)];
-    return { strategy, silosIn: () => all, ownModels: null, whatLeft: (round) => allImages(round, parts) };
+    return { strategy, silosIn: () => all, withLocalOnly: false, whatLeft: (round) => allImages(round, parts) };
   }
   const isLocal = name === 'local-only';
   const ports = portsOf(name, parts);
-  const judgesOwn = isLocal || (name === 'align' && sharesSilos(parts.folder.spec));
   return {
     strategy,
     silosIn: (round) => silosIn(parts.folder.spec, name, round).map((silo) => ports.get(silo.name) as SiloPort),
-    ownModels: judgesOwn ? ownModelsOf(name, parts) : null,
+    withLocalOnly: name === 'align' && sharesSilos(parts.folder.spec),
     whatLeft: (_, uploads) => uploads.map(isLocal ? nothing : recordOf),
   };
 }
@@ -118,7 +101,7 @@ export function nothing({ silo, privacy }: Pick<ReceivedUpload, 'silo' | 'privac
 // --- internal ---
 
 async function strategyOf(name: StrategyName, parts: StrategyParts): Promise<Strategy> {
-  const { folder, engine, vae, materials, root } = parts;
+  const { folder, task, root } = parts;
   const { spec } = folder;
   const run = spec.name;
   const file = globalStateFile(folder, name);
@@ -126,7 +109,7 @@ async function strategyOf(name: StrategyName, parts: StrategyParts): Promise<Str
     case 'fedavg':
     case 'fedprox': {
       // Both from the same weights: what lies between them is mu alone.
-      const initial = initialParameters(vae.parameters, childKey(root, 'server', 'fedavg', 'init'));
+      const initial = task.initial(childKey(root, 'server', 'fedavg', 'init'));
       const options = { run, initial, file };
       return name === 'fedavg' ? fedAvgStrategy(options) : fedProxStrategy({ ...options, mu: spec.fedprox.mu });
     }
@@ -134,17 +117,8 @@ async function strategyOf(name: StrategyName, parts: StrategyParts): Promise<Str
       return localOnlyStrategy({ run });
     case 'centralised':
       return centralisedStrategy({ run, file });
-    case 'align': {
-      const key = childKey(root, 'server', name);
-      const { epochs, batchSize, optimizer, schedule, images, imagesPer } = spec.server;
-      const training = { epochs, batchSize, optimizer, schedule };
-      const globalVae = await createGlobalVae({ engine, vae, loss: spec.loss, training, file, key });
-      const { shape } = materials.dataSet.train;
-      const poolOf = (round: number, arrived: readonly ReceivedRelease[]) =>
-        newestReleases({ spec, layout: folder.layout, shape, round, arrived });
-      const onPool = (pool: Pool) => savePoolPictures(folder, pool, shape);
-      return alignStrategy({ run, engine, globalVae, shape, images, imagesPer, key, poolOf, onPool });
-    }
+    case 'align':
+      return task.align();
   }
 }
 
@@ -191,24 +165,6 @@ async function portToAll({ folder, materials, emit, port }: StrategyParts): Prom
     },
     diaryOf('centralised', ALL_SILOS, emit),
   );
-}
-
-function ownModelsOf(name: StrategyName, { folder, engine, materials, generation, root }: StrategyParts): OwnModels {
-  return createOwnModels({
-    engine,
-    silosIn: (round) =>
-      silosIn(folder.spec, name, round).map((silo) => ({
-        name: silo.name,
-        architecture: modelOfSilo(folder.spec, silo),
-        round: answeredRound(silo, name, round) as number,
-      })),
-    splits: folder.spec.evaluation.probeSplits,
-    test: materials.dataSet.test,
-    classes: materials.classes,
-    key: childKey(root, 'evaluation'),
-    generation,
-    stateDir: (silo) => folder.layout.silo(silo, name),
-  });
 }
 
 function recordOf(upload: ReceivedUpload): RoundRecord['uploads'][number] {

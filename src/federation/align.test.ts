@@ -10,11 +10,11 @@ import {
   temporaryFolder,
 } from '../../test/small-silos.ts';
 import { type Engine, openEngine } from '../engine/engine.ts';
-import { seedKey } from '../engine/keys.ts';
+import { childKey, seedKey } from '../engine/keys.ts';
 import { AbortedError } from '../errors.ts';
 import { vaeOf } from '../models/vae.ts';
 import { createGlobalVae } from '../server/global-vae.ts';
-import type { Pool } from '../server/pool.ts';
+import { drawPool, type Pool } from '../server/pool.ts';
 import { createSiloRunner, type SiloRunner } from '../silo/silo.ts';
 import type { SiloConfig } from '../silo/silo-config.ts';
 import { alignStrategy } from './align.ts';
@@ -39,17 +39,27 @@ async function federation(names: readonly string[], change: Readonly<Record<stri
   const vae = vaeOf(SMALL_MODEL, SHAPE);
   const file = join(folder, 'global.safetensors');
   const pools: Pool[] = [];
-  const open = async () =>
-    alignStrategy({
-      run: 'align',
+  const open = async () => {
+    const { learn } = await createGlobalVae({
       engine,
-      globalVae: await createGlobalVae({ engine, vae, loss: SMALL_LOSS, training: SMALL_TRAINING, file, key: KEY }),
-      shape: SHAPE,
-      images: 8,
-      imagesPer: 'silo',
+      vae,
+      loss: SMALL_LOSS,
+      training: SMALL_TRAINING,
+      file,
       key: KEY,
-      onPool: async (pool) => void pools.push(pool),
     });
+    return alignStrategy({
+      run: 'align',
+      learn,
+      async draw(round, releases, hooks) {
+        const key = childKey(KEY, `round-${round}`, 'pool');
+        const signal = hooks?.signal;
+        const pool = await drawPool({ engine, releases, images: 8, imagesPer: 'silo', shape: SHAPE, key, signal });
+        pools.push(pool);
+        return pool.images;
+      },
+    });
+  };
   const configs = names.map((name) => smallSilo(name, folder, change[name]));
   const silos = configs.map((config) => localPort(runner, config));
   const play = async (round: number, signal?: AbortSignal) =>
