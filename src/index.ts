@@ -40,6 +40,7 @@ export type { SiloPort } from './federation/silo-port.ts';
 export type { Strategy } from './federation/strategy.ts';
 export { openSiloThreads, type SiloThreads } from './federation/thread-port.ts';
 export type { Architecture } from './models/architecture.ts';
+export { type ConditionalVae, conditionalVaeOf, type LatentPrior } from './models/conditional-vae.ts';
 export { exportDecoder } from './models/decoder-export.ts';
 export type { ImageShape } from './models/image-shape.ts';
 export { type Averaging, averagingByAccident, type AveragingOptions } from './evaluation/averaging.ts';
@@ -91,5 +92,6 @@ export { createGlobalVae, type GlobalVae, type GlobalVaeOptions } from './server
 export { drawPool, type Pool, type PoolOptions } from './server/pool.ts';
 export { createSiloRunner, type SiloRunner } from './silo/silo.ts';
 export type { SiloConfig } from './silo/silo-config.ts';
+export { conditionalVaeObjective } from './training/conditional-vae-objective.ts';
 export type { Objective } from './training/objective.ts';
 export type { Trainer, TrainingOptions } from './training/trainer.ts';

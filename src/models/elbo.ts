@@ -6,6 +6,7 @@ import { gaussianFromBits } from '../engine/gaussian.ts';
 import type { Observe, Parameters } from './layers.ts';
 import { sigmoid } from './layers.ts';
 import type { Vae } from './vae.ts';
+import type { Posterior } from './vae-stacks.ts';
 
 export interface ElboOptions {
   /** `mse`: squared error, as the paper; `bernoulli`: cross-entropy of pixels in [0, 1]. Both summed over pixels. */
@@ -34,9 +35,24 @@ export function negativeElbo(
   observe?: Observe,
 ): ElboTerms {
   const { x, bits } = batch;
-  const { mean, logVariance } = vae.encode(parameters, x.ref, observe);
-  const spread = np.exp(logVariance.ref.mul(0.5)).mul(gaussianFromBits(bits)); // [B, L]
-  const logits = vae.decode(parameters, mean.ref.add(spread), observe); // [B, D]
+  const posterior = vae.encode(parameters, x.ref, observe);
+  const z = sampleOf(posterior, gaussianFromBits(bits)); // [B, L]
+  const logits = vae.decode(parameters, z, observe); // [B, D]
+  return elboTerms({ x, logits, posterior }, options);
+}
+
+/** mean + exp(logVariance / 2) noise, for `noise [B, L]`. Keeps the posterior alive. */
+export function sampleOf({ mean, logVariance }: Posterior, noise: np.Array): np.Array {
+  const spread = np.exp(logVariance.ref.mul(0.5)).mul(noise); // [B, L]
+  return mean.ref.add(spread);
+}
+
+/** The terms of `x [B, D]` reconstructed as `logits [B, D]` from a sample of its posterior. Consumes all of them. */
+export function elboTerms(
+  { x, logits, posterior }: { readonly x: np.Array; readonly logits: np.Array; readonly posterior: Posterior },
+  options: ElboOptions,
+): ElboTerms {
+  const { mean, logVariance } = posterior;
   const reconstruction = options.reconstruction === 'mse' ? squaredError(logits, x) : crossEntropy(logits, x);
   const kl = klToStandardNormal(mean, logVariance);
   return { loss: reconstruction.ref.add(kl.ref.mul(options.klWeight)), reconstruction, kl };

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { float32 } from '../engine/array-spec.ts';
 import { type Engine, openEngine } from '../engine/engine.ts';
 import { childKey, normals, seedKey } from '../engine/keys.ts';
+import { conditionalVaeOf } from './conditional-vae.ts';
 import { transposedConvolution } from './layers.ts';
 import { initialParameters } from './initialise.ts';
 import { normUpperBound } from './spectral-norm.ts';
@@ -58,6 +59,22 @@ describe.each(VAES)('the projection of a %s decoder', (_, vae) => {
     const share = normPerLayer(0.05, boundedLayers(vae).length);
     for (const norm of bounds(vae, parameters)) expect(norm).toBeLessThan(share * 1.01);
   });
+});
+
+test("a conditional decoder is bounded as the same decoder without classes: a class's layer adds no slope", () => {
+  for (const [, { architecture, parameters }] of VAES) {
+    const conditional = conditionalVaeOf(architecture, { shape: SHAPE, classes: 5, prior: { kind: 'normal' } });
+    const names = (given: Pick<Vae, 'parameters'>) => boundedLayers(given).map(({ weight }) => weight);
+    expect(names(conditional)).toEqual(names({ parameters }));
+    const initial = initialParameters(conditional.parameters, KEY);
+    const { 'decoder.class.weight': free, ...moved } = spectralProjection(conditional, 0.05).finish(initial);
+    expect(free).toBe(initial['decoder.class.weight']);
+    const product = boundedLayers(conditional).reduce(
+      (bound, { weight, factor, matrix }) => bound * factor * normUpperBound(matrix(moved[weight]!)),
+      0.25,
+    );
+    expect(product).toBeLessThanOrEqual(0.05 * (1 + 1e-12));
+  }
 });
 
 test('layers share a bound alike: 1/4 times their product is the bound', () => {

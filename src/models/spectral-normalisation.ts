@@ -31,10 +31,13 @@ export interface SpectralProjection {
   finish(parameters: Arrays): Arrays;
 }
 
-/** The decoder's layers in order, the affine map from the code first. */
+/**
+ * The decoder's layers from code to image in order, `decoder.0` first. What a class adds (`decoder.class`) is none of them: at a
+ * fixed class it is a bias.
+ */
 export function boundedLayers({ parameters }: Pick<Vae, 'parameters'>): readonly BoundedLayer[] {
   return Object.entries(parameters).flatMap(([weight, { shape }]) =>
-    weight.startsWith('decoder.') && weight.endsWith('.weight') ? [layerOf(weight, shape)] : [],
+    /^decoder\.\d+\.weight$/.test(weight) ? [layerOf(weight, shape)] : [],
   );
 }
 

@@ -7,7 +7,9 @@ import { childKey, fillBits, type Key, seedKey, uniforms } from '../engine/keys.
 import { LoweringError } from '../errors.ts';
 import type { Architecture } from '../models/architecture.ts';
 import { dense } from '../models/layers.ts';
+import { conditionalVaeOf } from '../models/conditional-vae.ts';
 import { vaeOf } from '../models/vae.ts';
+import { conditionalVaeObjective } from '../training/conditional-vae-objective.ts';
 import type { Objective } from '../training/objective.ts';
 import { vaeObjective } from '../training/vae-objective.ts';
 import { type ClippingRule, clippedGradients } from './clipped-gradients.ts';
@@ -106,35 +108,53 @@ function randomArchitecture(i: number): { architecture: Architecture; image: str
     : { architecture: { kind: 'conv', channels: widths.slice(0, 2), latent }, image };
 }
 
+/** Expects the fast path to give what clipping each example's own gradient gives; some are clipped, some are not. */
+async function expectOneByOne(objective: Objective, key: Key) {
+  const rows = 5;
+  const mask = Float32Array.of(1, 1, 0, 1, 1);
+  const inputs = { ...drawn(key, objective, rows), mask };
+  const single = await oneByOne(objective, inputs, rows);
+  const names = Object.keys(objective.parameters);
+  const norms = mask.map((_, row) => norm(names.map((name) => single[name]?.[row] as Float32Array)));
+  const clipNorm = norms.toSorted()[2] as number; // some are clipped, some are not
+  const found = await clipped(objective, inputs, clipTo(clipNorm));
+  const squares = found['squaredNorms'] as Float32Array;
+  for (const [row, n] of norms.entries())
+    expect(Math.abs(Math.sqrt(squares[row] as number) - n)).toBeLessThan(1e-5 * n);
+  for (const name of names) {
+    const sum = found[`gradients.${name}`] as Float32Array;
+    const wanted = sum.map((_, at) =>
+      norms.reduce((total, n, row) => {
+        const factor = Math.min(1, clipNorm / n) * (mask[row] as number);
+        const own = single[name]?.[row] as Float32Array;
+        return total + factor * (own[at] as number);
+      }, 0),
+    );
+    const error = norm([sum.map((v, at) => v - (wanted[at] as number))]);
+    expect(error, name).toBeLessThan(2e-4 * Math.max(norm([wanted]), 1e-3));
+  }
+}
+
 describe('the sum of clipped gradients', () => {
   test.each(Array.from({ length: 8 }, (_, i) => ({ i, ...randomArchitecture(i) })))(
     'is that of gradients taken one by one: $architecture on $image images',
     async ({ i, architecture, image }) => {
-      const rows = 5;
-      const mask = Float32Array.of(1, 1, 0, 1, 1);
       const vae = vaeOf(architecture, IMAGES[image] as never);
       const objective = vaeObjective('VAE', vae, { reconstruction: i % 4 < 2 ? 'mse' : 'bernoulli', klWeight: 0.7 });
-      const inputs = { ...drawn(childKey(KEY, 'run', i), objective, rows), mask };
-      const single = await oneByOne(objective, inputs, rows);
-      const names = Object.keys(objective.parameters);
-      const norms = mask.map((_, row) => norm(names.map((name) => single[name]?.[row] as Float32Array)));
-      const clipNorm = norms.toSorted()[2] as number; // some are clipped, some are not
-      const found = await clipped(objective, inputs, clipTo(clipNorm));
-      const squares = found['squaredNorms'] as Float32Array;
-      for (const [row, n] of norms.entries())
-        expect(Math.abs(Math.sqrt(squares[row] as number) - n)).toBeLessThan(1e-5 * n);
-      for (const name of names) {
-        const sum = found[`gradients.${name}`] as Float32Array;
-        const wanted = sum.map((_, at) =>
-          norms.reduce((total, n, row) => {
-            const factor = Math.min(1, clipNorm / n) * (mask[row] as number);
-            const own = single[name]?.[row] as Float32Array;
-            return total + factor * (own[at] as number);
-          }, 0),
-        );
-        const error = norm([sum.map((v, at) => v - (wanted[at] as number))]);
-        expect(error, name).toBeLessThan(2e-4 * Math.max(norm([wanted]), 1e-3));
-      }
+      await expectOneByOne(objective, childKey(KEY, 'run', i));
+    },
+  );
+
+  test.each([
+    ['dense', { kind: 'mlp', hidden: [6, 5], latent: 3 }, { kind: 'flow', hidden: [5, 4], steps: 2 }],
+    ['convolutional', { kind: 'conv', channels: [2, 3], latent: 2 }, { kind: 'flow', hidden: [5], steps: 2 }],
+    ['convolutional, normal prior', { kind: 'conv', channels: [3], latent: 2 }, { kind: 'normal' }],
+  ] as const)(
+    'is that of gradients taken one by one for a conditional model: %s',
+    async (name, architecture, prior) => {
+      const vae = conditionalVaeOf(architecture, { shape: IMAGES['small'] as never, classes: 3, prior });
+      const objective = conditionalVaeObjective('VAE', vae, { reconstruction: 'bernoulli', klWeight: 0.7 });
+      await expectOneByOne(objective, childKey(KEY, 'conditional', name));
     },
   );
 });

@@ -5,6 +5,7 @@ import { SpecError } from '../errors.ts';
 import { initialParameters } from '../models/initialise.ts';
 import { normUpperBound } from '../models/spectral-norm.ts';
 import { boundedLayers, SIGMOID_SLOPE } from '../models/spectral-normalisation.ts';
+import { conditionalVaeOf } from '../models/conditional-vae.ts';
 import { vaeOf } from '../models/vae.ts';
 import { floatExamples } from '../training/examples.ts';
 import { freshState, type NamedArrays, type TrainingState } from '../training/parameter-slots.ts';
@@ -66,6 +67,26 @@ test('training that was interrupted goes on to the same end', async () => {
   const whole = await trained(0.1);
   const rest = await trained(0.1, whole.states[2]);
   expect(rest.end.parameters).toEqual(whole.end.parameters);
+});
+
+test('a decoder with a learnt prior is refused, whatever the form; one with classes alone is not', () => {
+  const of = (prior: Parameters<typeof conditionalVaeOf>[1]['prior']) => {
+    const shape = { channels: 1, height: 2, width: 3 };
+    return {
+      vae: conditionalVaeOf({ kind: 'mlp', hidden: [6], latent: 2 }, { shape, classes: 3, prior }),
+      offered: [1],
+    };
+  };
+  const flow = of({ kind: 'flow', hidden: [4], steps: 2 });
+  for (const control of [
+    { form: 'spectral-normalisation', bound: 1 },
+    { form: 'jacobian-spectral', weight: 1, bound: 1 },
+  ] as const) {
+    expect(() => trainingControlOf(flow, control, 'prior')).toThrow(SpecError);
+    expect(() => trainingControlOf(flow, control, 'prior')).toThrow(/learnt prior/);
+    expect(Object.keys(trainingControlOf(of({ kind: 'normal' }), control, 'prior'))).toHaveLength(1);
+  }
+  expect(trainingControlOf(flow, null, 'prior')).toEqual({});
 });
 
 test('a form says which of its numbers are missing and which mean nothing', () => {

@@ -5,6 +5,7 @@ import { type Engine, openEngine } from '../engine/engine.ts';
 import { childKey, seedKey, uniforms } from '../engine/keys.ts';
 import { DeviceError, PrivacyError } from '../errors.ts';
 import { initialParameters } from '../models/initialise.ts';
+import { type ConditionalVae, conditionalVaeOf } from '../models/conditional-vae.ts';
 import { type Vae, vaeOf } from '../models/vae.ts';
 import { floatExamples } from '../training/examples.ts';
 import { scaledObjective } from '../training/objective.ts';
@@ -14,7 +15,7 @@ import { vaeObjective } from '../training/vae-objective.ts';
 import { createDpTrainers, type DpStepOptions } from './dp-trainer.ts';
 import { trainingControlOf } from './lipschitz-control.ts';
 import type { LipschitzControl } from './lipschitz-options.ts';
-import { lipschitzRegulariser, type LipschitzPenalty } from './lipschitz-penalty.ts';
+import { lipschitzRegulariser, type LipschitzPenalty, type SlopeSubject } from './lipschitz-penalty.ts';
 
 const KEY = seedKey('lipschitz');
 
@@ -39,9 +40,15 @@ const LINEAR = decoderOf(2, 3, (z, a) => np.matmul(z, a).mul(0.01).add(0.5));
 const A = Float32Array.of(3, 4, 0, 0, 0, 3);
 
 /** Penalties [rows] of a control at given codes, by its own draws under the key. */
-async function penalties(vae: Vae, control: LipschitzPenalty, weight: Float32Array, codes: Float32Array | null) {
+async function penalties(
+  subject: SlopeSubject,
+  control: LipschitzPenalty,
+  weight: Float32Array,
+  codes: Float32Array | null,
+) {
+  const vae = 'offered' in subject ? subject.vae : subject;
   const rows = codes ? codes.length / vae.latent : 64;
-  const regulariser = lipschitzRegulariser(vae, control, codes ? 'posterior' : 'prior');
+  const regulariser = lipschitzRegulariser(subject, control, codes ? 'posterior' : 'prior');
   const drawSpecs = regulariser.draws(rows);
   const draws = Object.fromEntries(Object.entries(drawSpecs).map(([name, spec]) => [name, allocate(spec)]));
   regulariser.draw(KEY, draws);
@@ -100,6 +107,28 @@ test('codes are interpolated between each example and another of the batch, in s
   for (const [row, value] of p.entries()) {
     const at = mix[row]! * codes[row]! + (1 - mix[row]!) * codes[partner[row]!]!;
     expect(value).toBeCloseTo((Math.sqrt((at / 50) ** 2 + 1e-7) - 1) ** 2, 4);
+  }
+});
+
+test('a conditional decoder is looked at in the classes that are offered, and in no other', async () => {
+  // x = 1/2 + (c + 1) z / 100 in class c has slope (c + 1) / 100: the penalty tells which class it looked at.
+  const shape = { channels: 1, height: 1, width: 1 };
+  const architecture = { kind: 'mlp', hidden: [], latent: 1 } as const;
+  const plain = conditionalVaeOf(architecture, { shape, classes: 4, prior: { kind: 'normal' } });
+  const decode: ConditionalVae['decode'] = (parameters, { z, y }) => {
+    const slopes = np.matmul(y, np.array([[1], [2], [3], [4]])); // [B, 1]
+    const x = z
+      .mul(slopes)
+      .mul((parameters['decoder.0.weight'] as np.Array).ref)
+      .mul(0.01)
+      .add(0.5);
+    return np.log(x.ref.div(np.negative(x).add(1)));
+  };
+  const subject = { vae: { ...plain, decode }, offered: [1, 3] };
+  for (const codes of [null, new Float32Array(24).fill(0.5)]) {
+    const { p } = await penalties(subject, { form: 'paper-penalty', weight: 1 }, Float32Array.of(1), codes);
+    const classes = Array.from(p, (value) => Math.round(100 * (1 - Math.sqrt(value))) - 1);
+    expect(new Set(classes)).toEqual(new Set([1, 3]));
   }
 });
 

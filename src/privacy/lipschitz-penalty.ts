@@ -4,6 +4,7 @@ import { numpy as np } from '@jax-js/jax';
 import { float32 } from '../engine/array-spec.ts';
 import { gaussianBits, gaussianFromBits } from '../engine/gaussian.ts';
 import { childKey, fillBits, type Key, normals, permutation, uniforms } from '../engine/keys.ts';
+import type { ConditionalVae } from '../models/conditional-vae.ts';
 import {
   imageFunction,
   type ImageFunction,
@@ -28,6 +29,16 @@ export type LipschitzPenalty = Extract<LipschitzControl, { readonly weight: numb
  */
 export type PenaltyLatents = 'posterior' | 'prior';
 
+/** A conditional autoencoder, and the classes whose images are looked at: those that its silo offers. */
+export interface LabelledSubject {
+  readonly vae: ConditionalVae;
+  /** Class numbers, at least one; declared or paid for, never read from the batch. */
+  readonly offered: readonly number[];
+}
+
+/** What a slope is controlled of: the map from codes to images, of a conditional decoder at each of its classes. */
+export type SlopeSubject = Vae | LabelledSubject;
+
 /**
  * Where a control looks, given where it may. Only the paper's penalty looks between codes of the batch. The penalties on the
  * Jacobian always look between draws from the prior: that is where the server will draw, and an encoder that may move the
@@ -47,11 +58,18 @@ export function latentsOf(control: LipschitzPenalty, allowed: PenaltyLatents): P
  * - `jacobian-spectral`: mean(max(0, ||J||_2 - bound)^2), by power iteration.
  * - `jacobian-frobenius`: mean(max(0, ||J||_F - bound)^2), by random projections; ||J||_F is at least ||J||_2, and at most
  *   sqrt(L) times that. The estimate scatters, so it also pulls a little below the bound.
+ *
+ * A conditional decoder is looked at in a class drawn anew for each z~ among those offered, whatever the batch shows.
  */
-export function lipschitzRegulariser(vae: Vae, control: LipschitzPenalty, latents: PenaltyLatents): Regulariser {
-  const { latent } = vae;
+export function lipschitzRegulariser(
+  subject: SlopeSubject,
+  control: LipschitzPenalty,
+  latents: PenaltyLatents,
+): Regulariser {
+  const { latent, pixels } = 'offered' in subject ? subject.vae : subject;
   const isPrior = latents === 'prior';
-  const own = ingredients(control, vae);
+  const own = ingredients(control, { latent, pixels });
+  const classes = 'offered' in subject ? subject.vae.classes : 0;
   return {
     name: 'lipschitz',
     weight: control.weight,
@@ -60,9 +78,11 @@ export function lipschitzRegulariser(vae: Vae, control: LipschitzPenalty, latent
       ...(isPrior
         ? { code: float32(rows, latent) }
         : { mix: float32(rows), partner: { shape: [rows], dtype: 'int32' } }),
+      ...(classes > 0 && { class: float32(rows, classes) }),
       ...own.draws(rows),
     }),
-    draw(key, { mix, partner, code, ...others }) {
+    draw(key, { mix, partner, code, class: drawnClass, ...others }) {
+      if ('offered' in subject) drawClasses(childKey(key, 'class'), drawnClass as Float32Array, subject);
       if (code) {
         code.set(
           between(normals(childKey(key, 'first'), code.length), normals(childKey(key, 'second'), code.length), {
@@ -75,9 +95,14 @@ export function lipschitzRegulariser(vae: Vae, control: LipschitzPenalty, latent
       partner?.set(permutation(childKey(key, 'partner'), partner.length));
       own.draw(key, others as Readonly<Record<string, Float32Array | Uint32Array>>);
     },
-    penalty(parameters, { mix, partner, code, ...others }, input) {
+    penalty(parameters, { mix, partner, code, class: y, ...others }, input) {
       const codes = code ?? interpolated(input as np.Array, mix as np.Array, partner as np.Array); // [B, L]
-      return own.penalty(imageFunction(vae, parameters), codes, others);
+      if (!('offered' in subject)) return own.penalty(imageFunction(subject, parameters), codes, others);
+      const given = y as np.Array; // [B, C]
+      const decode: Vae['decode'] = (values, z) => subject.vae.decode(values, { z, y: given.ref });
+      const penalties = own.penalty(imageFunction({ decode }, parameters), codes, others);
+      given.dispose();
+      return penalties;
     },
   };
 }
@@ -100,7 +125,7 @@ interface Ingredients {
   penalty(images: ImageFunction, codes: np.Array, draws: Readonly<Record<string, np.Array>>): np.Array;
 }
 
-function ingredients(control: LipschitzPenalty, { latent, pixels }: Vae): Ingredients {
+function ingredients(control: LipschitzPenalty, { latent, pixels }: Pick<Vae, 'latent' | 'pixels'>): Ingredients {
   switch (control.form) {
     case 'paper-penalty':
       return {
@@ -131,6 +156,14 @@ function ingredients(control: LipschitzPenalty, { latent, pixels }: Vae): Ingred
         },
       };
   }
+}
+
+/** One-hot rows of classes, each among those offered with the same chance. */
+function drawClasses(key: Key, out: Float32Array, { vae: { classes }, offered }: LabelledSubject): void {
+  out.fill(0);
+  uniforms(key, out.length / classes).forEach((u, row) => {
+    out[row * classes + (offered[Math.floor(u * offered.length)] as number)] = 1;
+  });
 }
 
 /** max(0, norm - bound)^2 */
