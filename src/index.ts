@@ -8,12 +8,12 @@ export { childKey, fillBits, type Key, normals, permutation, secretKey, seedKey,
 export type { BoundRun, Buffers, ModelProgram, Program } from './engine/program.ts';
 export type { ArrayFunction } from './engine/trace.ts';
 export * from './errors.ts';
-export { type DecoderContract, inspectDecoder } from './exchange/inspect.ts';
+export { type DecoderContract, type ExpectedDecoder, inspectDecoder } from './exchange/inspect.ts';
 export { type LipschitzCertificate, lipschitzCertificate } from './exchange/lipschitz-certificate.ts';
-export { probeDecoder } from './exchange/probe.ts';
-export { type SealRequest, seal } from './exchange/gate.ts';
+export { type ProbeOptions, probeDecoder } from './exchange/probe.ts';
+export { type DecoderFile, type SealRequest, seal } from './exchange/gate.ts';
 export { type DpSgdPrivacy, type NoPrivacy, NO_PRIVACY, type PrivacyStatement } from './exchange/privacy-statement.ts';
-export type { ReceivedRelease, Release } from './exchange/release.ts';
+export type { OfferedClasses, ReceivedRelease, Release, ReleasedDecoder } from './exchange/release.ts';
 export type { Task } from './exchange/task.ts';
 export type { ReceivedUpload, Upload } from './exchange/upload.ts';
 export { verifyClaims } from './exchange/verify-claims.ts';
@@ -64,6 +64,7 @@ export { type OutlierFile, readOutliers } from './experiments/outlier-file.ts';
 export { runSweep, type SweepEvent, type SweepOptions } from './experiments/sweep.ts';
 export { readSweep, type SweepReport } from './experiments/sweep-file.ts';
 export { planSweep, type SweepPlan, type SweepRequest } from './experiments/sweep-plan.ts';
+export { exportLabelledDecoder, type LabelledDecoder } from './models/labelled-decoder.ts';
 export { type Vae, vaeOf } from './models/vae.ts';
 export { type DeltaBounds, deltaOf, type EpsilonBounds, epsilonOf, optimisticEpsilon } from './privacy/accountant.ts';
 export {
@@ -89,6 +90,12 @@ export {
 export type { Charge, ChargeRequest } from './privacy/ledger-charges.ts';
 export type { Budget, Neighbours } from './privacy/ledger-entry.ts';
 export { createGlobalVae, type GlobalVae, type GlobalVaeOptions } from './server/global-vae.ts';
+export {
+  drawLabelledPool,
+  type LabelledPool,
+  type LabelledPoolOptions,
+  type LabelledShare,
+} from './server/labelled-pool.ts';
 export { drawPool, type Pool, type PoolOptions } from './server/pool.ts';
 export { createSiloRunner, type SiloRunner } from './silo/silo.ts';
 export type { SiloConfig } from './silo/silo-config.ts';

@@ -37,6 +37,21 @@ export function handMadeDecoder(change: (model: ModelProto, graph: GraphProto) =
   return toBinary(ModelProtoSchema, model);
 }
 
+/** The same with classes: x = sigmoid(z W + class V), V [3, 4], `class` [n, 3]. */
+export function handMadeLabelledDecoder(change: (graph: GraphProto) => void = () => {}): Uint8Array {
+  return handMadeDecoder((_, graph) => {
+    graph.input.push(port('class', ['n', 3]));
+    graph.initializer.push(floats('v', [3, 4], Float32Array.of(3, 0, 0, 0, 0, -3, 0, 0, 0, 0, 1, -1)));
+    const head = [
+      node('MatMul', ['z', 'w'], ['codes']),
+      node('MatMul', ['class', 'v'], ['labels']),
+      node('Add', ['codes', 'labels'], ['logits']),
+    ];
+    graph.node.splice(0, 1, ...head);
+    change(graph);
+  });
+}
+
 /** A float32 port; a text is an open side. */
 export function port(name: string, sides: readonly (number | string)[], elemType = TensorProto_DataType.FLOAT) {
   const dim = sides.map((side) => ({

@@ -1,6 +1,7 @@
 // The graph of a decoder from outside: known operators, plain attributes, every tensor named once and defined before use.
 
 import { AttributeProto_AttributeType, type AttributeProto, type GraphProto, type NodeProto } from 'onnx-buf';
+import { DECODER_CLASS } from '../models/labelled-decoder.ts';
 import { ALLOWED_OPERATORS, type Operands } from './allowed-operators.ts';
 import { inspectTensor } from './inspect-tensors.ts';
 import { refuse, shown } from './refusal.ts';
@@ -8,7 +9,7 @@ import { refuse, shown } from './refusal.ts';
 /** Limit of operators in one decoder. */
 export const MAX_NODES = 2048;
 
-/** Throws ReleaseError unless the graph computes its output from its input by allowed operators alone. */
+/** Throws ReleaseError unless the graph computes its output from all of its inputs by allowed operators alone. */
 export function inspectGraph(graph: GraphProto): void {
   const { node: nodes, initializer, input, output } = graph;
   if (nodes.length === 0 || nodes.length > MAX_NODES) {
@@ -27,7 +28,7 @@ export function inspectGraph(graph: GraphProto): void {
   };
   for (const { name } of [...input, ...initializer]) define(name);
 
-  const fromLatent = new Set(input.map(({ name }) => name));
+  const dependants = input.map(({ name }) => ({ from: name, names: new Set([name]) }));
   for (const { opType, input: read, output: written } of nodes) {
     const unknown = read.find((name) => name !== '' && !defined.has(name)); // '' stands for an operand left out
     if (unknown !== undefined) {
@@ -35,15 +36,19 @@ export function inspectGraph(graph: GraphProto): void {
         tensor: shown(unknown),
       });
     }
-    const depends = read.some((name) => fromLatent.has(name));
+    const reading = dependants.filter(({ names }) => read.some((name) => names.has(name)));
     for (const name of written) {
       define(name);
-      if (depends) fromLatent.add(name);
+      for (const { names } of reading) names.add(name);
     }
   }
   for (const { name } of output) {
     if (!defined.has(name)) refuse('not-closed', `Nothing defines the output ${shown(name)}.`, { tensor: shown(name) });
-    if (!fromLatent.has(name)) refuse('ignores-latent', `${shown(name)} is computed from constants.`);
+    const ignored = dependants.find(({ names }) => !names.has(name))?.from;
+    if (ignored === undefined) continue;
+    const what = `${shown(name)} is computed without ${shown(ignored)}.`;
+    if (ignored !== DECODER_CLASS) refuse('ignores-latent', what);
+    refuse('ignores-class', `${what} Leave out the input, and offer the one class that the images are of.`);
   }
 }
 

@@ -271,8 +271,18 @@ const CASES: readonly Case[] = [
   }),
 ];
 
-/** Tested in wire-budget.test.ts, and in probe.test.ts: what only a trial draw can find. */
-const ELSEWHERE = ['too-many-parts', 'does-not-load', 'does-not-run', 'non-finite', 'out-of-range', 'constant'];
+/** Tested in wire-budget.test.ts, in labelled-decoders.test.ts, and in probe.test.ts: what only a trial draw can find. */
+const ELSEWHERE = [
+  'class-input',
+  'ignores-class',
+  'offers',
+  'too-many-parts',
+  'does-not-load',
+  'does-not-run',
+  'non-finite',
+  'out-of-range',
+  'constant',
+];
 
 describe('a decoder is refused', () => {
   test.each(CASES)('as %s: %s', (reason, _, bytes) => {
@@ -309,6 +319,7 @@ describe('a decoder is accepted', () => {
     expect(inspect(bytes)).toEqual({
       latent: 2,
       batch: null,
+      classes: null,
       shape: HAND_MADE_SHAPE,
       sizeBytes: bytes.length,
       sha256: expect.stringMatching(/^[0-9a-f]{64}$/) as string,

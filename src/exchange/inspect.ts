@@ -15,6 +15,11 @@ export interface ExpectedDecoder {
   readonly shape: ImageShape;
   /** The default is 64 MiB. */
   readonly maxBytes?: number;
+  /**
+   * C where labelled images are expected, which a decoder that takes no class may give too, of the one class it offers; 'any'
+   * where whatever the file says will do. The default is null: only `z` may go in.
+   */
+  readonly classes?: number | 'any' | null;
 }
 
 /** What can be relied on after inspection. */
@@ -24,6 +29,8 @@ export interface DecoderContract {
   readonly shape: ImageShape;
   /** Images of one run: a number where the file fixes it, null where n is free. */
   readonly batch: number | null;
+  /** C where the file takes `class [n, C]`, null where it takes `z` alone. */
+  readonly classes: number | null;
   readonly sizeBytes: number;
   /** SHA-256 of the file, hex. */
   readonly sha256: string;
@@ -32,7 +39,7 @@ export interface DecoderContract {
 /** Inspects a decoder's file without executing it. Throws ReleaseError with `facts.reason`, and nothing else. */
 export function inspectDecoder(bytes: Uint8Array, expected: ExpectedDecoder): DecoderContract {
   const graph = inspectModel(parseDecoder(bytes, expected.maxBytes));
-  const ports = inspectPorts(graph, expected.shape);
+  const ports = inspectPorts(graph, expected.shape, expected.classes ?? null);
   inspectGraph(graph);
   return {
     ...ports,

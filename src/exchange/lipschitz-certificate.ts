@@ -3,10 +3,14 @@
 // The graph must be a chain: each operator stretches differences by a factor at most, and the product of the factors is the
 // bound. Sound for any chain of the operators below; a graph of any other form has no certificate here. So has one whose
 // images may depend on their place in a batch, or on each other's codes: it is no map from codes to images at all.
+//
+// A class that is asked for may join the chain: added to it, put beside it, or as the one-hot mask of a product. The bound is
+// then between images of one class.
 
 import type { GraphProto, NodeProto } from 'onnx-buf';
 import { type ErrorFacts, ReleaseError } from '../errors.ts';
 import { DECODER_INPUT, DECODER_OUTPUT } from '../models/decoder-export.ts';
+import { DECODER_CLASS } from '../models/labelled-decoder.ts';
 import { normUpperBound } from '../models/spectral-norm.ts';
 import { overlapFactor, SIGMOID_SLOPE } from '../models/spectral-normalisation.ts';
 import { inspectGraph } from './inspect-graph.ts';
@@ -21,10 +25,14 @@ import {
   textOf,
 } from './onnx-constants.ts';
 import { convolvedSide, type Sides, reshapedSides, rowSizeOf } from './onnx-sides.ts';
+import { joined, type Live, type Lost, startOf, type Stretch } from './live-tensors.ts';
 import { parseDecoder } from './parse-decoder.ts';
 import { shown } from './refusal.ts';
 
-/** |x(z) - x(z')| <= bound |z - z'| for all codes, in Euclidean norms over pixels and latent dimensions. */
+/**
+ * |x(z) - x(z')| <= bound |z - z'| for all codes, in Euclidean norms over pixels and latent dimensions; of a decoder that takes
+ * a class: |x(z, c) - x(z', c)|, for every one-hot c.
+ */
 export interface LipschitzCertificate {
   readonly bound: number;
   /** Upper bounds of the operator norms of the layers with weights, in order. */
@@ -47,6 +55,7 @@ export function lipschitzCertificate(onnx: Uint8Array): LipschitzCertificate {
   const end = reached.get(DECODER_OUTPUT);
   if (!end) return refuseCertificate('not-certifiable', `Nothing was found that computes '${DECODER_OUTPUT}'.`);
   if ('why' in end) return refuseCertificate('not-certifiable', end.why);
+  if (end.of !== 'z') return refuseCertificate('not-certifiable', `'${DECODER_OUTPUT}' is computed without codes.`);
   if (end.stage !== 'plain') return refuseCertificate('not-certifiable', 'It ends within a sigmoid.');
   return { bound: end.factor * (1 + ROUNDING * (graph.node.length + 1)), perLayer };
 }
@@ -104,67 +113,50 @@ export function refuseCertificate(reason: CertificateRefusal, detail: string, fa
 /** Of one product in float64. */
 const ROUNDING = 2 ** -52;
 
-/** A tensor that depends on z, once. */
-interface Live {
-  /** It is stretched against z by this at most. */
-  readonly factor: number;
-  readonly sides: Sides;
-  /** How much of a written-out sigmoid 1 / (1 + exp(u)) has been read; `factor` is then still that of u. */
-  readonly stage: 'plain' | 'exp' | 'exp-plus-one';
-}
-
-/** A tensor that no bound is known for, and why. */
-interface Lost {
-  readonly why: string;
-}
-
 type Reached = ReadonlyMap<string, Live | Lost>;
-
-/** What one operator makes of its live operand: its own factor, and the sides of the result. */
-interface Stretch {
-  readonly factor: number;
-  readonly sides: Sides;
-  readonly stage?: Live['stage'];
-}
 
 type Layers = { layer: string; norm: number }[];
 
 function follow(graph: GraphProto, layers: Layers): Reached {
   const constants = constantsOf(graph);
   const norm = rememberedNorms();
-  const latent = graph.input[0]?.type?.value;
-  const dims = latent?.case === 'tensorType' ? (latent.value.shape?.dim ?? []) : [];
-  const sides = dims.map(({ value }) => (value.case === 'dimValue' ? Number(value.value) : null));
-  const start: Live | Lost =
-    sides.length === 2
-      ? { factor: 1, sides, stage: 'plain' }
-      : { why: `'${DECODER_INPUT}' is not declared as [n, L].` };
-  const reached = new Map<string, Live | Lost>([[DECODER_INPUT, start]]);
+  const reached = new Map<string, Live | Lost>([
+    [DECODER_INPUT, startOf(graph, DECODER_INPUT)],
+    [DECODER_CLASS, startOf(graph, DECODER_CLASS)],
+  ]);
   for (const node of graph.node) {
     // The shape that Reshape is told may come from anywhere: it moves no numbers.
     const operands = node.opType === 'Reshape' ? node.input.slice(0, 1) : node.input;
-    const moving = operands.filter((name) => reached.has(name));
-    if (moving.length === 0) continue;
+    const moving = operands.flatMap((name, at) => {
+      const one = reached.get(name);
+      return one ? [{ one, at }] : [];
+    });
+    const [only] = moving;
+    if (!only) continue;
     const output = node.output[0] as string;
-    const [only] = moving.map((name) => reached.get(name) as Live | Lost) as [Live | Lost];
-    if ('why' in only) {
-      reached.set(output, only);
+    const lost = moving.find(({ one }) => 'why' in one)?.one;
+    if (lost) {
+      reached.set(output, lost);
       continue;
     }
+    const lives = moving.map(({ one }) => one as Live);
+    const live = lives.find((one) => one.of === 'z') ?? (lives[0] as Live);
     const stretch =
       moving.length === 1
-        ? stretchOf(node, { live: only, at: operands.indexOf(moving[0] as string), constants, norm })
-        : null;
+        ? stretchOf(node, { live, at: only.at, constants, norm })
+        : joined(node, lives, operands.length);
     if (!stretch) {
       reached.set(output, { why: `The operator ${shown(node.opType)} has no bound in this place.` });
       continue;
     }
-    const weight = WITH_WEIGHTS.has(node.opType) ? constants(node.input[1] as string) : null;
+    const weight = WITH_WEIGHTS.has(node.opType) && live.of === 'z' ? constants(node.input[1] as string) : null;
     if (weight) layers.push({ layer: weight.root, norm: stretch.factor });
     reached.set(output, {
-      factor: only.factor * stretch.factor,
+      of: live.of,
+      factor: live.factor * stretch.factor,
       sides: stretch.sides,
       stage: stretch.stage ?? 'plain',
+      rows: stretch.rows ?? null,
     });
   }
   return reached;
@@ -177,7 +169,7 @@ interface Place {
   /** Which operand is the live one. */
   readonly at: number;
   readonly constants: Constants;
-  readonly norm: (constant: Constant) => number;
+  readonly norm: Norms;
 }
 
 /** Null where no bound is known. */
@@ -217,10 +209,12 @@ function stretchOf(node: NodeProto, place: Place): Stretch | null {
       const wanted = constants(node.input[1] as string);
       const isPlain = wanted !== null && integerOf(node, 'allowzero', 0) === 0;
       const reshaped = isPlain ? reshapedSides(sides, Array.from(wanted.values)) : null;
-      return reshaped && { factor: 1, sides: reshaped };
+      return reshaped && { factor: 1, sides: reshaped, rows: live.rows };
     }
     case 'Flatten':
-      return integerOf(node, 'axis', 1) === 1 ? { factor: 1, sides: [sides[0] ?? null, rowSizeOf(sides)] } : null;
+      return integerOf(node, 'axis', 1) === 1
+        ? { factor: 1, sides: [sides[0] ?? null, rowSizeOf(sides)], rows: live.rows }
+        : null;
     case 'Transpose': {
       const order = integersOf(node, 'perm') ?? sides.map((_, axis) => axis).reverse();
       if (order[0] !== 0 || order.length !== sides.length) return null; // images change places with pixels
@@ -266,14 +260,25 @@ function denseStretch(node: NodeProto, { live, at, constants, norm }: Place): St
   const weight = constants(node.input[1] as string);
   if (at !== 0 || !weight || weight.shape.length !== 2 || live.sides.length < 2) return null;
   if (node.opType === 'MatMul') {
-    return { factor: norm(weight), sides: [...live.sides.slice(0, -1), weight.shape[1] as number] };
+    return {
+      factor: norm(weight, blocksOf(live, weight.shape[0] as number)),
+      sides: [...live.sides.slice(0, -1), weight.shape[1] as number],
+    };
   }
   if (integerOf(node, 'transA', 0) !== 0) return null;
   const bias = node.input[2] ? constants(node.input[2]) : undefined;
-  const columns = weight.shape[integerOf(node, 'transB', 0) === 0 ? 1 : 0] as number;
+  const isPlain = integerOf(node, 'transB', 0) === 0;
+  const columns = weight.shape[isPlain ? 1 : 0] as number;
+  const blocks = isPlain ? blocksOf(live, weight.shape[0] as number) : 1;
   const sides = [live.sides[0] ?? null, columns];
   if (bias === null || (bias && !keepsSides(sides, bias))) return null;
-  return { factor: Math.abs(floatOf(node, 'alpha', 1)) * norm(weight), sides };
+  return { factor: Math.abs(floatOf(node, 'alpha', 1)) * norm(weight, blocks), sides };
+}
+
+/** How many blocks a weight [inputs, outputs] has of which a row meets one alone: 1 unless the class left one. */
+function blocksOf({ rows, sides }: Live, inputs: number): number {
+  const isMasked = rows?.kind === 'masked' && sides.length === 2 && sides[1] === inputs;
+  return isMasked && inputs % rows.blocks === 0 ? rows.blocks : 1;
 }
 
 /** The kernel as a matrix behind (or before) im2col; see `overlapFactor`. Padding and cropping only leave elements out. */
@@ -303,16 +308,26 @@ function convolutionStretch(node: NodeProto, { live, at, constants, norm }: Plac
   return { factor: overlap * norm(kernel), sides: [live.sides[0] ?? null, outputs, ...spatial] };
 }
 
-/** Norms of constants as matrices [first side, rest], each computed once: the same weight may be read many times. */
-function rememberedNorms(): (constant: Constant) => number {
-  const known = new Map<Constant, number>();
-  return (constant) => {
+/** Norms of constants as matrices [first side, rest]: of the whole, or the largest one of so many equal blocks of its rows. */
+type Norms = (constant: Constant, blocks?: number) => number;
+
+/** Each is computed once: the same weight may be read many times. */
+function rememberedNorms(): Norms {
+  const known = new Map<Constant, Map<number, number>>();
+  return (constant, blocks = 1) => {
     const { shape, values } = constant;
-    const rows = shape[0] as number;
     const finite = values instanceof Float32Array && values.length > 0 && values.every(Number.isFinite);
     if (!finite) return refuseCertificate('not-certifiable', `The weight ${shown(constant.root)} is not finite.`);
-    const norm = known.get(constant) ?? normUpperBound({ values, rows, columns: values.length / rows });
-    known.set(constant, norm);
+    const norms = known.get(constant) ?? new Map<number, number>();
+    known.set(constant, norms);
+    const rows = (shape[0] as number) / blocks;
+    const size = values.length / blocks;
+    const blockNorm = (block: number) =>
+      normUpperBound({ values: values.subarray(block * size, (block + 1) * size), rows, columns: size / rows });
+    const norm =
+      norms.get(blocks) ??
+      Array.from({ length: blocks }, (_, block) => blockNorm(block)).reduce((most, one) => Math.max(most, one));
+    norms.set(blocks, norm);
     return norm;
   };
 }

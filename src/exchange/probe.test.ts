@@ -17,7 +17,7 @@ beforeAll(async () => {
 afterAll(() => engine.close());
 
 async function probe(bytes: Uint8Array): Promise<void> {
-  await probeDecoder(engine, bytes, inspectDecoder(bytes, { shape: HAND_MADE_SHAPE }), KEY);
+  await probeDecoder(engine, bytes, inspectDecoder(bytes, { shape: HAND_MADE_SHAPE }), { key: KEY });
 }
 
 type Case = readonly [reason: RefusalReason, what: string, change: (graph: GraphProto, model: ModelProto) => void];
@@ -115,7 +115,9 @@ describe('a trial draw passes', () => {
 test('the fallback engine draws, and refuses, as well', async () => {
   const wasm = await openEngine({ executor: 'wasm' });
   const tried = (bytes: Uint8Array) =>
-    probeDecoder(wasm, bytes, inspectDecoder(bytes, { shape: HAND_MADE_SHAPE }), childKey(KEY, 'wasm'));
+    probeDecoder(wasm, bytes, inspectDecoder(bytes, { shape: HAND_MADE_SHAPE }), {
+      key: childKey(KEY, 'wasm'),
+    });
   await tried(handMadeDecoder());
   const unsquashed = handMadeDecoder((_, graph) => instead('Identity')(graph));
   await expect(tried(unsquashed)).rejects.toMatchObject({ facts: { reason: 'out-of-range' } });
@@ -125,5 +127,5 @@ test('errors that are not the decoder’s pass through', async () => {
   const openModel = () => Promise.reject(new DeviceError('This engine runs no files.'));
   const bytes = handMadeDecoder();
   const contract = inspectDecoder(bytes, { shape: HAND_MADE_SHAPE });
-  await expect(probeDecoder({ openModel }, bytes, contract, KEY)).rejects.toBeInstanceOf(DeviceError);
+  await expect(probeDecoder({ openModel }, bytes, contract, { key: KEY })).rejects.toBeInstanceOf(DeviceError);
 });

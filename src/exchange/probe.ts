@@ -5,41 +5,63 @@
 
 import type { NamedSpec } from '../engine/array-spec.ts';
 import type { Engine } from '../engine/engine.ts';
-import { type Key, normals } from '../engine/keys.ts';
+import { childKey, type Key, normals } from '../engine/keys.ts';
 import type { ModelProgram, Program } from '../engine/program.ts';
 import { AlignError } from '../errors.ts';
 import { DECODER_INPUT, DECODER_OUTPUT } from '../models/decoder-export.ts';
 import { pixelCount } from '../models/image-shape.ts';
+import { DECODER_CLASS } from '../models/labelled-decoder.ts';
 import type { DecoderContract } from './inspect.ts';
 import { refuse } from './refusal.ts';
 
 /** How far a pixel may lie outside of [0, 1], for rounding. */
 export const PIXEL_TOLERANCE = 1e-3;
 
+export interface ProbeOptions {
+  readonly key: Key;
+  /** The classes to ask for, where the file takes one; of others nothing is looked at. The default is all it knows. */
+  readonly offered?: readonly number[] | undefined;
+}
+
 /**
- * Draws a few images with z ~ N(0, I) from `key`. Throws ReleaseError with a `facts.reason` where the file does not open
- * or run, or where the images are not finite, not in [0, 1], or all the same.
+ * Draws a few images with z ~ N(0, I) from `key`, of each offered class a few. Throws ReleaseError with a `facts.reason` where
+ * the file does not open or run, or where the images are not finite, not in [0, 1], or all the same within a class.
  */
 export async function probeDecoder(
   engine: Pick<Engine, 'openModel'>,
   bytes: Uint8Array,
   contract: DecoderContract,
-  key: Key,
+  { key, offered }: ProbeOptions,
 ): Promise<void> {
-  const { latent, shape, batch } = contract;
+  const { latent, shape, batch, classes } = contract;
   const n = batch ?? PROBE_IMAGES;
   const sides = [shape.channels, shape.height, shape.width];
   const program = await open(engine, bytes, {
-    input: { name: DECODER_INPUT, dtype: 'float32', shape: [n, latent] },
+    inputs: [
+      { name: DECODER_INPUT, dtype: 'float32', shape: [n, latent] },
+      ...(classes === null ? [] : [{ name: DECODER_CLASS, dtype: 'float32', shape: [n, classes] } as const]),
+    ],
     output: { name: DECODER_OUTPUT, dtype: 'float32', shape: [n, ...sides] },
   });
   try {
-    const x = await drawImages(program, key, { latent, n, pixels: pixelCount(shape) });
-    checkPixels(x);
-    checkVaries(x, pixelCount(shape));
+    const sizes = { latent, n, pixels: pixelCount(shape) };
+    const asked = classes === null ? [null] : (offered ?? Array.from({ length: classes }, (_, label) => label));
+    for (const label of asked) {
+      const x = await drawImages(program, label === null ? key : childKey(key, `class-${label}`), {
+        ...sizes,
+        labels: label === null || classes === null ? null : oneHotRows(label, classes, n),
+      });
+      checkPixels(x);
+      checkVaries(x, sizes.pixels, label);
+    }
   } finally {
     await program.close();
   }
+}
+
+/** `[rows, classes]`, every row 1 at `label` and 0 elsewhere: what a decoder's `class` takes. */
+export function oneHotRows(label: number, classes: number, rows: number): Float32Array {
+  return Float32Array.from({ length: rows * classes }, (_, i) => (i % classes === label ? 1 : 0));
 }
 
 /** Throws ReleaseError unless all pixels of `x` are finite and in [0, 1], give or take rounding. */
@@ -63,13 +85,23 @@ const LEAST_SPREAD = 1e-6;
 async function drawImages(
   program: Program,
   key: Key,
-  { latent, n, pixels }: { readonly latent: number; readonly n: number; readonly pixels: number },
+  {
+    latent,
+    n,
+    pixels,
+    labels,
+  }: {
+    readonly latent: number;
+    readonly n: number;
+    readonly pixels: number;
+    readonly labels: Float32Array | null;
+  },
 ): Promise<Float32Array> {
   const runs = Math.ceil(PROBE_IMAGES / n);
   const z = normals(key, runs * n * latent); // [runs, n, L]
   const x = new Float32Array(runs * n * pixels); // [runs, n, D]
   for (let run = 0; run < runs; run++) {
-    await draw(program, part(z, run, runs), part(x, run, runs));
+    await draw(program, part(z, run, runs), { labels, x: part(x, run, runs) });
   }
   return x;
 }
@@ -77,19 +109,23 @@ async function drawImages(
 async function open(
   engine: Pick<Engine, 'openModel'>,
   bytes: Uint8Array,
-  { input, output }: { readonly input: NamedSpec; readonly output: NamedSpec },
+  { inputs, output }: { readonly inputs: readonly NamedSpec[]; readonly output: NamedSpec },
 ): Promise<ModelProgram> {
   try {
-    return await engine.openModel(bytes, { label: 'decoder', inputs: [input], outputs: [output] });
+    return await engine.openModel(bytes, { label: 'decoder', inputs, outputs: [output] });
   } catch (cause) {
     return notOurs('does-not-load', cause);
   }
 }
 
-async function draw(program: Program, z: Float32Array, x: Float32Array): Promise<void> {
+async function draw(
+  program: Program,
+  z: Float32Array,
+  { labels, x }: { readonly labels: Float32Array | null; readonly x: Float32Array },
+): Promise<void> {
   x.fill(Number.NaN); // so that what a run leaves out is seen
   try {
-    await program.bind({ [DECODER_INPUT]: z }, { [DECODER_OUTPUT]: x })();
+    await program.bind({ [DECODER_INPUT]: z, ...(labels && { [DECODER_CLASS]: labels }) }, { [DECODER_OUTPUT]: x })();
   } catch (cause) {
     notOurs('does-not-run', cause);
   }
@@ -108,7 +144,8 @@ function part(array: Float32Array, index: number, parts: number): Float32Array {
 }
 
 /** `x [N, D]`: some pixel differs between images. */
-function checkVaries(x: Float32Array, pixels: number): void {
+function checkVaries(x: Float32Array, pixels: number, label: number | null): void {
   const varies = x.some((value, i) => Math.abs(value - (x[i % pixels] as number)) > LEAST_SPREAD);
-  if (!varies) refuse('constant', `${x.length / pixels} draws with different z gave one image.`);
+  const of = label === null ? '' : ` of class ${label}`;
+  if (!varies) refuse('constant', `${x.length / pixels} draws${of} with different z gave one image.`);
 }

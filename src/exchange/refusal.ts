@@ -26,8 +26,11 @@ export const REASONS = {
   name: 'a tensor without a name, or two with the same',
   'not-closed': 'a tensor that is read before anything defines it',
   input: 'another input than one float32 z [n, L]',
+  'class-input': 'an input for classes that is not expected, or not one float32 class [n, C] of the right size',
   output: 'another output than one float32 x of the image shape',
   'ignores-latent': 'an output that does not depend on z',
+  'ignores-class': 'an input for classes that the output does not depend on',
+  offers: 'offered classes that its file cannot give',
   'does-not-load': 'a model that the runtime cannot open',
   'does-not-run': 'a model that fails to draw images of its declared shape',
   'non-finite': 'a pixel that is not a number',
@@ -39,7 +42,7 @@ export const REASONS = {
 export function refuse(reason: RefusalReason, detail: string, facts: ErrorFacts = {}, cause?: unknown): never {
   throw new ReleaseError(
     `Decoder refused, because of ${REASONS[reason]}. ${detail} Export it again as one ONNX file of standard operators: ` +
-      'z [n, L] -> x [n, channels, height, width], pixels in [0, 1].',
+      'z [n, L], or z and class [n, C] -> x [n, channels, height, width], pixels in [0, 1].',
     { reason, ...facts },
     cause === undefined ? undefined : { cause },
   );

@@ -5,9 +5,17 @@
 import type { ImageShape } from '../models/image-shape.ts';
 import type { PrivacyStatement } from './privacy-statement.ts';
 
+/** The classes that a silo gives images of. They are public: declared by its owner, or paid for in its ledger. */
+export interface OfferedClasses {
+  /** C: all classes of the federation. */
+  readonly count: number;
+  /** Ascending, each from 0 to C - 1, at least one. */
+  readonly offered: readonly number[];
+}
+
 /** A decoder as it travels. */
 export interface ReleasedDecoder {
-  /** The file: `z [n, latent] -> x [n, channels, height, width]`. */
+  /** The file: `z [n, latent] -> x [n, channels, height, width]`, or `z, class [n, C] -> x` where it can be asked for a class. */
   readonly onnx: Uint8Array;
   /** SHA-256 of `onnx`, hex. */
   readonly sha256: string;
@@ -15,6 +23,8 @@ export interface ReleasedDecoder {
   /** L */
   readonly latent: number;
   readonly shape: ImageShape;
+  /** Null where images come without labels. A file that takes no class has one class at most to offer. */
+  readonly classes: OfferedClasses | null;
 }
 
 /** A sealed decoder of one silo and round. Only `seal` makes one: the brand is known to no other file. */

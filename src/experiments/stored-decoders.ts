@@ -61,7 +61,7 @@ export async function storedRelease(
     kind: 'decoder',
     silo,
     round,
-    decoder: { onnx, sha256, sizeBytes, latent, shape },
+    decoder: { onnx, sha256, sizeBytes, latent, shape, classes: null },
     privacy: upload.privacy,
   };
 }

@@ -8,8 +8,9 @@ import { seal } from '../exchange/gate.ts';
 import { NO_PRIVACY } from '../exchange/privacy-statement.ts';
 import type { Release } from '../exchange/release.ts';
 import type { Architecture } from '../models/architecture.ts';
+import { exportDecoder } from '../models/decoder-export.ts';
 import { initialParameters } from '../models/initialise.ts';
-import { vaeOf } from '../models/vae.ts';
+import { decoderPart, vaeOf } from '../models/vae.ts';
 import { drawPool, type Pool, type PoolOptions, shareOut } from './pool.ts';
 
 const KEY = seedKey('pool');
@@ -30,7 +31,8 @@ afterAll(() => engine.close());
 function releaseOf(silo: string): Release {
   const vae = vaeOf(ARCHITECTURES[silo] as Architecture, SHAPE);
   const parameters = initialParameters(vae.parameters, childKey(KEY, silo));
-  return seal({ silo, round: 1, vae, parameters, shape: SHAPE, privacy: NO_PRIVACY });
+  const decoder = { onnx: exportDecoder(vae, parameters, SHAPE), specs: decoderPart(vae.parameters), classes: null };
+  return seal({ silo, round: 1, decoder, parameters, shape: SHAPE, privacy: NO_PRIVACY });
 }
 
 /** A release that no gate made: what could come from outside. */

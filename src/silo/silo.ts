@@ -10,8 +10,9 @@ import { seal, withStatement } from '../exchange/gate.ts';
 import { NO_PRIVACY } from '../exchange/privacy-statement.ts';
 import type { Task } from '../exchange/task.ts';
 import type { Upload } from '../exchange/upload.ts';
+import { exportDecoder } from '../models/decoder-export.ts';
 import { initialParameters } from '../models/initialise.ts';
-import { type Vae, vaeOf } from '../models/vae.ts';
+import { decoderPart, type Vae, vaeOf } from '../models/vae.ts';
 import { type DpSgdPlan, planDpSgd } from '../privacy/dp-plan.ts';
 import { createDpTrainers, type DpTrainers } from '../privacy/dp-trainer.ts';
 import { trainingControlOf } from '../privacy/lipschitz-control.ts';
@@ -118,7 +119,9 @@ export function createSiloRunner(engine: Engine): SiloRunner {
       return { kind: 'weights', silo, round, weights: parameters, examples, privacy: statement };
     }
     // What may be claimed is known when the ledger has the hash of what leaves; until then, nothing is.
-    const release = seal({ silo, round, vae, parameters, shape: images.shape, privacy: NO_PRIVACY });
+    const onnx = exportDecoder(vae, parameters, images.shape);
+    const decoder = { onnx, specs: decoderPart(vae.parameters), classes: null };
+    const release = seal({ silo, round, decoder, parameters, shape: images.shape, privacy: NO_PRIVACY });
     return withStatement(release, await account.seal(release.decoder.sha256));
   };
 
