@@ -89,6 +89,7 @@ export function recordedRun(wish: RecordedWish): Moment[] {
 
 const SPREAD = { mean: 0.75, sd: 0.01 };
 const METRICS: Metrics = {
+  classification: null,
   probePaperSplit: null,
   probeFullTest: { accuracy: SPREAD, f1Weighted: SPREAD, splits: 5, unconverged: 0, recallPerClass: [0.75] },
   reconstructionMse: 0.05,

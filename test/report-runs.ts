@@ -141,6 +141,7 @@ function metricsOf(accuracy: number, wish: RunWish): Metrics {
   const scores = { accuracy: { mean: accuracy, sd: 0.01 }, f1Weighted: { mean: accuracy, sd: 0.01 } };
   const probe = { ...scores, splits: 5, unconverged: 0 };
   return {
+    classification: null,
     probePaperSplit: probe,
     probeFullTest: { ...probe, recallPerClass: [accuracy] },
     reconstructionMse: 0.05,

@@ -8,7 +8,9 @@ import { drawDigits } from '../src/data/drawn-digits.ts';
 import { childKey, seedKey } from '../src/engine/keys.ts';
 import type { ReceivedUpload } from '../src/exchange/upload.ts';
 import type { DpSgdOptions } from '../src/privacy/dp-plan.ts';
+import type { Architecture } from '../src/models/architecture.ts';
 import type { SiloConfig } from '../src/silo/silo-config.ts';
+import type { SiloModel } from '../src/silo/silo-model.ts';
 
 /** The default model of `smallSilo`. */
 export const SMALL_MODEL = { kind: 'mlp', hidden: [8], latent: 2 } as const;
@@ -45,12 +47,16 @@ export function temporaryFolder(): string {
   return folder;
 }
 
+/** The autoencoder of a small silo. */
+export function smallVae(architecture: Architecture = SMALL_MODEL): SiloModel {
+  return { kind: 'vae', architecture, loss: SMALL_LOSS };
+}
+
 /** A silo with 24 images of two classes, which depend on its name alone; its state lies in `folder`. */
 export function smallSilo(name: string, folder: string, change: Partial<SiloConfig> = {}): SiloConfig {
   return {
     name,
-    architecture: SMALL_MODEL,
-    loss: SMALL_LOSS,
+    model: smallVae(),
     local: SMALL_TRAINING,
     privacy: { mechanism: 'none' },
     plannedRounds: 2,

@@ -9,7 +9,13 @@ const HASH = 'ab'.repeat(32);
 const spread = { mean: 0.75, sd: 0.012 };
 const probe = { accuracy: spread, f1Weighted: { mean: 0.5, sd: 0.02 }, splits: 5, unconverged: 0 };
 const full = { ...probe, recallPerClass: [0.75] };
-const metrics: Metrics = { probePaperSplit: probe, probeFullTest: full, reconstructionMse: 0.04, generation: null };
+const metrics: Metrics = {
+  classification: null,
+  probePaperSplit: probe,
+  probeFullTest: full,
+  reconstructionMse: 0.04,
+  generation: null,
+};
 const silo = (name: string): SiloSummary => ({
   name,
   examples: 100,
@@ -71,6 +77,7 @@ test('FIDs have a column where there are any, with the extractor they rest on', 
 test('a single split has no deviation, and what there is none of is left empty', async () => {
   const once = { accuracy: { mean: 0.9, sd: null }, f1Weighted: { mean: 0.8, sd: null }, splits: 1, unconverged: 0 };
   const raw: Metrics = {
+    classification: null,
     probePaperSplit: null,
     probeFullTest: { ...once, recallPerClass: [null] },
     reconstructionMse: null,

@@ -8,6 +8,38 @@ import { textTable } from '../report/text-table.ts';
 
 /** The table and the lines under it. */
 export function resultsText(summary: Summary): string {
+  return [
+    ...(summary.strategies[0]?.final.classification ? classifierLines(summary) : probeLines(summary)),
+    ...costLines(summary),
+  ].join('\n');
+}
+
+// --- internal ---
+
+/** Of `task: classify`. */
+function classifierLines(summary: Summary): readonly string[] {
+  const columns = [
+    { header: 'classifier', align: 'left' as const },
+    ...['accuracy', 'F1', 'own classes', 'to server a round'].map((header) => ({ header, align: 'right' as const })),
+  ];
+  const rows = summary.strategies.map(({ strategy, final: { classification: scores }, silos }) => [
+    strategyLabel(strategy),
+    scores && formatPercent(scores.accuracy),
+    scores && formatPercent(scores.f1Weighted),
+    scores && scores.localLabelAccuracy !== null ? formatPercent(scores.localLabelAccuracy) : null,
+    formatBytes(largestUpload(silos)),
+  ]);
+  return [
+    textTable(columns, rows),
+    '',
+    `Judged on ${summary.dataSet.test} held-out real images of all classes. 'own classes': on those of each silo's own classes alone,`,
+    'mean over silos, which is what a silo sees that tests on images like its own. The last column: the most that a silo sent in',
+    'a round; averaging sends as much back to it.',
+  ];
+}
+
+/** Of `task: represent`. */
+function probeLines(summary: Summary): readonly string[] {
   const { paper } = summary;
   const beside = (strategy: string) => {
     const numbers = paper?.[strategy as 'align' | 'fedavg'];
@@ -31,8 +63,6 @@ export function resultsText(summary: Summary): string {
       ...(paper ? ['paper acc.', 'paper F1'] : []),
     ].map((header) => ({ header, align: 'right' as const })),
   ];
-  const main = summary.strategies[0];
-  const uploads = main?.silos.reduce((sum, { uploadBytes }) => sum + uploadBytes.total, 0) ?? 0;
   return [
     textTable(columns, rows),
     '',
@@ -42,19 +72,28 @@ export function resultsText(summary: Summary): string {
     ...(generation ? [fidText(generation)] : []),
     ...unconvergedText(summary),
     ...(paper ? [`Paper: ${paper.source}. Rounds and images per silo are this run's own.`] : []),
-    `Left the silos under ${main?.strategy}: ${formatBytes(uploads)} in all. Time: ${times(summary)}.`,
-    ...privacyTexts(main?.silos ?? []),
-  ].join('\n');
+  ];
 }
 
-// --- internal ---
+function costLines(summary: Summary): readonly string[] {
+  const main = summary.strategies[0];
+  const uploads = main?.silos.reduce((sum, { uploadBytes }) => sum + uploadBytes.total, 0) ?? 0;
+  return [
+    `Left the silos under ${main?.strategy}: ${formatBytes(uploads)} in all. Time: ${times(summary)}.`,
+    ...privacyTexts(main?.silos ?? []),
+  ];
+}
+
+function largestUpload(silos: readonly SiloSummary[]): number {
+  return Math.max(0, ...silos.flatMap(({ uploadBytes }) => uploadBytes.perRound));
+}
 
 function scores(metrics: Metrics, hasFid: boolean): (string | null)[] {
   const { probeFullTest: full, probePaperSplit: split, reconstructionMse: mse } = metrics;
   const percent = ({ mean, sd }: { mean: number; sd: number | null }) => formatPercent(mean, { std: sd });
   return [
-    percent(full.accuracy),
-    percent(full.f1Weighted),
+    full && percent(full.accuracy),
+    full && percent(full.f1Weighted),
     split ? percent(split.accuracy) : null,
     split ? percent(split.f1Weighted) : null,
     mse === null ? null : mse.toFixed(4),
@@ -72,7 +111,9 @@ function fidText({ extractor, images }: NonNullable<Metrics['generation']>): str
 /** A line where scores stand on fits that did not get to their optimum. */
 function unconvergedText({ strategies, controls }: Summary): string[] {
   const judged = [...strategies.map(({ final }) => final), ...controls.map(({ metrics }) => metrics)];
-  const probes = judged.flatMap(({ probeFullTest, probePaperSplit }) => [probeFullTest, probePaperSplit ?? []].flat());
+  const probes = judged.flatMap(({ probeFullTest, probePaperSplit }) =>
+    [probeFullTest ?? [], probePaperSplit ?? []].flat(),
+  );
   const total = (field: 'splits' | 'unconverged') => probes.reduce((sum, probe) => sum + probe[field], 0);
   if (total('unconverged') === 0) return [];
   return [`${total('unconverged')} of the ${total('splits')} fits stopped before their optimum.`];

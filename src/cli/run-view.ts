@@ -2,6 +2,7 @@
 
 import { performance } from 'node:perf_hooks';
 import colours from 'picocolors';
+import { mainScores } from '../experiments/metrics.ts';
 import type { RunEvent } from '../experiments/run-events.ts';
 import { epsilonWords } from '../privacy/event-words.ts';
 import { formatBytes, formatPercent, formatSeconds } from '../report/format.ts';
@@ -90,11 +91,12 @@ function lastingLine(event: RunEvent, progress: Progress, nowMs: number): string
     case 'outliers-started':
       return `Judging what became of the foreign images of ${event.silo}`;
     case 'round-finished': {
-      const { probeFullTest, generation } = event.metrics;
+      const { classification, generation } = event.metrics;
+      const judge = classification ? 'real images' : 'probe';
       const fid = generation === null ? '' : `FID ${generation.fid.toFixed(2)}, `;
       const left = secondsLeft(progress, nowMs);
       return (
-        `${strategyLabel(event.strategy)} round ${event.round}/${progress.rounds}: probe ${formatPercent(probeFullTest.accuracy.mean)}, ` +
+        `${strategyLabel(event.strategy)} round ${event.round}/${progress.rounds}: ${judge} ${formatPercent(mainScores(event.metrics).accuracy)}, ` +
         `${fid}${formatSeconds(event.seconds)}${left === null || shareDone(progress) === 1 ? '' : `, about ${formatSeconds(left)} left`}`
       );
     }

@@ -49,6 +49,7 @@ test('the table has a row a combination, strategies as mean ± deviation, and ga
     strategy: name,
     accuracy: accuracy(mean, sd),
     accuracyPaperSplit: null,
+    localLabelAccuracy: null,
     f1Weighted: null,
     reconstructionMse: null,
     fid: name === 'align' && sd !== null ? { mean: 20, sd: 1.5, count: 2 } : null,

@@ -1,7 +1,9 @@
-// The global model for others to use: its encoder and decoder as ONNX files beside the server's state.
+// The global model for others to use: as ONNX files beside the server's state.
 
 import { join } from 'node:path';
 import { StateError } from '../errors.ts';
+import type { Classifier } from '../models/classifier.ts';
+import { exportClassifier } from '../models/classifier-export.ts';
 import { exportDecoder } from '../models/decoder-export.ts';
 import { exportEncoder } from '../models/encoder-export.ts';
 import type { ImageShape } from '../models/image-shape.ts';
@@ -39,4 +41,17 @@ export async function saveGlobalModel(options: {
   const dir = folder.layout.global(strategy);
   await writeFileAtomic(join(dir, 'encoder.onnx'), exportEncoder(vae, parameters, shape));
   await writeFileAtomic(join(dir, 'decoder.onnx'), exportDecoder(vae, parameters, shape));
+}
+
+/** Writes `classifier.onnx` (x -> logits). */
+export async function saveGlobalClassifier(options: {
+  readonly strategy: StrategyName;
+  readonly folder: RunFolder;
+  readonly classifier: Classifier;
+  readonly shape: ImageShape;
+}): Promise<void> {
+  const { strategy, folder, classifier, shape } = options;
+  const parameters = await globalParameters(folder, strategy);
+  const file = join(folder.layout.global(strategy), 'classifier.onnx');
+  await writeFileAtomic(file, exportClassifier(classifier, parameters, shape));
 }

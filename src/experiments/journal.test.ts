@@ -12,6 +12,7 @@ const SPREAD = { mean: 0.5, sd: null };
 const record = (round: number): RoundRecord => ({
   round,
   metrics: {
+    classification: null,
     probePaperSplit: null,
     probeFullTest: { accuracy: SPREAD, f1Weighted: SPREAD, splits: 1, unconverged: 0, recallPerClass: [0.5, null] },
     reconstructionMse: 0.25,
@@ -19,8 +20,8 @@ const record = (round: number): RoundRecord => ({
   },
   seconds: { silos: 1, server: 2, evaluation: 3, total: 6 },
   uploads: [
-    { silo: 'north', bytes: 100, sha256: 'ab', privacy: NO_PRIVACY, localLipschitz: null },
-    { silo: 'east', bytes: 100, sha256: null, privacy: NO_PRIVACY, localLipschitz: null },
+    { silo: 'north', bytes: 100, sha256: 'ab', privacy: NO_PRIVACY, offers: null, localLipschitz: null },
+    { silo: 'east', bytes: 100, sha256: null, privacy: NO_PRIVACY, offers: null, localLipschitz: null },
   ],
 });
 

@@ -23,6 +23,11 @@ const roundSchema = z.strictObject({
       bytes: z.int().min(0),
       sha256: z.string().nullable(),
       privacy: privacyStatementSchema,
+      /** Classes that a decoder offers, of how many there are; null where its images have no labels. */
+      offers: z
+        .strictObject({ count: z.int().min(1), offered: z.array(z.int().min(0)) })
+        .nullable()
+        .default(null),
       /** Of a decoder. */
       localLipschitz: slopeSchema.nullable(),
     }),

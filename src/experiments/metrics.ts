@@ -1,19 +1,45 @@
 // Judgements of the evaluation room in the form of the summary.
 
+import { ShapeError } from '../errors.ts';
+import type { ClassificationScores } from '../evaluation/classification.ts';
 import type { Control } from '../evaluation/controls.ts';
 import type { Judgement } from '../evaluation/global-evaluator.ts';
 import type { ProbeReport, ProbeResult } from '../evaluation/probe.ts';
 import type { Metrics } from './summary.ts';
 
 export function metricsOf({ probe, reconstruction }: Judgement, generation: Metrics['generation']): Metrics {
-  return { ...probeMetrics(probe), reconstructionMse: reconstruction.perPixel, generation };
+  return { classification: null, ...probeMetrics(probe), reconstructionMse: reconstruction.perPixel, generation };
 }
 
 export function controlMetrics({ name, probe }: Control): { name: string; metrics: Metrics } {
   return {
     name: name.replaceAll(' ', '-').toLowerCase(),
-    metrics: { ...probeMetrics(probe), reconstructionMse: null, generation: null },
+    metrics: { classification: null, ...probeMetrics(probe), reconstructionMse: null, generation: null },
   };
+}
+
+/** Of a classifier, given each silo's own classes where they are known. */
+export function classifierMetrics(
+  { accuracy, f1Weighted, recallPerClass }: ClassificationScores,
+  localLabelAccuracy: number | null,
+): Metrics {
+  return {
+    classification: { accuracy, f1Weighted, recallPerClass: [...recallPerClass], localLabelAccuracy },
+    probePaperSplit: null,
+    probeFullTest: null,
+    reconstructionMse: null,
+    generation: null,
+  };
+}
+
+/** The scores that stand for a model where there is room for one: a classifier's own, or those of a probe on all test images. */
+export function mainScores({ classification, probeFullTest }: Metrics): {
+  readonly accuracy: number;
+  readonly f1Weighted: number;
+} {
+  if (classification) return classification;
+  if (probeFullTest) return { accuracy: probeFullTest.accuracy.mean, f1Weighted: probeFullTest.f1Weighted.mean };
+  throw new ShapeError('Metrics hold neither the scores of a classifier nor those of a probe.');
 }
 
 // --- internal ---

@@ -35,6 +35,7 @@ describe('parseSpec', () => {
       name: 'mine',
       seed: 0,
       rounds: 10,
+      task: 'represent',
       data: {
         source: { kind: 'drawn-digits', train: 5000, test: 1000 },
         partition: { kind: 'iid' },
@@ -47,6 +48,8 @@ describe('parseSpec', () => {
       server: { model: null, epochs: 20, ...training, images: 5000, imagesPer: 'silo' },
       strategies: ['align'],
       fedprox: { mu: 0.01 },
+      generator: { kind: 'vae', prior: { kind: 'normal' } },
+      classifier: { model: null },
       privacy: { mechanism: 'none' },
       evaluation: { probeSplits: 5, controls: true, gridImages: 64, generation: null, outliers: null },
       engine: { executor: 'auto', device: 'cpu', silosAtOnce: null, serverThreads: 2 },

@@ -49,7 +49,7 @@ export function roundsOf({ rounds }: Pick<Spec, 'rounds'>, silo: SiloSpec, strat
 }
 
 /** Rounds in which a silo trains, over all strategies: what its private training has to pay for. */
-export function plannedRounds(spec: Pick<Spec, 'strategies' | 'rounds'>, silo: SiloSpec): number {
+export function plannedRounds(spec: Pick<Spec, 'strategies' | 'rounds' | 'task'>, silo: SiloSpec): number {
   const strategies = playedStrategies(spec).filter((name) => name !== 'centralised');
   return strategies.reduce((sum, name) => sum + roundsOf(spec, silo, name), 0);
 }

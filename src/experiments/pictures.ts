@@ -6,6 +6,7 @@ import { imageGridPng } from '../evaluation/image-grid.ts';
 import { createPriorSampler } from '../evaluation/prior-samples.ts';
 import { type ImageShape, pixelCount } from '../models/image-shape.ts';
 import type { Vae } from '../models/vae.ts';
+import type { LabelledPool } from '../server/labelled-pool.ts';
 import type { Pool } from '../server/pool.ts';
 import { writeFileAtomic } from '../storage/atomic-file.ts';
 import { globalParameters } from './global-model.ts';
@@ -21,6 +22,27 @@ export async function savePoolPictures(folder: RunFolder, pool: Pool, shape: Ima
     const shown = Math.min(wanted, count);
     if (shown === 0) continue;
     const images = pool.images.subarray(start * size, (start + shown) * size);
+    await writeFileAtomic(folder.layout.image(`decoder-${silo}`), grid(images, shape));
+  }
+}
+
+/** One picture a silo: the first images of each class that it offers, class after class. Replaced in every round. */
+export async function saveLabelledPictures(folder: RunFolder, pool: LabelledPool, shape: ImageShape): Promise<void> {
+  const wanted = folder.spec.evaluation.gridImages;
+  if (wanted === 0) return;
+  const size = pixelCount(shape);
+  for (const silo of new Set(pool.shares.map((share) => share.silo))) {
+    const own = pool.shares.filter((share) => share.silo === silo);
+    const each = Math.max(1, Math.floor(wanted / own.length));
+    const rows = own.map(({ start, count }) =>
+      pool.images.subarray(start * size, (start + Math.min(each, count)) * size),
+    );
+    const images = new Float32Array(rows.reduce((sum, row) => sum + row.length, 0));
+    let at = 0;
+    for (const row of rows) {
+      images.set(row, at);
+      at += row.length;
+    }
     await writeFileAtomic(folder.layout.image(`decoder-${silo}`), grid(images, shape));
   }
 }

@@ -70,15 +70,8 @@ export async function openRepresentation(parts: TaskParts): Promise<RunTask> {
         poolOf: (round, arrived) => newestReleases({ spec, layout, shape, round, arrived }),
         async draw(round, releases: readonly ReceivedRelease[], hooks) {
           const poolKey = childKey(key, `round-${round}`, 'pool');
-          const pool = await drawPool({
-            engine,
-            releases,
-            images,
-            imagesPer: imagesPer === 'total' ? 'total' : 'silo',
-            shape,
-            key: poolKey,
-            signal: hooks?.signal,
-          });
+          const signal = hooks?.signal;
+          const pool = await drawPool({ engine, releases, images, imagesPer, shape, key: poolKey, signal });
           await savePoolPictures(folder, pool, shape);
           return pool.images;
         },

@@ -13,6 +13,7 @@ import { requireWholePlan } from '../silo/whole-plan.ts';
 import { writeJsonAtomic } from '../storage/atomic-file.ts';
 import { isThere } from '../storage/presence.ts';
 import { contentHash } from '../storage/content-hash.ts';
+import { openClassification } from './classify.ts';
 import { openEventLog } from './event-log.ts';
 import { type Origin, openJournal } from './journal.ts';
 import { globalStateFile } from './global-model.ts';
@@ -110,7 +111,8 @@ async function play(options: Play): Promise<Summary> {
   try {
     announce(options, materials, engine);
     if (!options.port) await requireWholePlans(folder, materials);
-    task = await openRepresentation({ ...options, journalFile, materials, engine, root });
+    const open = spec.task === 'classify' ? openClassification : openRepresentation;
+    task = await open({ ...options, journalFile, materials, engine, root });
     const port = options.port ?? threads.port;
     journal = await task.controls(journal);
     for (const name of playedStrategies(spec)) {

@@ -14,6 +14,7 @@ import {
   syntheticImageCount,
 } from './spec.ts';
 import type { Problem } from './spec-problems.ts';
+import { taskProblems } from './task-checks.ts';
 
 /** A spec of which some parts may be missing because they are wrong in themselves. */
 export type PartialSpec = { readonly [Part in keyof Spec]?: Spec[Part] | undefined };
@@ -115,7 +116,8 @@ function outliersToJudge({ data, evaluation }: PartialSpec): Problem[] {
   return [{ path: ['evaluation', 'outliers'], message: 'there are no foreign images to judge: data.foreign is null' }];
 }
 
-function oneArchitectureForAveraging({ strategies, silos, model, server }: PartialSpec): Problem[] {
+function oneArchitectureForAveraging({ task, strategies, silos, model, server }: PartialSpec): Problem[] {
+  if (task === 'classify') return []; // what is averaged is the one classifier of the spec
   const averaging = (strategies ?? []).filter(isAveraging);
   if (averaging.length === 0 || !silos || !model || !server) return [];
   const trainers = [
@@ -241,6 +243,7 @@ const CHECKS: readonly ((spec: PartialSpec) => Problem[])[] = [
   outliersToJudge,
   halvesOfImages,
   participationProblems,
+  taskProblems,
   enoughSyntheticImages,
   uniqueStrategies,
   oneArchitectureForAveraging,

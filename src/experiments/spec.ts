@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { STRATEGY_NAMES } from '../federation/strategy.ts';
 import { partitionSchema, sourceSchema } from './data-spec.ts';
 import { evaluationSchema } from './evaluation-spec.ts';
+import { classifierSchema, generatorSchema } from './generator-spec.ts';
 import { participationSchema } from './participation-spec.ts';
 import { privacySchema } from './privacy-spec.ts';
 import { count, MAX_ROUNDS, MAX_SILOS } from './spec-numbers.ts';
@@ -32,6 +33,13 @@ export const specSchema = z
           'in training comes from the operating system and is never stored.',
       ),
     rounds: count(MAX_ROUNDS).default(10).describe('Federated rounds.'),
+    task: z
+      .enum(['represent', 'classify'])
+      .default('represent')
+      .describe(
+        '`represent`: as in the paper, decoders without labels teach an autoencoder; `classify`: generators of classes teach a ' +
+          'classifier, which is judged on real held-out images.',
+      ),
     data: z
       .strictObject({
         source: sourceSchema,
@@ -58,6 +66,18 @@ export const specSchema = z
               .describe(
                 'Its own privacy mechanism, written out wholly; the default `privacy` where it is left out. Only the folder of ' +
                   'ledgers is that of the default unless it names another.',
+              ),
+            generator: generatorSchema
+              .exactOptional()
+              .describe('Its own generator under `task: classify`; the default `generator` where it is left out.'),
+            offers: z
+              .array(z.int().min(0).max(255))
+              .min(1)
+              .max(256)
+              .exactOptional()
+              .describe(
+                'Classes that it gives images of under `task: classify`. They become public, so its owner declares them. Left out: ' +
+                  'its list in a class-disjoint partition; else, under dp-sgd, all classes, and without a guarantee those that it has.',
               ),
             participation: participationSchema.exactOptional(),
           })
@@ -99,7 +119,10 @@ export const specSchema = z
         imagesPer: z
           .enum(['silo', 'total'])
           .default('silo')
-          .describe("Whether `images` counts each silo's share or all of them together."),
+          .describe(
+            "Whether `images` counts each silo's share or all of them together. Under `task: classify` every class gets an equal " +
+              'part of the sum.',
+          ),
       })
       .prefault({})
       .describe('Training at the server, on synthetic images only.'),
@@ -130,6 +153,8 @@ export const specSchema = z
       })
       .prefault({})
       .describe('What `fedprox` among the strategies does; means nothing without it.'),
+    generator: generatorSchema.prefault({ kind: 'vae' }),
+    classifier: classifierSchema,
     privacy: privacySchema,
     evaluation: evaluationSchema,
     engine: z
@@ -170,21 +195,25 @@ export type TrainingSpec = Spec['local'];
 export type ServerSpec = Spec['server'];
 export type StrategyName = Spec['strategies'][number];
 export type PrivacySpec = Spec['privacy'];
+export type GeneratorSpec = Spec['generator'];
 export type EvaluationSpec = Spec['evaluation'];
 export type EngineSpec = Spec['engine'];
 
-/** Whether `local-only` is read off ALIGN-FL's silos, which train alone anyway, instead of training them again. */
-export function sharesSilos({ strategies }: Pick<Spec, 'strategies'>): boolean {
-  return strategies.includes('align') && strategies.includes('local-only');
+/**
+ * Whether `local-only` is read off ALIGN-FL's silos, which train alone anyway, instead of training them again. A classifier of
+ * their own is another model than the generator that they release.
+ */
+export function sharesSilos({ strategies, task }: Pick<Spec, 'strategies' | 'task'>): boolean {
+  return task === 'represent' && strategies.includes('align') && strategies.includes('local-only');
 }
 
 /** The strategy that trains the silos of `strategy`, and in whose folders their states lie. */
-export function trainedUnder(spec: Pick<Spec, 'strategies'>, strategy: StrategyName): StrategyName {
+export function trainedUnder(spec: Pick<Spec, 'strategies' | 'task'>, strategy: StrategyName): StrategyName {
   return strategy === 'local-only' && sharesSilos(spec) ? 'align' : strategy;
 }
 
 /** The strategies that have rounds of their own to play. */
-export function playedStrategies(spec: Pick<Spec, 'strategies'>): StrategyName[] {
+export function playedStrategies(spec: Pick<Spec, 'strategies' | 'task'>): StrategyName[] {
   return spec.strategies.filter((name) => trainedUnder(spec, name) === name);
 }
 
@@ -204,6 +233,11 @@ export function privaciesOf(spec: Pick<Spec, 'privacy' | 'silos'>): readonly Pri
   return spec.silos.map((silo) => privacyOfSilo(spec, silo));
 }
 
+/** The generator that silo `silo` releases under `task: classify`. */
+export function generatorOfSilo(spec: Pick<Spec, 'generator'>, silo: SiloSpec): GeneratorSpec {
+  return silo.generator ?? spec.generator;
+}
+
 /** The model that the server trains. */
 export function modelOfServer(spec: Pick<Spec, 'model' | 'server'>): ModelSpec {
   return spec.server.model ?? spec.model;
@@ -212,6 +246,11 @@ export function modelOfServer(spec: Pick<Spec, 'model' | 'server'>): ModelSpec {
 /** Synthetic images of one round in which `siloCount` decoders arrived. */
 export function syntheticImageCount(server: ServerSpec, siloCount: number): number {
   return server.imagesPer === 'silo' ? server.images * siloCount : server.images;
+}
+
+/** Synthetic images of each class, of one round in which `siloCount` decoders arrived: equal parts, at least one. */
+export function imagesPerClass(server: ServerSpec, siloCount: number, classes: number): number {
+  return Math.max(1, Math.floor(syntheticImageCount(server, siloCount) / classes));
 }
 
 // --- internal ---

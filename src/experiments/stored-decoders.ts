@@ -49,7 +49,7 @@ export async function storedRelease(
 ): Promise<ReceivedRelease> {
   const { silo, round, upload, shape } = kept;
   const onnx = await readFileBounded(layout.decoder(round, silo), { maxBytes: upload.bytes });
-  const { latent, sizeBytes, sha256 } = inspectDecoder(onnx, { shape });
+  const { latent, sizeBytes, sha256 } = inspectDecoder(onnx, { shape, classes: upload.offers?.count ?? null });
   if (sha256 !== upload.sha256) {
     throw new StateError(
       `The decoder of ${silo} that came in round ${round} should have the SHA-256 ${upload.sha256}, but has ${sha256}: it was ` +
@@ -61,7 +61,7 @@ export async function storedRelease(
     kind: 'decoder',
     silo,
     round,
-    decoder: { onnx, sha256, sizeBytes, latent, shape, classes: null },
+    decoder: { onnx, sha256, sizeBytes, latent, shape, classes: upload.offers },
     privacy: upload.privacy,
   };
 }

@@ -169,6 +169,7 @@ describe('the mean of metrics', () => {
           neighbours: 5,
         };
   const metrics = (mean: number, recall: number | null): Metrics => ({
+    classification: null,
     probePaperSplit: null,
     probeFullTest: {
       accuracy: spread(mean),
@@ -183,6 +184,7 @@ describe('the mean of metrics', () => {
 
   test('by hand: means of scores, sums of fits, null where one has none', () => {
     expect(meanMetrics([metrics(0.5, 1), metrics(1, null)])).toEqual({
+      classification: null,
       probePaperSplit: null,
       probeFullTest: {
         accuracy: { mean: 0.75, sd: 0.09375 },

@@ -25,7 +25,8 @@ import { firstRoundOf, plannedRounds, silosIn, takesPart } from './participation
 import type { RunEvent } from './run-events.ts';
 import type { RunFolder } from './run-folder.ts';
 import type { RunTask } from './run-task.ts';
-import { modelOfServer, modelOfSilo, privacyOfSilo, sharesSilos, type Spec, type StrategyName } from './spec.ts';
+import { modelTrainedBy, modelTrainedOnAll } from './silo-models.ts';
+import { privacyOfSilo, sharesSilos, type Spec, type StrategyName } from './spec.ts';
 
 /** A strategy ready to be played. */
 export interface OpenStrategy {
@@ -79,8 +80,7 @@ export function siloConfigs(
     if (!takesPart(spec, silo, name)) return [];
     return {
       name: silo.name,
-      architecture: modelOfSilo(spec, silo),
-      loss: spec.loss,
+      model: modelTrainedBy(spec, silo, name, materials),
       local: spec.local,
       privacy: privacyOfSilo(spec, silo),
       firstRound: firstRoundOf(silo),
@@ -95,7 +95,7 @@ export function siloConfigs(
 
 /** What leaves a silo that keeps everything. */
 export function nothing({ silo, privacy }: Pick<ReceivedUpload, 'silo' | 'privacy'>): RoundRecord['uploads'][number] {
-  return { silo, bytes: 0, sha256: null, privacy, localLipschitz: null };
+  return { silo, bytes: 0, sha256: null, privacy, offers: null, localLipschitz: null };
 }
 
 // --- internal ---
@@ -150,8 +150,7 @@ async function portToAll({ folder, materials, emit, port }: StrategyParts): Prom
   return port(
     {
       name: ALL_SILOS,
-      architecture: modelOfServer(spec),
-      loss: spec.loss,
+      model: modelTrainedOnAll(spec, materials),
       local: spec.local,
       privacy: spec.privacy,
       plannedRounds: spec.rounds,
@@ -169,12 +168,20 @@ async function portToAll({ folder, materials, emit, port }: StrategyParts): Prom
 
 function recordOf(upload: ReceivedUpload): RoundRecord['uploads'][number] {
   const { silo, privacy } = upload;
+  if (upload.kind === 'nothing') return nothing(upload);
   if (upload.kind === 'decoder') {
-    const { sizeBytes: bytes, sha256 } = upload.decoder;
-    return { silo, bytes, sha256, privacy, localLipschitz: null };
+    const { sizeBytes: bytes, sha256, classes } = upload.decoder;
+    return {
+      silo,
+      bytes,
+      sha256,
+      privacy,
+      offers: classes && { ...classes, offered: [...classes.offered] },
+      localLipschitz: null,
+    };
   }
   const bytes = Object.values(upload.weights).reduce((sum, values) => sum + values.byteLength, 0);
-  return { silo, bytes, sha256: null, privacy, localLipschitz: null };
+  return { silo, bytes, sha256: null, privacy, offers: null, localLipschitz: null };
 }
 
 /** Centralised, the images themselves leave, once. */
@@ -184,6 +191,7 @@ function allImages(round: number, { folder, materials }: StrategyParts): RoundRe
     bytes: round === 1 ? set.images.byteLength : 0,
     sha256: null,
     privacy: NO_PRIVACY,
+    offers: null,
     localLipschitz: null,
   }));
 }

@@ -17,6 +17,7 @@ import type { Metrics } from './summary.ts';
 const ROOT = temporaryFolder();
 const spread = { mean: 0.5, sd: null };
 const METRICS: Metrics = {
+  classification: null,
   probePaperSplit: null,
   probeFullTest: { accuracy: spread, f1Weighted: spread, splits: 1, unconverged: 0, recallPerClass: [1] },
   reconstructionMse: 0.1,
@@ -34,6 +35,7 @@ const record = (round: number, sha256: string | null, claims: readonly string[])
     bytes: 10 * round,
     sha256,
     privacy: claim(claims[i] as string),
+    offers: null,
     localLipschitz: sha256 === null ? null : { draws: 64, largest: round, mean: 0.5 },
   })),
 });

@@ -12,6 +12,7 @@ import { type Metrics, paperOfSummary, readSummary, type Summary, summarySchema,
 const HASH = 'ab'.repeat(32);
 const spread = { mean: 0.75, sd: 0.01 };
 const metrics: Metrics = {
+  classification: null,
   probePaperSplit: {
     accuracy: { mean: 0.75, sd: null },
     f1Weighted: { mean: 0.5, sd: null },
@@ -76,7 +77,10 @@ const summary: Summary = {
     },
   ],
   controls: [
-    { name: 'pca-2', metrics: { ...metrics, probePaperSplit: null, reconstructionMse: null, generation: null } },
+    {
+      name: 'pca-2',
+      metrics: { ...metrics, classification: null, probePaperSplit: null, reconstructionMse: null, generation: null },
+    },
   ],
   paper: paperOfSummary(preset('paper-mnist')),
 };

@@ -59,8 +59,29 @@ export const slopeSchema = z.strictObject({
   mean: z.number().min(0).describe('Mean norm of the Jacobian.'),
 });
 
-/** How good a representation is. All scores are fractions, 0 to 1. */
+const recallPerClass = z
+  .array(fraction.nullable())
+  .describe('Mean recall of class i at index i; null for a class that was not held out.');
+
+/** How good a classifier is on real held-out images of all classes. */
+const classificationSchema = z.strictObject({
+  accuracy: fraction.describe('Share of all test images that it names right.'),
+  f1Weighted: fraction.describe('F1 averaged over the classes, weighted by their size.'),
+  recallPerClass,
+  localLabelAccuracy: fraction
+    .nullable()
+    .describe(
+      "Share named right, among all classes, of the test images of one silo's own classes; the mean over silos. What a silo " +
+        'sees that tests on images like its own: it says nothing of the other classes. Null where nobody knows what is own.',
+    ),
+});
+
+/** How good a model is: a representation by its probe, a classifier by its answers. Shares are fractions, 0 to 1. */
 export const metricsSchema = z.strictObject({
+  classification: classificationSchema
+    .nullable()
+    .default(null)
+    .describe('Of `task: classify`; null for a representation.'),
   probePaperSplit: z
     .strictObject(probeFields)
     .nullable()
@@ -70,11 +91,10 @@ export const metricsSchema = z.strictObject({
   probeFullTest: z
     .strictObject({
       ...probeFields,
-      recallPerClass: z
-        .array(fraction.nullable())
-        .describe('Mean recall of class i at index i; null for a class that no split held out.'),
+      recallPerClass,
     })
-    .describe('The same probe on all test images, 80 % to fit, 20 % to score.'),
+    .nullable()
+    .describe('The same probe on all test images, 80 % to fit, 20 % to score. Null for a classifier.'),
   reconstructionMse: z
     .number()
     .min(0)

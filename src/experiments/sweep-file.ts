@@ -15,9 +15,14 @@ const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
 const scoresSchema = z.strictObject({
   strategy: z.string().min(1).describe('As in the spec.'),
-  accuracy: z.number().describe('Probe on all test images after the last round, 0 to 1; mean over the splits.'),
+  accuracy: z
+    .number()
+    .describe('After the last round, 0 to 1: of a probe on all test images, mean over the splits, or of a classifier.'),
   accuracyPaperSplit: score.describe("Likewise on the paper's split; null where there are too few test images."),
-  f1Weighted: z.number().describe('F1 of the probe on all test images.'),
+  localLabelAccuracy: score
+    .default(null)
+    .describe("Of a classifier: share right of the test images of a silo's own classes, mean over silos."),
+  f1Weighted: z.number().describe('Weighted F1, likewise.'),
   reconstructionMse: score.describe('Mean squared error per pixel.'),
   fid: score.describe('FID after the last round; null where it was not asked for, as the following.'),
   kid: score.describe('KID.'),
@@ -59,6 +64,7 @@ const rowSchema = z.strictObject({
       strategy: z.string().min(1).describe('As in the spec.'),
       accuracy: spreadSchema.describe('Of `accuracy` over the seeds.'),
       accuracyPaperSplit: spreadSchema.describe('Of `accuracyPaperSplit`.'),
+      localLabelAccuracy: spreadSchema.default(null).describe('Of `localLabelAccuracy`.'),
       f1Weighted: spreadSchema.describe('Of `f1Weighted`.'),
       reconstructionMse: spreadSchema.describe('Of `reconstructionMse`.'),
       fid: spreadSchema.describe('Of `fid`.'),

@@ -5,6 +5,7 @@ const scores = (strategy: string, accuracy: number, accuracyPaperSplit: number |
   strategy,
   accuracy,
   accuracyPaperSplit,
+  localLabelAccuracy: null,
   f1Weighted: accuracy / 2,
   reconstructionMse: 0.25,
   fid: 100 * accuracy,

@@ -1,6 +1,7 @@
 // The table of a sweep: what each strategy reached under each combination of values, over the seeds.
 
 import { spreadOf } from '../evaluation/probe.ts';
+import { mainScores } from './metrics.ts';
 import type { Summary } from './summary.ts';
 import type { CellReport, CellScores, SweepRow } from './sweep-file.ts';
 
@@ -8,9 +9,10 @@ import type { CellReport, CellScores, SweepRow } from './sweep-file.ts';
 export function scoresOf(summary: Pick<Summary, 'strategies'>): CellScores[] {
   return summary.strategies.map(({ strategy, final }) => ({
     strategy,
-    accuracy: final.probeFullTest.accuracy.mean,
+    accuracy: mainScores(final).accuracy,
     accuracyPaperSplit: final.probePaperSplit?.accuracy.mean ?? null,
-    f1Weighted: final.probeFullTest.f1Weighted.mean,
+    localLabelAccuracy: final.classification?.localLabelAccuracy ?? null,
+    f1Weighted: mainScores(final).f1Weighted,
     reconstructionMse: final.reconstructionMse,
     fid: final.generation?.fid ?? null,
     kid: final.generation?.kid.mean ?? null,
@@ -42,6 +44,7 @@ export function sweepTable(cells: readonly Pick<CellReport, 'values' | 'seed' | 
           strategy,
           accuracy: over('accuracy'),
           accuracyPaperSplit: over('accuracyPaperSplit'),
+          localLabelAccuracy: over('localLabelAccuracy'),
           f1Weighted: over('f1Weighted'),
           reconstructionMse: over('reconstructionMse'),
           fid: over('fid'),

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   decoderHash,
   smallSilo,
+  smallVae,
   SMALL_LOSS,
   SMALL_MODEL,
   SMALL_TRAINING,
@@ -82,9 +83,9 @@ describe('ALIGN-FL', () => {
 
   test('joins silos of different architectures and latent sizes in one pool, which the server learns from', async () => {
     const architectures = {
-      small: { architecture: { kind: 'mlp', hidden: [4], latent: 1 } },
-      deep: { architecture: { kind: 'mlp', hidden: [9, 6], latent: 5 } },
-      conv: { architecture: { kind: 'conv', channels: [2, 2], latent: 3 } },
+      small: { model: smallVae({ kind: 'mlp', hidden: [4], latent: 1 }) },
+      deep: { model: smallVae({ kind: 'mlp', hidden: [9, 6], latent: 5 }) },
+      conv: { model: smallVae({ kind: 'conv', channels: [2, 2], latent: 3 }) },
     } as const;
     const { play, pools } = await federation(['small', 'deep', 'conv'], architectures);
     const { uploads, global } = await play(1);

@@ -3,7 +3,14 @@
 import { existsSync, mkdtempSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { decoderHash, smallSilo, SMALL_MODEL, SMALL_TRAINING, temporaryFolder } from '../../test/small-silos.ts';
+import {
+  decoderHash,
+  smallSilo,
+  smallVae,
+  SMALL_MODEL,
+  SMALL_TRAINING,
+  temporaryFolder,
+} from '../../test/small-silos.ts';
 import { openEngine } from '../engine/engine.ts';
 import { seedKey } from '../engine/keys.ts';
 import { AbortedError, NumericalError, SpecError, StateError } from '../errors.ts';
@@ -143,13 +150,18 @@ describe.each(WAYS)('a silo %s', (_, open) => {
 
     const hasty = { ...SMALL_TRAINING, optimizer: { kind: 'sgd', learningRate: 10, momentum: 0.9 } } as const;
     const wild: unknown = await way
-      .port(smallSilo('wild', folder(), { local: hasty, loss: { reconstruction: 'mse', klWeight: 1e6 } }))
+      .port(
+        smallSilo('wild', folder(), {
+          local: hasty,
+          model: { kind: 'vae', architecture: SMALL_MODEL, loss: { reconstruction: 'mse', klWeight: 1e6 } },
+        }),
+      )
       .play(own(1))
       .catch((error: unknown) => error);
     expect(wild).toBeInstanceOf(NumericalError);
     expect((wild as NumericalError).facts).toMatchObject({ key: expect.stringMatching(/^run\/wild\/.*\/epoch-\d$/) });
 
-    const odd = smallSilo('odd', folder(), { architecture: { kind: 'conv', channels: [2, 2, 2], latent: 2 } });
+    const odd = smallSilo('odd', folder(), { model: smallVae({ kind: 'conv', channels: [2, 2, 2], latent: 2 }) });
     await expect(way.port(odd).play(own(1))).rejects.toThrow(SpecError);
     expect(decoderHash(await way.port(smallSilo('north', folder())).play(own(1)))).toBe(undisturbed[0]);
   });

@@ -62,6 +62,9 @@ function plain(path: string, name: string, options: Partial<MetricLabel> = {}): 
 
 /** In the order in which tables and charts show them. */
 const LISTED: readonly MetricLabel[] = [
+  share('classification.accuracy', 'accuracy on real images'),
+  share('classification.localLabelAccuracy', 'own classes only'),
+  share('classification.f1Weighted', 'F1', { charted: false }),
   share('probeFullTest.accuracy', 'probe accuracy'),
   share('probeFullTest.f1Weighted', 'probe F1', { charted: false }),
   share('probePaperSplit.accuracy', "accuracy, paper's split", { charted: false }),

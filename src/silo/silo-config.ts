@@ -2,17 +2,15 @@
 
 import { join } from 'node:path';
 import type { ImageSet } from '../data/image-set.ts';
-import type { Architecture } from '../models/architecture.ts';
-import type { ElboOptions } from '../models/elbo.ts';
 import type { DpSgdOptions } from '../privacy/dp-plan.ts';
 import type { LipschitzFields, LipschitzOptions } from '../privacy/lipschitz-options.ts';
 import type { TrainingOptions } from '../training/trainer.ts';
+import type { SiloModel } from './silo-model.ts';
 
 /** A silo as plain data: it can be sent to a thread. */
 export interface SiloConfig {
   readonly name: string;
-  readonly architecture: Architecture;
-  readonly loss: ElboOptions;
+  readonly model: SiloModel;
   readonly local: TrainingOptions;
   readonly privacy: { readonly mechanism: 'none' } | LipschitzOptions | (DpSgdOptions & Partial<LipschitzFields>);
   /** The round in which it joins: the first that it trains in, without a state of its own. Default 1. */

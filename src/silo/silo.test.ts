@@ -1,7 +1,14 @@
 import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { SMALL_PRIVACY, decoderHash, smallSilo, SMALL_MODEL, temporaryFolder } from '../../test/small-silos.ts';
+import {
+  SMALL_PRIVACY,
+  decoderHash,
+  smallSilo,
+  smallVae,
+  SMALL_MODEL,
+  temporaryFolder,
+} from '../../test/small-silos.ts';
 import { type Engine, openEngine } from '../engine/engine.ts';
 import { seedKey } from '../engine/keys.ts';
 import type { Release } from '../exchange/release.ts';
@@ -69,7 +76,7 @@ describe('what a silo gives away', () => {
       await firstHash('south', { images }), // the same images under another name: other random numbers
       await firstHash('north', { seed: 8 }),
       await firstHash('north', { images: smallSilo('south', folder()).images }),
-      await firstHash('north', { architecture: { ...SMALL_MODEL, latent: 3 } }),
+      await firstHash('north', { model: smallVae({ ...SMALL_MODEL, latent: 3 }) }),
     ];
     expect(new Set([north, ...others]).size).toBe(5);
   });
@@ -115,14 +122,14 @@ describe('one runner', () => {
       { kind: 'conv', channels: [2, 3], latent: 4 },
     ] as const;
     for (const [i, architecture] of architectures.entries()) {
-      const config = smallSilo(`silo-${i}`, folder(), { architecture });
+      const config = smallSilo(`silo-${i}`, folder(), { model: smallVae(architecture) });
       const release = (await runner.play(config, own(1))) as Release;
       expect(release.decoder).toMatchObject({ latent: architecture.latent, shape: GREY });
     }
   });
 
   test('goes on with its work after a task that failed, and the error is that of its task', async () => {
-    const odd = smallSilo('odd', folder(), { architecture: { kind: 'conv', channels: [2, 2, 2], latent: 2 } });
+    const odd = smallSilo('odd', folder(), { model: smallVae({ kind: 'conv', channels: [2, 2, 2], latent: 2 }) });
     const plays = [
       runner.play(odd, own(1)).then(decoderHash, (error: Error) => error.name),
       runner.play(smallSilo('north', folder()), own(1)).then(decoderHash, (error: Error) => error.name),
@@ -208,7 +215,7 @@ describe('a private silo', () => {
       [privateSilo(), own(0), 'StateError'],
       [privateSilo({ epsilon: 1e-4 }), own(1), 'PrivacyError'], // so much noise that float32 cannot carry it
       [privateSilo(), given(1, small), 'ShapeError'],
-      [smallSilo('north', folder(), { images, privacy, architecture: odd }), own(1), 'SpecError'],
+      [smallSilo('north', folder(), { images, privacy, model: smallVae(odd) }), own(1), 'SpecError'],
     ] as const) {
       await expect(runner.play(config, task)).rejects.toMatchObject({ name: error });
       expect(hasLedger(config)).toBe(false);

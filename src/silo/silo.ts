@@ -1,7 +1,6 @@
 // A participant: trains its own model on its own images, keeps its own state, and gives away what a task asks for.
 
 import { createHash } from 'node:crypto';
-import { imageExamples } from '../data/batches.ts';
 import { sizeOf } from '../engine/array-spec.ts';
 import type { Engine } from '../engine/engine.ts';
 import { childKey, secretKey, seedKey } from '../engine/keys.ts';
@@ -10,21 +9,18 @@ import { seal, withStatement } from '../exchange/gate.ts';
 import { NO_PRIVACY } from '../exchange/privacy-statement.ts';
 import type { Task } from '../exchange/task.ts';
 import type { Upload } from '../exchange/upload.ts';
-import { exportDecoder } from '../models/decoder-export.ts';
 import { initialParameters } from '../models/initialise.ts';
-import { decoderPart, type Vae, vaeOf } from '../models/vae.ts';
 import { type DpSgdPlan, planDpSgd } from '../privacy/dp-plan.ts';
 import { createDpTrainers, type DpTrainers } from '../privacy/dp-trainer.ts';
-import { trainingControlOf } from '../privacy/lipschitz-control.ts';
 import { lipschitzControlOf } from '../privacy/lipschitz-options.ts';
 import { requireRound, type RoundHooks, trainRound } from '../training/round-training.ts';
 import { loadState } from '../training/state-file.ts';
 import { createTrainer, type Trainer, type TrainingOptions } from '../training/trainer.ts';
 import type { NamedArrays } from '../training/parameter-slots.ts';
 import { scaledObjective } from '../training/objective.ts';
-import { vaeObjective } from '../training/vae-objective.ts';
 import { openAccount, type Spent } from './silo-account.ts';
 import { type SiloConfig, stateFileOf } from './silo-config.ts';
+import { type TrainableModel, trainableModel } from './silo-model.ts';
 
 export interface SiloHooks extends RoundHooks {
   /** When a round is paid for, before its training. */
@@ -53,20 +49,20 @@ export function createSiloRunner(engine: Engine): SiloRunner {
     fresh.catch(() => compiled.delete(name)); // a failure must not be remembered
     return fresh;
   };
-  const trainerFor = async (config: SiloConfig, vae: Vae, plan: DpSgdPlan | null): Promise<Trainer> => {
-    const { architecture, loss, local, privacy, images } = config;
-    const objective = vaeObjective('silo VAE', vae, loss);
+  const trainerFor = async (config: SiloConfig, model: TrainableModel, plan: DpSgdPlan | null): Promise<Trainer> => {
+    const { local, privacy, images } = config;
+    const { objective } = model;
     const lipschitz = privacy.mechanism === 'none' ? null : lipschitzControlOf(privacy);
     if (privacy.mechanism !== 'dp-sgd' || plan === null) {
-      const identity = [architecture, images.shape, loss, local, lipschitz];
-      const control = trainingControlOf(vae, lipschitz, 'posterior');
+      const identity = [config.model, images.shape, local, lipschitz];
+      const control = model.controlOf(lipschitz, 'posterior');
       return remembered(identity, () => createTrainer(engine, objective, local, control));
     }
     const { clipping, clipNorm, quantile, mode, noise, averaging, physicalBatch, normaliseLoss } = privacy;
     const step = { clipping, clipNorm, quantile, mode, noise, averaging, physicalBatch };
-    const scaled = normaliseLoss ? scaledObjective(objective, 1 / vae.pixels) : objective;
-    const identity = [architecture, images.shape, loss, local, step, normaliseLoss, lipschitz];
-    const control = trainingControlOf(vae, lipschitz, 'prior'); // which looks at no example
+    const scaled = normaliseLoss ? scaledObjective(objective, 1 / model.lossTerms) : objective;
+    const identity = [config.model, images.shape, local, step, normaliseLoss, lipschitz];
+    const control = model.controlOf(lipschitz, 'prior'); // which looks at no example
     return (await remembered(identity, () => createDpTrainers(engine, scaled, local, { ...step, control })))(plan);
   };
   const plans = new Map<string, DpSgdPlan>();
@@ -84,7 +80,7 @@ export function createSiloRunner(engine: Engine): SiloRunner {
   const play: SiloRunner['play'] = async (config, task, hooks) => {
     const { name: silo, privacy, images, firstRound = 1 } = config;
     const { round } = task;
-    const vae = vaeOf(config.architecture, images.shape);
+    const model = trainableModel(config.model, images.shape);
     const plan = planFor(config);
     const local = localTraining(config, task, plan);
     const root = childKey(seedKey(config.seed), silo, task.kind);
@@ -97,13 +93,13 @@ export function createSiloRunner(engine: Engine): SiloRunner {
       start:
         task.kind === 'train-given'
           ? ({ kind: 'given', parameters: task.weights } as const)
-          : ({ kind: 'own', initial: () => initialParameters(vae.parameters, childKey(root, 'init')) } as const),
-      examples: () => imageExamples(images),
+          : ({ kind: 'own', initial: () => initialParameters(model.parameters, childKey(root, 'init')) } as const),
+      examples: () => model.examples(images),
       key: privacy.mechanism === 'dp-sgd' && privacy.noise === 'secure' ? secretKey(roundKey.path) : roundKey,
     };
     // Whatever else could refuse the round comes before it is paid for.
-    if (job.start.kind === 'given') requireWeights(vae, job.start.parameters);
-    const trainer = await trainerFor({ ...config, local }, vae, plan);
+    if (job.start.kind === 'given') requireWeights(model, job.start.parameters);
+    const trainer = await trainerFor({ ...config, local }, model, plan);
     const stored = await loadState(job.file);
     requireRound(job, stored);
     const account = await openAccount(config, task, plan);
@@ -118,9 +114,11 @@ export function createSiloRunner(engine: Engine): SiloRunner {
       const examples = (privacy.mechanism === 'dp-sgd' ? privacy.records : null) ?? images.labels.length;
       return { kind: 'weights', silo, round, weights: parameters, examples, privacy: statement };
     }
+    if (model.decoderFile === null) {
+      return { kind: 'nothing', silo, round, privacy: await account.seal(hashOf(parameters)) };
+    }
     // What may be claimed is known when the ledger has the hash of what leaves; until then, nothing is.
-    const onnx = exportDecoder(vae, parameters, images.shape);
-    const decoder = { onnx, specs: decoderPart(vae.parameters), classes: null };
+    const decoder = model.decoderFile(parameters);
     const release = seal({ silo, round, decoder, parameters, shape: images.shape, privacy: NO_PRIVACY });
     return withStatement(release, await account.seal(release.decoder.sha256));
   };
@@ -149,8 +147,8 @@ function localTraining({ name, local }: SiloConfig, task: Task, plan: DpSgdPlan 
   );
 }
 
-function requireWeights(vae: Vae, weights: NamedArrays): void {
-  for (const [name, spec] of Object.entries(vae.parameters)) {
+function requireWeights(model: TrainableModel, weights: NamedArrays): void {
+  for (const [name, spec] of Object.entries(model.parameters)) {
     const found = weights[name]?.length ?? 'none';
     if (found === sizeOf(spec)) continue;
     const message = `The task's weights should have ${sizeOf(spec)} values as '${name}', but have ${found}.`;

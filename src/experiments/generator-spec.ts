@@ -1,0 +1,58 @@
+// What `task: classify` adds to a spec: which generators silos release, and the classifier that learns from them.
+
+import { z } from 'zod';
+import { count } from './spec-numbers.ts';
+
+/** What a silo releases under `task: classify`. */
+export const generatorSchema = z
+  .discriminatedUnion('kind', [
+    z.strictObject({
+      kind: z
+        .literal('vae')
+        .describe('Class-conditional variational autoencoder of the shape `model`, with the loss `loss`.'),
+      prior: z
+        .discriminatedUnion('kind', [
+          z.strictObject({ kind: z.literal('normal').describe('Codes are drawn from N(0, I).') }),
+          z.strictObject({
+            kind: z
+              .literal('flow')
+              .describe('A flow, learnt beside the autoencoder (flow matching), carries N(0, I) to where codes lie.'),
+            hidden: z.array(count(4096)).min(1).max(8).default([128, 128]).describe('Widths of its hidden layers.'),
+            steps: count(200).default(20).describe('Euler steps of a draw, unrolled in the released file.'),
+          }),
+        ])
+        .prefault({ kind: 'normal' })
+        .describe('What images are drawn from.'),
+    }),
+  ])
+  .describe('What a silo releases under `task: classify`.');
+
+/** Shape of a classifier; the number of classes and the image size come from the data. */
+export const classifierModelSchema = z
+  .discriminatedUnion('kind', [
+    z.strictObject({
+      kind: z.literal('mlp').describe('Dense layers.'),
+      hidden: z.array(count(16_384)).max(12).default([256]).describe('Widths before the features; may be empty.'),
+      features: count(4096).default(64).describe('Width of the last hidden layer.'),
+    }),
+    z.strictObject({
+      kind: z.literal('conv').describe('Strided convolutions, each halving height and width, then a dense layer.'),
+      channels: z.array(count(2048)).min(1).max(6).default([16, 32]).describe('Channels of each layer, image first.'),
+      features: count(4096).default(64).describe('Width of the last hidden layer.'),
+    }),
+  ])
+  .describe('Shape of a classifier.');
+
+/** The classifier of the task, wherever it is trained. */
+export const classifierSchema = z
+  .strictObject({
+    model: classifierModelSchema
+      .nullable()
+      .default(null)
+      .describe('Its shape; null for a small convolutional one that fits the images.'),
+  })
+  .prefault({})
+  .describe(
+    'What `task: classify` teaches: the server on synthetic images, and in baselines the silos on their own. Trained as ' +
+      '`server` and `local` say.',
+  );

@@ -1,0 +1,62 @@
+// Which model a silo trains: by the task of the spec and the strategy it is trained for.
+
+import { classCounts } from '../data/image-set.ts';
+import { type ClassifierArchitecture, smallClassifier } from '../models/classifier.ts';
+import type { ImageShape } from '../models/image-shape.ts';
+import type { ClassifierModel, SiloModel } from '../silo/silo-model.ts';
+import type { Materials } from './materials.ts';
+import {
+  generatorOfSilo,
+  modelOfServer,
+  modelOfSilo,
+  privacyOfSilo,
+  type SiloSpec,
+  type Spec,
+  type StrategyName,
+} from './spec.ts';
+
+type Images = Pick<Materials, 'dataSet' | 'classes' | 'silos'>;
+
+/** What silo `silo` trains under a strategy. */
+export function modelTrainedBy(spec: Spec, silo: SiloSpec, strategy: StrategyName, images: Images): SiloModel {
+  if (spec.task === 'represent') return { kind: 'vae', architecture: modelOfSilo(spec, silo), loss: spec.loss };
+  if (strategy !== 'align') return classifierModel(spec, images);
+  const generator = generatorOfSilo(spec, silo);
+  return {
+    kind: 'conditional-vae',
+    architecture: modelOfSilo(spec, silo),
+    loss: spec.loss,
+    prior: generator.prior,
+    classes: { count: images.classes, offered: offeredBy(spec, silo, images) },
+  };
+}
+
+/** What `centralised` trains on the images of all silos. */
+export function modelTrainedOnAll(spec: Spec, images: Images): SiloModel {
+  if (spec.task === 'represent') return { kind: 'vae', architecture: modelOfServer(spec), loss: spec.loss };
+  return classifierModel(spec, images);
+}
+
+/** The classifier of the task. */
+export function classifierArchitecture(
+  { classifier }: Pick<Spec, 'classifier'>,
+  shape: ImageShape,
+): ClassifierArchitecture {
+  return classifier.model ?? smallClassifier(shape);
+}
+
+// --- internal ---
+
+/** What its owner declared, in the spec or by the partition; else what it has where nothing is private, and all where something is. */
+function offeredBy(spec: Spec, silo: SiloSpec, { silos, classes }: Images): readonly number[] {
+  const { partition } = spec.data;
+  const index = spec.silos.indexOf(silo);
+  const declared = silo.offers ?? (partition.kind === 'class-disjoint' ? partition.classes[index] : undefined);
+  if (declared) return [...new Set(declared)].sort((a, b) => a - b);
+  if (privacyOfSilo(spec, silo).mechanism === 'dp-sgd') return Array.from({ length: classes }, (_, label) => label);
+  return classCounts((silos[index] as Materials['silos'][number]).set.labels).map(({ label }) => label);
+}
+
+function classifierModel(spec: Spec, { dataSet, classes }: Images): ClassifierModel {
+  return { kind: 'classifier', architecture: classifierArchitecture(spec, dataSet.train.shape), classes };
+}

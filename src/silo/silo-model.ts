@@ -1,0 +1,113 @@
+// What a silo trains: as plain data, and as parameters, loss and examples with what of them may leave.
+
+import { imageExamples } from '../data/batches.ts';
+import type { ImageSet } from '../data/image-set.ts';
+import type { DecoderFile } from '../exchange/gate.ts';
+import type { OfferedClasses } from '../exchange/release.ts';
+import type { Architecture } from '../models/architecture.ts';
+import { type ClassifierArchitecture, classifierOf } from '../models/classifier.ts';
+import { conditionalVaeOf, type LatentPrior } from '../models/conditional-vae.ts';
+import type { ElboOptions } from '../models/elbo.ts';
+import { exportDecoder } from '../models/decoder-export.ts';
+import { type ImageShape, pixelCount } from '../models/image-shape.ts';
+import type { ParameterSpecs } from '../models/layers.ts';
+import { exportLabelledDecoder } from '../models/labelled-decoder.ts';
+import { decoderPart, vaeOf } from '../models/vae.ts';
+import { trainingControlOf } from '../privacy/lipschitz-control.ts';
+import type { LipschitzControl } from '../privacy/lipschitz-options.ts';
+import type { PenaltyLatents } from '../privacy/lipschitz-penalty.ts';
+import { classifierObjective, labelledExamples } from '../training/classifier-objective.ts';
+import { conditionalVaeObjective } from '../training/conditional-vae-objective.ts';
+import type { Examples } from '../training/examples.ts';
+import type { Objective } from '../training/objective.ts';
+import type { NamedArrays } from '../training/parameter-slots.ts';
+import type { TrainingControl } from '../training/regulariser.ts';
+import { vaeObjective } from '../training/vae-objective.ts';
+
+/** An autoencoder without labels: the paper's. */
+export interface VaeModel {
+  readonly kind: 'vae';
+  readonly architecture: Architecture;
+  readonly loss: ElboOptions;
+}
+
+/** An autoencoder that knows classes: its decoder draws images of those that the silo offers. */
+export interface ConditionalVaeModel {
+  readonly kind: 'conditional-vae';
+  readonly architecture: Architecture;
+  readonly loss: ElboOptions;
+  readonly prior: LatentPrior;
+  readonly classes: OfferedClasses;
+}
+
+/** A classifier of all classes of the federation, for baselines: no decoder is in it, so nothing of it is ever released. */
+export interface ClassifierModel {
+  readonly kind: 'classifier';
+  readonly architecture: ClassifierArchitecture;
+  /** C */
+  readonly classes: number;
+}
+
+/** Told apart by `kind`. */
+export type SiloModel = VaeModel | ConditionalVaeModel | ClassifierModel;
+
+/** A silo's model for images of one size. */
+export interface TrainableModel {
+  readonly parameters: ParameterSpecs;
+  readonly objective: Objective;
+  readonly examples: (images: ImageSet) => Examples;
+  /** Numbers that the loss of one example is summed over: what `privacy.normaliseLoss` divides by. */
+  readonly lossTerms: number;
+  /** What a form of Lipschitz control does while it trains; nothing where there is no decoder. */
+  readonly controlOf: (control: LipschitzControl | null, allowed: PenaltyLatents) => TrainingControl;
+  /** The file of its decoder; null where it has none, and then nothing of it may leave but under averaging. */
+  readonly decoderFile: ((parameters: NamedArrays) => DecoderFile) | null;
+}
+
+/** Throws SpecError where the model does not fit images of this shape. */
+export function trainableModel(model: SiloModel, shape: ImageShape): TrainableModel {
+  switch (model.kind) {
+    case 'vae': {
+      const vae = vaeOf(model.architecture, shape);
+      return {
+        parameters: vae.parameters,
+        objective: vaeObjective('silo VAE', vae, model.loss),
+        examples: imageExamples,
+        lossTerms: pixelCount(shape),
+        controlOf: (control, allowed) => trainingControlOf(vae, control, allowed),
+        decoderFile: (parameters) => ({
+          onnx: exportDecoder(vae, parameters, shape),
+          specs: decoderPart(vae.parameters),
+          classes: null,
+        }),
+      };
+    }
+    case 'conditional-vae': {
+      const { count } = model.classes;
+      const vae = conditionalVaeOf(model.architecture, { shape, classes: count, prior: model.prior });
+      return {
+        parameters: vae.parameters,
+        objective: conditionalVaeObjective('silo conditional VAE', vae, model.loss),
+        examples: (images) => labelledExamples(imageExamples(images), images.labels, count),
+        lossTerms: pixelCount(shape),
+        controlOf: (control, allowed) => trainingControlOf({ vae, offered: model.classes.offered }, control, allowed),
+        decoderFile: (parameters) => ({
+          onnx: exportLabelledDecoder(vae.generator, parameters, shape),
+          specs: vae.generator.parameters,
+          classes: model.classes,
+        }),
+      };
+    }
+    case 'classifier': {
+      const classifier = classifierOf(model.architecture, shape, model.classes);
+      return {
+        parameters: classifier.parameters,
+        objective: classifierObjective('silo classifier', classifier),
+        examples: (images) => labelledExamples(imageExamples(images), images.labels, model.classes),
+        lossTerms: 1,
+        controlOf: () => ({}),
+        decoderFile: null,
+      };
+    }
+  }
+}
