@@ -1,6 +1,8 @@
 // The public list: all that other programs may use, by name. Nobody inside imports this file.
 
 export { type DataSet, FOREIGN_LABEL, type ImageSet } from './data/image-set.ts';
+export { readFolder } from './data/folder.ts';
+export type { OwnImages } from './data/own-set.ts';
 export { type ArraySpec, type DType, float32, type HostArray, type Tree, uint32 } from './engine/array-spec.ts';
 export { type Engine, type EngineOptions, openEngine, type Ports } from './engine/engine.ts';
 export type { Device } from './engine/onnx-executor.ts';
@@ -21,6 +23,7 @@ export type { WeightsUpdate } from './exchange/weights-update.ts';
 export type { DataAccess } from './experiments/materials.ts';
 export type { Diagnostics } from './experiments/diagnostic-fields.ts';
 export { readEvents } from './experiments/event-log.ts';
+export { findImages, type FoundImages, type InitPlan, type InitRequest, planInit } from './experiments/init.ts';
 export { loadSpec } from './experiments/load-spec.ts';
 export { parseSpec } from './experiments/parse-spec.ts';
 export { type Preset, presets } from './experiments/presets.ts';

@@ -34,7 +34,7 @@ export async function dataCommand(flags: { data?: string; json?: boolean }, cons
     }
   }
   console.print(
-    'Drawn digits and drawn garments need no files; an own folder of IDX files is data.source: { kind: folder, dir: ... }.',
+    'Drawn digits and drawn garments need no files. Own images - IDX, .npz, PNG, CIFAR-10 - : align-fl init FOLDER.',
   );
   return damaged.length > 0 ? 1 : 0;
 }

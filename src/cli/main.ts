@@ -11,6 +11,7 @@ import { addAuditCommand } from './audit.ts';
 import { addCompareCommand } from './compare.ts';
 import { type Console, processConsole } from './console.ts';
 import { dataCommand } from './data.ts';
+import { addInitCommand } from './init.ts';
 import { addLedgerCommand } from './ledger.ts';
 import { addOutliersCommand } from './outliers.ts';
 import { addPaperCommand } from './paper.ts';
@@ -78,6 +79,7 @@ function commands(console: Console, setExitCode: (code: number) => void): Comman
     .option('--json', 'print as JSON')
     .action(async (flags: { data?: string; json?: boolean }) => setExitCode(await dataCommand(flags, console)));
 
+  addInitCommand(program, console);
   addReportCommand(program, console);
   addCompareCommand(program, console);
   addPrivacyCommands(program, console);
@@ -101,6 +103,7 @@ Examples:
   align-fl run quickstart                          offline, on drawn digits, about a minute
   align-fl run paper-mnist --data ./data           the paper's experiment on MNIST
   align-fl run paper-mnist --set model.latent=16 --set rounds=5 --seed 2
+  align-fl init ./my-images --privacy none         a spec for images of your own
   align-fl run my-spec.yaml --out runs/mine
   align-fl run --resume runs/mine                  after Ctrl-C or a crash
   align-fl report runs --out report.html           one page about every run in runs/

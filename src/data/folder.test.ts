@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { loadFolder } from './folder.ts';
+import { loadFolder, readFolder } from './folder.ts';
 import { encodeIdxImages, encodeIdxLabels } from './idx.ts';
 
 describe('an own folder of IDX files', () => {
@@ -40,14 +40,16 @@ describe('an own folder of IDX files', () => {
     expect(set.test.images.length).toBe(2 * 400);
   });
 
-  it('is refused with all names where a file is missing', async () => {
+  it('is refused with all names where a file is missing, and with all layouts where there is none', async () => {
+    await expect(loadFolder(join(dir, 'nowhere'))).rejects.toThrow(/there is no such folder or file/);
+    await expect(loadFolder(dir)).rejects.toThrow(
+      /four IDX files .* one \.npz file, .* PNG files for each class; found nothing/,
+    );
+    await writeLabels('train-labels-idx1-ubyte', [0]);
     await expect(loadFolder(dir)).rejects.toThrow(
       /expected train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte, each plain or with .gz/,
     );
-    await expect(loadFolder(join(dir, 'nowhere'))).rejects.toMatchObject({
-      code: 'DATA',
-      facts: { missing: { length: 4 } },
-    });
+    await expect(loadFolder(dir)).rejects.toMatchObject({ code: 'DATA', facts: { missing: { length: 3 } } });
   });
 
   it('is refused where counts, shapes or labels do not fit', async () => {
@@ -62,5 +64,26 @@ describe('an own folder of IDX files', () => {
     await rm(join(dir, 't10k-images.idx3-ubyte'));
     await writeImages('t10k-images-idx3-ubyte', 2, 21);
     await expect(loadFolder(dir)).rejects.toThrow(/20 x 20, test images 21 x 21/);
+  });
+
+  it('may name its classes, and hold a validation part, which is left aside', async () => {
+    await writeAll();
+    await writeFile(join(dir, 'classes.txt'), 'cat\nred dog\r\nbird\n\n');
+    await writeLabels('val-labels-idx1-ubyte', [0]);
+    const { dataSet, layout, notes } = await readFolder(dir);
+    expect([layout, dataSet.classNames]).toEqual(['idx', ['cat', 'red dog', 'bird']]);
+    expect(notes).toEqual(['val-labels-idx1-ubyte are left aside: neither trained on nor judged by.']);
+    await writeFile(join(dir, 'classes.txt'), 'cat\ndog');
+    await expect(loadFolder(dir)).rejects.toThrow(/labels from 0 to 1, one for each name of a class, found 2/);
+    await writeFile(join(dir, 'classes.txt'), 'cat\ncat\ndog');
+    await expect(loadFolder(dir)).rejects.toThrow(/found "cat"/);
+  });
+
+  it('is refused beside another data set: which of them is meant?', async () => {
+    await writeAll();
+    await writeFile(join(dir, 'more.npz'), '');
+    await expect(loadFolder(dir)).rejects.toThrow(
+      /expected one data set, found IDX files .* and \.npz files \(more\.npz\)/,
+    );
   });
 });

@@ -1,73 +1,78 @@
-// A folder of IDX files that the user brings along, in MNIST's layout and of any size that the format may have.
+// Images that the user brings along: a folder or a file is named, and what lies there decides how it is read.
 
-import { basename, resolve } from 'node:path';
+import { readdir, stat } from 'node:fs/promises';
+import { extname, join } from 'node:path';
 import { DataError } from '../errors.ts';
-import { decodeIdxImages, decodeIdxLabels, pairIdx } from './idx.ts';
-import { IDX_ROLES, type IdxRole, idxFileName, readIdxFiles, type StoredFile } from './idx-files.ts';
-import { type DataSet, type ImageSet, FOREIGN_LABEL } from './image-set.ts';
+import { isCifarFile, loadCifarFiles } from './cifar-files.ts';
+import { IDX_ROLES, idxFileNames } from './idx-files.ts';
+import { loadIdxFolder } from './idx-folder.ts';
+import type { DataSet } from './image-set.ts';
+import { loadNpz } from './npz-file.ts';
+import type { OwnImages } from './own-set.ts';
+import { loadPngFolders } from './png-folders.ts';
+
+/** `readFolder`, without what only people want to know. */
+export async function loadFolder(path: string): Promise<DataSet> {
+  return (await readFolder(path)).dataSet;
+}
 
 /**
- * Reads the four files of `dir`. Classes are named by their numbers, 0 to the greatest label; [N, 1, H, W] with H
- * and W up to 64. Throws DataError where a file is missing, damaged or does not fit the others.
+ * Reads the images of a folder - four IDX files, one .npz file, CIFAR-10's binary files, or a folder of PNG files a class
+ * (docs/data.md) - or of an .npz file. [N, C, H, W], C of 1 or 3. Throws DataError where nothing or more than one of these
+ * lies there, or where it is damaged, too large, or does not fit together; StateError where the disk refuses.
  */
-export async function loadFolder(dir: string): Promise<DataSet> {
-  const files = new Map<IdxRole, StoredFile>();
-  for (const role of IDX_ROLES) {
-    for await (const stored of readIdxFiles(dir, role)) {
-      files.set(role, stored);
-      break;
-    }
+export async function readFolder(path: string): Promise<OwnImages> {
+  const found = await stat(path).catch(() => null);
+  if (found === null) throw new DataError(`${path}: there is no such folder or file. Correct the path.`, { dir: path });
+  if (found.isFile()) {
+    if (extname(path).toLowerCase() === '.npz') return loadNpz(path);
+    throw new DataError(`${path}: expected a folder of images or an .npz file. Name the folder that it lies in.`, {
+      file: path,
+    });
   }
-  const missing = IDX_ROLES.filter((role) => !files.has(role)).map(idxFileName);
-  if (missing.length > 0) {
-    const all = IDX_ROLES.map(idxFileName);
+  const { files, folders } = await listed(path);
+  const npz = files.filter((name) => extname(name).toLowerCase() === '.npz');
+  const layouts = [
+    { kind: 'IDX files', here: files.filter((name) => IDX_NAMES.has(name)), load: () => loadIdxFolder(path, files) },
+    { kind: '.npz files', here: npz, load: () => loadNpz(join(path, npz[0] as string)) },
+    { kind: 'CIFAR-10 files', here: files.filter(isCifarFile), load: () => loadCifarFiles(path, files) },
+  ].filter(({ here }) => here.length > 0);
+  const [layout] = layouts;
+  if (layouts.length > 1 || npz.length > 1) {
+    const all = layouts.map(({ kind, here }) => `${kind} (${here.slice(0, 4).join(', ')})`);
     throw new DataError(
-      `${dir}: expected ${all.join(', ')}, each plain or with .gz; missing: ${missing.join(', ')}. ` +
-        'Add them, or correct the folder.',
-      { dir, missing },
+      `${path}: expected one data set, found ${all.join(' and ')}. Name one .npz file itself, or move the others away.`,
+      { dir: path, found: all },
     );
   }
-  const name = basename(resolve(dir));
-  const part = (partName: string, imagesRole: IdxRole, labelsRole: IdxRole): ImageSet =>
-    readPart(`${name}/${partName}`, files.get(imagesRole) as StoredFile, files.get(labelsRole) as StoredFile);
-  const train = part('train', 'train-images', 'train-labels');
-  const test = part('test', 't10k-images', 't10k-labels');
-  requireSameShape(dir, train, test);
-  const classes = 1 + train.labels.reduce((greatest, label) => Math.max(greatest, label), 0);
-  const strange = test.labels.find((label) => label >= classes);
-  if (strange !== undefined) {
-    throw new DataError(
-      `${dir}: the test part has label ${strange}, but the training part ends at ${classes - 1}. Check both label files.`,
-      { dir, label: strange },
-    );
-  }
-  return { name, classNames: Array.from({ length: classes }, (_, label) => String(label)), train, test };
+  if (layout) return layout.load();
+  if (folders.length > 0) return loadPngFolders(path);
+  throw new DataError(
+    `${path}: expected four IDX files (${IDX_ROLES.map((role) => idxFileNames(role)[0]).join(', ')}, plain or with .gz), one ` +
+      `.npz file, CIFAR-10's .bin files, or a folder of PNG files for each class; found ` +
+      `${files.length === 0 ? 'nothing' : files.slice(0, 5).join(', ')}. docs/data.md shows each layout.`,
+    { dir: path, files: files.slice(0, 5) },
+  );
 }
 
 // --- internal ---
 
-function readPart(name: string, images: StoredFile, labels: StoredFile): ImageSet {
-  const set = pairIdx({
-    name,
-    images: decodeIdxImages(images.bytes, images.path),
-    labels: decodeIdxLabels(labels.bytes, labels.path),
-    imagesFile: images.path,
-    labelsFile: labels.path,
-  });
-  if (set.labels.includes(FOREIGN_LABEL)) {
-    throw new DataError(
-      `${labels.path}: label ${FOREIGN_LABEL} is kept for foreign images. Number the classes from 0 to ${FOREIGN_LABEL - 1}.`,
-      { file: labels.path },
-    );
-  }
-  return set;
-}
+const IDX_NAMES: ReadonlySet<string> = new Set(IDX_ROLES.flatMap(idxFileNames));
 
-function requireSameShape(dir: string, train: ImageSet, test: ImageSet): void {
-  const { height, width } = train.shape;
-  if (height === test.shape.height && width === test.shape.width) return;
-  throw new DataError(
-    `${dir}: training images are ${height} x ${width}, test images ${test.shape.height} x ${test.shape.width}. They must agree.`,
-    { dir, height, width, testHeight: test.shape.height, testWidth: test.shape.width },
-  );
+/** What is not hidden; a link counts as what it leads to, for each file is checked when it is read. */
+async function listed(
+  dir: string,
+): Promise<{ readonly files: readonly string[]; readonly folders: readonly string[] }> {
+  const files: string[] = [];
+  const folders: string[] = [];
+  try {
+    for (const entry of await readdir(dir, { withFileTypes: true })) {
+      if (entry.name.startsWith('.')) continue;
+      if (entry.isDirectory()) folders.push(entry.name);
+      else files.push(entry.name);
+    }
+  } catch (cause) {
+    throw new DataError(`${dir}: could not be listed. Check its permissions.`, { dir }, { cause });
+  }
+  return { files: files.sort(), folders };
 }

@@ -19,7 +19,10 @@ export function idxFileName(role: IdxRole): string {
 
 /** The names under which a file is looked for, best first: plain or gzip, with a hyphen or (some archives) a dot. */
 export function idxFileNames(role: IdxRole): readonly string[] {
-  return [`${role}-`, `${role}.`].flatMap((start) => ['', '.gz'].map((end) => `${start}${kindOf(role)}${end}`));
+  const kinds = role.endsWith('images') ? [kindOf(role), COLOUR_KIND] : [kindOf(role)];
+  return kinds.flatMap((kind) =>
+    ['-', '.'].flatMap((between) => ['', '.gz'].map((end) => `${role}${between}${kind}${end}`)),
+  );
 }
 
 /** A file as it lies on disk, perhaps still compressed. */
@@ -41,6 +44,9 @@ export async function* readIdxFiles(dir: string, role: IdxRole): AsyncGenerator<
 }
 
 // --- internal ---
+
+/** How files of four dimensions are called. */
+const COLOUR_KIND = 'idx4-ubyte';
 
 function kindOf(role: IdxRole): string {
   return role.endsWith('images') ? 'idx3-ubyte' : 'idx1-ubyte';

@@ -160,3 +160,30 @@ describe('an IDX file is refused', () => {
     );
   });
 });
+
+describe('images in colour', () => {
+  // one image of 8 x 8 whose red plane is 1, green 2, blue 3
+  const pixels = Uint8Array.from({ length: 192 }, (_, i) => 1 + Math.floor(i / 64));
+  const images: IdxImages = { count: 1, channels: 3, height: 8, width: 8, pixels };
+
+  it('lie in the file with a fourth dimension, the colours of a pixel together', () => {
+    const bytes = encodeIdxImages(images);
+    const header = [0, 0, 8, 4, 0, 0, 0, 1, 0, 0, 0, 8, 0, 0, 0, 8, 0, 0, 0, 3];
+    expect([...bytes.subarray(0, 26)]).toEqual([...header, 1, 2, 3, 1, 2, 3]);
+    expect(decodeIdxImages(bytes, 'file')).toEqual(images);
+    expect(decodeIdxImages(gzipSync(bytes), 'file')).toEqual(images);
+  });
+
+  it('may lie in the file plane by plane, too', () => {
+    const bytes = encodeIdxImages(images);
+    bytes.set([0, 0, 0, 3, 0, 0, 0, 8, 0, 0, 0, 8], 8);
+    bytes.set(pixels, 20);
+    expect(decodeIdxImages(bytes, 'file')).toEqual(images);
+  });
+
+  it('have one channel or three', () => {
+    const bytes = encodeIdxImages(images);
+    bytes[19] = 4;
+    expect(errorOf(() => decodeIdxImages(bytes, 'file')).message).toMatch(/\[N, H, W, 3\] or \[N, 3, H, W\]/);
+  });
+});

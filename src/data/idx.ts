@@ -3,6 +3,7 @@
 
 import { constants, gunzipSync } from 'node:zlib';
 import { DataError, type ErrorFacts, ShapeError } from '../errors.ts';
+import { imageAxes, LEAST_SIDE, toInterleaved, toPlanes } from './channel-order.ts';
 import type { ImageSet } from './image-set.ts';
 
 /** What a header may claim. A file beyond it is refused unread. */
@@ -16,17 +17,21 @@ export interface IdxLimits {
 /** Limits where the caller gives none: images up to 64 x 64, files up to 1 GiB. */
 export const IDX_LIMITS: IdxLimits = { maxSide: 64, maxSizeBytes: 2 ** 30 };
 
-/** First four bytes of a file of images. */
+/** First four bytes of a file of grey images, [N, H, W]. */
 export const IMAGE_MAGIC = 2051;
+/** First four bytes of a file of images with four dimensions: colour, [N, H, W, 3], which some write as [N, 3, H, W]. */
+export const COLOUR_MAGIC = 2052;
 /** First four bytes of a file of labels. */
 export const LABEL_MAGIC = 2049;
 
-/** Grey images as they lie in the file. */
+/** The images of a file. */
 export interface IdxImages {
   readonly count: number;
+  /** 3 for red, green and blue. Default 1. */
+  readonly channels?: 1 | 3;
   readonly height: number;
   readonly width: number;
-  /** [N, H, W], unsigned bytes, row by row. */
+  /** [N, C, H, W], unsigned bytes, row by row. */
   readonly pixels: Uint8Array;
 }
 
@@ -67,17 +72,23 @@ export function inflateIdx(bytes: Uint8Array, file: string, limits = IDX_LIMITS)
   return all;
 }
 
-/** Writes [N, H, W] bytes as an uncompressed IDX file. Throws ShapeError where sizes and bytes disagree. */
+/**
+ * Writes images as an uncompressed IDX file: grey ones [N, H, W] as MNIST's, colour [N, H, W, 3] with four dimensions.
+ * Throws ShapeError where sizes and bytes disagree.
+ */
 export function encodeIdxImages(images: IdxImages): Uint8Array {
-  const { count, height, width, pixels } = images;
-  if (pixels.length !== count * height * width) {
+  const { count, channels = 1, height, width, pixels } = images;
+  const sizeBytes = count * channels * height * width;
+  if (pixels.length !== sizeBytes) {
+    const what = channels === 1 ? '' : ` with ${channels} channels`;
     throw new ShapeError(
-      `${count} images of ${height} x ${width} need ${count * height * width} bytes, got ${pixels.length}.`,
+      `${count} images of ${height} x ${width}${what} need ${sizeBytes} bytes, got ${pixels.length}.`,
     );
   }
-  const bytes = new Uint8Array(IMAGE_HEADER_BYTES + pixels.length);
-  writeWords(bytes, [IMAGE_MAGIC, count, height, width]);
-  bytes.set(pixels, IMAGE_HEADER_BYTES);
+  const words = channels === 1 ? [IMAGE_MAGIC, count, height, width] : [COLOUR_MAGIC, count, height, width, channels];
+  const bytes = new Uint8Array(4 * words.length + pixels.length);
+  writeWords(bytes, words);
+  bytes.set(toInterleaved(pixels, { channels, height, width }), 4 * words.length);
   return bytes;
 }
 
@@ -106,8 +117,8 @@ export function pairIdx({ name, images, labels, imagesFile, labelsFile }: IdxPai
       labels: labels.length,
     });
   }
-  const { height, width, pixels } = images;
-  return { name, shape: { channels: 1, height, width }, images: pixels, labels };
+  const { channels = 1, height, width, pixels } = images;
+  return { name, shape: { channels, height, width }, images: pixels, labels };
 }
 
 /** Whether bytes begin as a gzip file does. */
@@ -117,7 +128,8 @@ export function isGzip(bytes: Uint8Array): boolean {
 
 // --- internal ---
 
-const IMAGE_HEADER_BYTES = 16;
+/** Magic, N, and one word for each further dimension. */
+const HEADER_BYTES: Readonly<Record<number, number>> = { [LABEL_MAGIC]: 8, [IMAGE_MAGIC]: 16, [COLOUR_MAGIC]: 20 };
 const LABEL_HEADER_BYTES = 8;
 const PEEK_BYTES = 4096;
 const CHUNK_BYTES = 1 << 20;
@@ -127,36 +139,47 @@ const DEFLATE_MAX_RATIO = 1032;
 interface Header {
   readonly magic: number;
   readonly count: number;
+  readonly channels: 1 | 3;
   readonly height: number;
   readonly width: number;
+  /** Whether a pixel's colours lie together. */
+  readonly interleaved: boolean;
   readonly headerBytes: number;
   readonly totalBytes: number;
 }
 
 /** Checks a header, and against it the length of the whole file where that is known already. */
 function readHeader(bytes: Uint8Array, lengthBytes: number | null, file: string, limits: IdxLimits): Header {
-  if (bytes.length < LABEL_HEADER_BYTES) throw refused(file, 'an IDX header of 8 or 16 bytes', `${bytes.length} bytes`);
+  if (bytes.length < LABEL_HEADER_BYTES) {
+    throw refused(file, 'an IDX header of 8, 16 or 20 bytes', `${bytes.length} bytes`);
+  }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const magic = view.getUint32(0);
-  if (magic !== IMAGE_MAGIC && magic !== LABEL_MAGIC) {
-    throw refused(file, `an IDX file (magic ${IMAGE_MAGIC} for images, ${LABEL_MAGIC} for labels)`, `magic ${magic}`, {
-      magic,
-    });
+  const headerBytes = HEADER_BYTES[magic];
+  if (headerBytes === undefined) {
+    const kinds = `magic ${IMAGE_MAGIC} for grey images, ${COLOUR_MAGIC} for colour, ${LABEL_MAGIC} for labels`;
+    throw refused(file, `an IDX file (${kinds})`, `magic ${magic}`, { magic });
   }
-  const count = view.getUint32(4);
-  const isImages = magic === IMAGE_MAGIC;
-  const headerBytes = isImages ? IMAGE_HEADER_BYTES : LABEL_HEADER_BYTES;
   if (bytes.length < headerBytes) throw refused(file, `a header of ${headerBytes} bytes`, `${bytes.length} bytes`);
-  const height = isImages ? view.getUint32(8) : 1;
-  const width = isImages ? view.getUint32(12) : 1;
+  const sides = Array.from({ length: headerBytes / 4 - 1 }, (_, i) => view.getUint32(4 + 4 * i));
+  const axes = imageAxes(magic === LABEL_MAGIC ? [...sides, 1, 1] : sides);
+  if (axes === null) throw refused(file, 'images [N, H, W, 3] or [N, 3, H, W]', `[${sides.join(', ')}]`);
+  const { count, interleaved } = axes;
+  const { channels, height, width } = axes.shape;
   if (count === 0) throw refused(file, 'at least one item', 'a header that says 0', { count });
-  if (!(height >= 1 && height <= limits.maxSide && width >= 1 && width <= limits.maxSide)) {
-    throw refused(file, `images of 1 x 1 to ${limits.maxSide} x ${limits.maxSide} pixels`, `${height} x ${width}`, {
-      height,
-      width,
-    });
+  const least = magic === COLOUR_MAGIC ? LEAST_SIDE : 1;
+  if (!(Math.min(height, width) >= least && Math.max(height, width) <= limits.maxSide)) {
+    throw refused(
+      file,
+      `images of ${least} x ${least} to ${limits.maxSide} x ${limits.maxSide} pixels`,
+      `${height} x ${width}`,
+      {
+        height,
+        width,
+      },
+    );
   }
-  const totalBytes = headerBytes + count * height * width; // < 2^32 * 2^12: exact
+  const totalBytes = headerBytes + count * channels * height * width; // < 2^32 * 2^14: exact
   if (totalBytes > limits.maxSizeBytes) {
     throw refused(file, `at most ${limits.maxSizeBytes} bytes`, `a header that asks for ${totalBytes}`, {
       count,
@@ -171,13 +194,16 @@ function readHeader(bytes: Uint8Array, lengthBytes: number | null, file: string,
       foundBytes: lengthBytes,
     });
   }
-  return { magic, count, height, width, headerBytes, totalBytes };
+  return { magic, count, channels: channels === 3 ? 3 : 1, height, width, interleaved, headerBytes, totalBytes };
 }
 
 function imagesOf(bytes: Uint8Array, file: string, limits: IdxLimits): IdxImages {
-  const { magic, count, height, width, headerBytes } = readHeader(bytes, bytes.length, file, limits);
-  if (magic !== IMAGE_MAGIC) throw refused(file, `images (magic ${IMAGE_MAGIC})`, `labels (magic ${magic})`, { magic });
-  return { count, height, width, pixels: tail(bytes, headerBytes) };
+  const header = readHeader(bytes, bytes.length, file, limits);
+  const { magic, count, channels, height, width, interleaved, headerBytes } = header;
+  if (magic === LABEL_MAGIC) throw refused(file, `images (magic ${IMAGE_MAGIC})`, `labels (magic ${magic})`, { magic });
+  const stored = tail(bytes, headerBytes);
+  const pixels = interleaved ? toPlanes(stored, { channels, height, width }) : stored;
+  return { count, ...(channels === 3 && { channels }), height, width, pixels };
 }
 
 function labelsOf(bytes: Uint8Array, file: string, limits: IdxLimits): Uint8Array {

@@ -21,8 +21,17 @@ export const sourceSchema = z
       kind: z.literal('fashion-mnist').describe('Fashion-MNIST garments: 60,000 and 10,000 images, 28 x 28.'),
     }),
     z.strictObject({
-      kind: z.literal('folder').describe('Your own images in four IDX files, named as those of MNIST.'),
-      dir: z.string().min(1).max(4096).describe('Folder of the IDX files, absolute or from where the program runs.'),
+      kind: z
+        .literal('folder')
+        .describe('Your own images, grey or in colour, up to 64 x 64; docs/data.md shows the layouts.'),
+      dir: z
+        .string()
+        .min(1)
+        .max(4096)
+        .describe(
+          "Folder of four IDX files, of one .npz file, of CIFAR-10's .bin files, or of a folder of PNG files a class; or an " +
+            '.npz file itself. Absolute, or from where the program runs.',
+        ),
     }),
   ])
   .describe('Where the images come from.');

@@ -21,6 +21,8 @@ describe('the ledger of a silo', () => {
     const { data, privacy, silos } = specWith(dpSgd);
     const own = { privacy, silos, data: { ...data, source: { kind: 'folder', dir: 'mine' } as const } };
     expect(ledgerDirOf(own, LAYOUT, 'a')).toBe(join('mine', '.align-fl', 'a'));
+    const file = { ...own, data: { ...data, source: { kind: 'folder', dir: join('mine', 'x.npz') } as const } };
+    expect(ledgerDirOf(file, LAYOUT, 'a')).toBe(ledgerDirOf(own, LAYOUT, 'a')); // as by its folder
   });
 });
 

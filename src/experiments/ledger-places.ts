@@ -1,6 +1,6 @@
 // Where silos of a simulation keep their privacy ledgers.
 
-import { join, resolve } from 'node:path';
+import { dirname, extname, join, resolve } from 'node:path';
 import type { RunLayout } from './run-layout.ts';
 import { type PrivacySpec, privacyOfSilo, type Spec } from './spec.ts';
 
@@ -16,7 +16,7 @@ export function ledgerDirOf(
   const own = silos.find(({ name }) => name === silo);
   const { ledgerDir } = own === undefined ? privacy : privacyOfSilo({ privacy }, own);
   if (ledgerDir) return join(ledgerDir, silo);
-  if (data.source.kind === 'folder') return join(data.source.dir, '.align-fl', silo);
+  if (data.source.kind === 'folder') return join(folderOf(data.source.dir), '.align-fl', silo);
   return layout.siloHome(silo);
 }
 
@@ -27,6 +27,11 @@ export function withFixedLedgers(spec: Spec): Spec {
 }
 
 // --- internal ---
+
+/** An .npz file may be named itself or by its folder: the ledger is the same. */
+function folderOf(dir: string): string {
+  return extname(dir).toLowerCase() === '.npz' ? dirname(dir) : dir;
+}
 
 function fixed(privacy: PrivacySpec): PrivacySpec {
   return privacy.ledgerDir ? { ...privacy, ledgerDir: resolve(privacy.ledgerDir) } : privacy;

@@ -40,6 +40,11 @@ export interface Materials {
  */
 export async function gatherMaterials(spec: Spec, access: DataAccess, key: Key): Promise<Materials> {
   const dataSet = await loadSource(spec.data.source, access, childKey(key, 'source'));
+  return dealMaterials(spec, dataSet, access, key);
+}
+
+/** `gatherMaterials` where the data set of the spec is there already; throws as it does. */
+export async function dealMaterials(spec: Spec, dataSet: DataSet, access: DataAccess, key: Key): Promise<Materials> {
   const dealt = partition(dataSet.train.labels, dealingOf(spec), childKey(key, 'partition'));
   const own = spec.silos.map(({ name }, i) => ({
     name,
