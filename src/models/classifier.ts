@@ -14,6 +14,7 @@ import {
   type ParameterSpecs,
   relu,
 } from './layers.ts';
+import { lowPass } from './low-pass.ts';
 
 /** Dense layers from the image inwards, the last of which gives the features. */
 export interface MlpClassifierArchitecture {
@@ -22,6 +23,7 @@ export interface MlpClassifierArchitecture {
   readonly hidden: readonly number[];
   /** F */
   readonly features: number;
+  readonly lowPass?: LowPassed;
 }
 
 /** Strided 4 x 4 convolutions (stride 2, padding 1), one per entry of `channels`, then a dense layer of features. */
@@ -30,7 +32,14 @@ export interface ConvClassifierArchitecture {
   readonly channels: readonly number[];
   /** F */
   readonly features: number;
+  readonly lowPass?: LowPassed;
 }
+
+/**
+ * Lowest frequencies along each axis that it looks at (low-pass.ts): synthetic and real images often differ most in the high
+ * ones, of which it can then learn nothing wrong. Default: all.
+ */
+export type LowPassed = number;
 
 export type ClassifierArchitecture = MlpClassifierArchitecture | ConvClassifierArchitecture;
 
@@ -63,8 +72,9 @@ export function classifierOf(architecture: ClassifierArchitecture, shape: ImageS
   }
   const body = architecture.kind === 'mlp' ? mlpBody(architecture, shape) : convBody(architecture, shape);
   const { features: width } = architecture;
+  const seen = (x: np.Array) => (architecture.lowPass === undefined ? x : lowPass(x, shape, architecture.lowPass));
   const features: Classifier['features'] = (parameters, x, observe) =>
-    relu(dense(parameters, 'features', body.run(parameters, x, observe), observe)); // [B, F]
+    relu(dense(parameters, 'features', body.run(parameters, seen(x), observe), observe)); // [B, F]
   const classify: Classifier['classify'] = (parameters, h, observe) => dense(parameters, 'classes', h, observe);
   return {
     architecture,
