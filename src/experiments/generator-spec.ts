@@ -50,9 +50,49 @@ export const classifierSchema = z
       .nullable()
       .default(null)
       .describe('Its shape; null for a small convolutional one that fits the images.'),
+    lowPass: count(64)
+      .nullable()
+      .default(null)
+      .describe(
+        'Lowest frequencies of an image along each axis that it looks at, such as 12 of 28: synthetic images are least like ' +
+          'real ones in the high ones. Null for all.',
+      ),
+    augmentation: z
+      .strictObject({
+        shiftPixels: limit(32).describe('Along each axis.'),
+        rotationDegrees: limit(180).describe('Either way.'),
+        scale: limit(10).describe('0.1: sides between 1 / 1.1 and 1.1 times what they were.'),
+        shear: limit(2).describe('Pixels sideways for each pixel downwards.'),
+        mirror: z.boolean().default(false).describe('Left and right changed in every second image: not for digits.'),
+        pixelNoiseStd: limit(1).describe('Gaussian noise on every pixel.'),
+        mixup: limit(0.5).describe('Share of another image and its label, at most.'),
+        labelSmoothing: limit(0.9).describe('Share of each label that is spread over all classes.'),
+      })
+      .nullable()
+      .default(null)
+      .describe(
+        'Random changes of the images it learns from, anew in each epoch, up to these limits. They suit some images and spoil ' +
+          'others (docs/generators.md); null for none.',
+      ),
+    averaging: z
+      .number()
+      .gt(0)
+      .lt(1)
+      .nullable()
+      .default(null)
+      .describe(
+        'Decay of the running average of weights that a training ends with, such as 0.99; null for the last ones.',
+      ),
   })
   .prefault({})
   .describe(
     'What `task: classify` teaches: the server on synthetic images, and in baselines the silos on their own. Trained as ' +
       '`server` and `local` say.',
   );
+
+// --- internal ---
+
+/** Up to so much, uniformly. */
+function limit(most: number) {
+  return z.number().min(0).max(most).default(0);
+}

@@ -49,7 +49,7 @@ describe('parseSpec', () => {
       strategies: ['align'],
       fedprox: { mu: 0.01 },
       generator: { kind: 'vae', prior: { kind: 'normal' } },
-      classifier: { model: null },
+      classifier: { model: null, lowPass: null, augmentation: null, averaging: null },
       privacy: { mechanism: 'none' },
       evaluation: { probeSplits: 5, controls: true, gridImages: 64, generation: null, outliers: null },
       engine: { executor: 'auto', device: 'cpu', silosAtOnce: null, serverThreads: 2 },

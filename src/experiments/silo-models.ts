@@ -42,7 +42,8 @@ export function classifierArchitecture(
   { classifier }: Pick<Spec, 'classifier'>,
   shape: ImageShape,
 ): ClassifierArchitecture {
-  return classifier.model ?? smallClassifier(shape);
+  const architecture = classifier.model ?? smallClassifier(shape);
+  return classifier.lowPass === null ? architecture : { ...architecture, lowPass: classifier.lowPass };
 }
 
 // --- internal ---
