@@ -43,6 +43,7 @@ export type { SiloPort } from './federation/silo-port.ts';
 export type { Strategy } from './federation/strategy.ts';
 export { openSiloThreads, type SiloThreads } from './federation/thread-port.ts';
 export type { Architecture } from './models/architecture.ts';
+export { type Classifier, type ClassifierArchitecture, classifierOf, smallClassifier } from './models/classifier.ts';
 export { type ConditionalVae, conditionalVaeOf, type LatentPrior } from './models/conditional-vae.ts';
 export { exportDecoder } from './models/decoder-export.ts';
 export type { ImageShape } from './models/image-shape.ts';
@@ -60,6 +61,11 @@ export { type LatentOverlap, latentOverlap, type OverlapOptions } from './evalua
 export { localLipschitz, type LocalLipschitz, type LocalLipschitzOptions } from './evaluation/local-lipschitz.ts';
 export { onnxFeatures, type OnnxFeatureExtractor, type OnnxFeatureOptions } from './evaluation/onnx-features.ts';
 export { type LeakageOptions, type OutlierLeakage, outlierLeakage } from './evaluation/outlier-leakage.ts';
+export {
+  type ClassifierEvaluator,
+  type ClassifierJudgement,
+  createClassifierEvaluator,
+} from './evaluation/classifier-evaluator.ts';
 export { createPriorSampler, type PriorSampler } from './evaluation/prior-samples.ts';
 export { type Forgotten, type ForgetOptions, forgetSilo } from './experiments/forget.ts';
 export { evaluateOutliers, type OutlierOptions } from './experiments/outlier-evaluation.ts';
@@ -92,6 +98,11 @@ export {
 } from './privacy/ledger.ts';
 export type { Charge, ChargeRequest } from './privacy/ledger-charges.ts';
 export type { Budget, Neighbours } from './privacy/ledger-entry.ts';
+export {
+  createGlobalClassifier,
+  type GlobalClassifier,
+  type GlobalClassifierOptions,
+} from './server/global-classifier.ts';
 export { createGlobalVae, type GlobalVae, type GlobalVaeOptions } from './server/global-vae.ts';
 export {
   drawLabelledPool,
@@ -102,6 +113,9 @@ export {
 export { drawPool, type Pool, type PoolOptions } from './server/pool.ts';
 export { createSiloRunner, type SiloRunner } from './silo/silo.ts';
 export type { SiloConfig } from './silo/silo-config.ts';
+export { augmentedExamples, type AugmentationOptions, NO_AUGMENTATION } from './training/augmentation.ts';
+export { classifierObjective, labelledExamples } from './training/classifier-objective.ts';
 export { conditionalVaeObjective } from './training/conditional-vae-objective.ts';
 export type { Objective } from './training/objective.ts';
+export { type Examples, floatExamples } from './training/examples.ts';
 export type { Trainer, TrainingOptions } from './training/trainer.ts';

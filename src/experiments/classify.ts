@@ -32,17 +32,17 @@ export async function openClassification(parts: TaskParts): Promise<RunTask> {
   const { test } = materials.dataSet;
   const { shape } = test;
   const classifier = classifierOf(classifierArchitecture(spec, shape), shape, classes);
-  const judge = await createClassifierEvaluator({ engine, classifier, test });
+  const evaluator = await createClassifierEvaluator({ engine, classifier, test });
   const ownClasses = new Map(
     materials.silos.map(({ name, set }) => [name, classCounts(set.labels).map(({ label }) => label)]),
   );
   /** Scores of a model, with what each of these silos sees of it on images like its own. */
   const metricsOf = async (parameters: NamedArrays, silos: readonly string[]): Promise<Metrics> => {
-    const judgement = await judge(parameters);
+    const judgement = await evaluator.judge(parameters);
     const local = silos.map((silo) => judgement.accuracyOn(ownClasses.get(silo) ?? []));
     const known = local.filter((accuracy) => accuracy !== null);
     const mean = known.length === 0 ? null : known.reduce((sum, accuracy) => sum + accuracy, 0) / known.length;
-    return classifierMetrics(judgement.scores, mean);
+    return classifierMetrics(judgement, mean);
   };
   return {
     initial: (key) => initialParameters(classifier.parameters, key),
@@ -52,7 +52,10 @@ export async function openClassification(parts: TaskParts): Promise<RunTask> {
       const { learn } = await createGlobalClassifier({
         engine,
         classifier,
+        shape,
         training: { epochs, batchSize, optimizer, schedule },
+        augmentation: spec.classifier.augmentation,
+        averaging: spec.classifier.averaging,
         file: globalStateFile(folder, 'align'),
         key,
       });

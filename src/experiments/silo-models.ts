@@ -59,5 +59,7 @@ function offeredBy(spec: Spec, silo: SiloSpec, { silos, classes }: Images): read
 }
 
 function classifierModel(spec: Spec, { dataSet, classes }: Images): ClassifierModel {
-  return { kind: 'classifier', architecture: classifierArchitecture(spec, dataSet.train.shape), classes };
+  const { augmentation, averaging } = spec.classifier;
+  const architecture = classifierArchitecture(spec, dataSet.train.shape);
+  return { kind: 'classifier', architecture, classes, augmentation, averaging };
 }

@@ -134,6 +134,14 @@ test('h = z W0 + b0 + y Wc + bc, by hand: one latent, one pixel, two classes', a
   expect(x?.[1]).toBeCloseTo(1 / (1 + Math.exp(0.25)), 6);
 });
 
+test('classes speak up from the start: of their C inputs one is not zero', () => {
+  const { parameters } = conditionalVaeOf(MLP, { shape: SHAPE, classes: C, prior: FLOW });
+  for (const layer of ['decoder.class', 'decoder.prior.class']) {
+    expect(parameters[`${layer}.weight`]).toMatchObject({ fanIn: 1 });
+    expect(parameters[`${layer}.bias`]).toMatchObject({ fanIn: C });
+  }
+});
+
 test('a flow whose velocity is zero is the normal prior', async () => {
   const vae = conditionalVaeOf(MLP, { shape: SHAPE, classes: C, prior: FLOW });
   const plain = conditionalVaeOf(MLP, { shape: SHAPE, classes: C, prior: NORMAL });

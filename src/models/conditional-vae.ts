@@ -7,7 +7,7 @@ import type { Architecture } from './architecture.ts';
 import type { ImageShape } from './image-shape.ts';
 import type { LabelledDecoder } from './labelled-decoder.ts';
 import { type LatentFlow, latentFlow, type LatentFlowOptions } from './latent-flow.ts';
-import { dense, denseSpecs, type Observe, type Parameters, type ParameterSpecs, sigmoid } from './layers.ts';
+import { classSpecs, dense, type Observe, type Parameters, type ParameterSpecs, sigmoid } from './layers.ts';
 import { decoderPart } from './vae.ts';
 import { type Posterior, vaeStacks } from './vae-stacks.ts';
 
@@ -53,7 +53,7 @@ export function conditionalVaeOf(
   const parameters: ParameterSpecs = {
     ...encoder,
     ...first,
-    ...denseSpecs(CLASS_LAYER, classes, firstWidth),
+    ...classSpecs(CLASS_LAYER, classes, firstWidth),
     ...rest,
     ...flow?.parameters,
   };

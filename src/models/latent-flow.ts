@@ -5,7 +5,16 @@
 // to 1 by Euler's method, unrolled, so that they need no loop in a file.
 
 import { lax, numpy as np } from '@jax-js/jax';
-import { dense, denseSpecs, type Observe, type Parameters, type ParameterSpecs, relu, sigmoid } from './layers.ts';
+import {
+  classSpecs,
+  dense,
+  denseSpecs,
+  type Observe,
+  type Parameters,
+  type ParameterSpecs,
+  relu,
+  sigmoid,
+} from './layers.ts';
 
 export interface LatentFlowOptions {
   /** Widths of the velocity's hidden layers. */
@@ -51,7 +60,7 @@ export function latentFlow({ hidden, steps }: LatentFlowOptions, latent: number,
       {},
       ...layers,
       denseSpecs(`${PRIOR}.time`, 1, first),
-      denseSpecs(`${PRIOR}.class`, classes, first),
+      classSpecs(`${PRIOR}.class`, classes, first),
     ),
     carry(parameters, e, y) {
       const given = ofClass(parameters, y); // [B, first]

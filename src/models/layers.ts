@@ -40,6 +40,15 @@ export function denseSpecs(layer: string, inputs: number, outputs: number): Para
   return specs(layer, [inputs, outputs], [outputs], inputs);
 }
 
+/**
+ * Specs of a dense layer on one-hot classes. One input is not zero, so its weights start as those of a single input: started as
+ * those of C inputs, a class says little beside the code, and decoders draw one class where another was asked for.
+ */
+export function classSpecs(layer: string, classes: number, outputs: number): ParameterSpecs {
+  const { [`${layer}.weight`]: weight, ...bias } = denseSpecs(layer, classes, outputs);
+  return { [`${layer}.weight`]: { ...(weight as ParameterSpec), fanIn: 1 }, ...bias };
+}
+
 /** `x [B, inputs] -> [B, outputs]` */
 export function dense(parameters: Parameters, layer: string, x: np.Array, observe?: Observe): np.Array {
   const weight = read(parameters, `${layer}.weight`);

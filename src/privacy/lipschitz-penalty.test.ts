@@ -259,7 +259,7 @@ describe('DP-SGD with a penalty', () => {
     const control = { form: 'spectral-normalisation', bound: 0.01 } as const;
     const { parameters } = await stepped(control, DATA, { averaging: 0.9 });
     const { projection } = trainingControlOf(VAE, control, 'prior');
-    expect(projection!.finish(parameters)).toEqual(parameters); // nothing is left to do
+    expect(projection!.finish(parameters, {})).toEqual(parameters); // nothing is left to do
     expect(sizeOf(VAE.parameters['decoder.0.weight']!)).toBe(parameters['decoder.0.weight']!.length);
   });
 });

@@ -16,12 +16,14 @@ import { decoderPart, vaeOf } from '../models/vae.ts';
 import { trainingControlOf } from '../privacy/lipschitz-control.ts';
 import type { LipschitzControl } from '../privacy/lipschitz-options.ts';
 import type { PenaltyLatents } from '../privacy/lipschitz-penalty.ts';
+import { augmentedExamples, type AugmentationOptions } from '../training/augmentation.ts';
 import { classifierObjective, labelledExamples } from '../training/classifier-objective.ts';
 import { conditionalVaeObjective } from '../training/conditional-vae-objective.ts';
 import type { Examples } from '../training/examples.ts';
 import type { Objective } from '../training/objective.ts';
 import type { NamedArrays } from '../training/parameter-slots.ts';
 import type { TrainingControl } from '../training/regulariser.ts';
+import { weightAverage } from '../training/weight-average.ts';
 import { vaeObjective } from '../training/vae-objective.ts';
 
 /** An autoencoder without labels: the paper's. */
@@ -46,6 +48,10 @@ export interface ClassifierModel {
   readonly architecture: ClassifierArchitecture;
   /** C */
   readonly classes: number;
+  /** What happens to the images as they are learnt from; null for nothing. */
+  readonly augmentation: AugmentationOptions | null;
+  /** Decay of the running average of weights that a training ends with; null for the last ones. */
+  readonly averaging: number | null;
 }
 
 /** Told apart by `kind`. */
@@ -103,9 +109,13 @@ export function trainableModel(model: SiloModel, shape: ImageShape): TrainableMo
       return {
         parameters: classifier.parameters,
         objective: classifierObjective('silo classifier', classifier),
-        examples: (images) => labelledExamples(imageExamples(images), images.labels, model.classes),
+        examples(images) {
+          const examples = labelledExamples(imageExamples(images), images.labels, model.classes);
+          return model.augmentation ? augmentedExamples(examples, shape, model.augmentation) : examples;
+        },
         lossTerms: 1,
-        controlOf: () => ({}),
+        controlOf: () =>
+          model.averaging === null ? {} : { projection: weightAverage(classifier.parameters, model.averaging) },
         decoderFile: null,
       };
     }

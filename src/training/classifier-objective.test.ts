@@ -66,6 +66,16 @@ describe('softmax cross-entropy', () => {
     expect(accuracy).toEqual([1, 0]);
   });
 
+  test('of weights spread over classes is their mean, and a hit is the class of largest weight', async () => {
+    const { loss, accuracy } = await termsOf([
+      [Math.log(2), Math.log(5), 0.7, 0.2, 0.1],
+      [Math.log(2), Math.log(5), 0.1, 0.8, 0.1],
+    ]);
+    expect(loss[0]).toBeCloseTo(0.7 * Math.log(4) + 0.2 * Math.log(8 / 5) + 0.1 * Math.log(8), 5);
+    expect(loss[1]).toBeCloseTo(0.1 * Math.log(4) + 0.8 * Math.log(8 / 5) + 0.1 * Math.log(8), 5);
+    expect(accuracy).toEqual([0, 1]);
+  });
+
   test('has the gradient softmax minus truth with respect to the last bias', async () => {
     const objective = classifierObjective('classes', PLANE);
     const f = ({ parameters, x, bits }: Inputs) => {

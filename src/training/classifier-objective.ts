@@ -9,8 +9,9 @@ import type { Examples } from './examples.ts';
 import type { Objective } from './objective.ts';
 
 /**
- * Softmax cross-entropy of `classifier`, in nats, on rows of D pixels and C class weights (`labelledExamples`). Terms:
- * `loss`, and `accuracy`: 1 where the example's class has the one largest logit, else 0, ties included.
+ * Softmax cross-entropy of `classifier`, in nats, on rows of D pixels and C class weights that sum to 1 (`labelledExamples`,
+ * `augmentedExamples`). Terms: `loss`, and `accuracy`: 1 where the class of largest weight has the one largest logit, else 0,
+ * ties included.
  */
 export function classifierObjective(label: string, classifier: Classifier): Objective {
   const { pixels, classes } = classifier;
@@ -63,10 +64,10 @@ export function labelledExamples(images: Examples, labels: ArrayLike<number>, cl
 
 // --- internal ---
 
-/** Below every logit: takes the true class out of a maximum over the others. */
+/** Below every logit: takes classes out of a maximum over the others. */
 const FAR_BELOW = 1e9;
 
-/** log sum exp(logits) - logits[class], with the largest logit taken out first so that nothing overflows. */
+/** log sum exp(logits) - sum of target * logits, with the largest logit taken out first so that nothing overflows. */
 function crossEntropy(
   classifier: Classifier,
   parameters: Parameters,
@@ -75,10 +76,17 @@ function crossEntropy(
 ) {
   const logits = classifier.logits(parameters, x, observe); // [B, C]
   const own = logits.ref.mul(target.ref).sum(1); // [B]
-  const others = np.max(logits.ref.sub(target.mul(FAR_BELOW)), 1); // [B]
-  const accuracy = np.where(np.greater(lax.stopGradient(own.ref), lax.stopGradient(others)), 1, 0);
+  const accuracy = isHit(lax.stopGradient(logits.ref), target);
   const largest = lax.stopGradient(np.max(logits.ref, 1, { keepdims: true })); // [B, 1]
   const shifted = np.exp(logits.sub(largest.ref)).sum(1); // [B]
   const total = np.log(shifted).add(largest.reshape(own.shape)); // [B]
   return { loss: total.sub(own), accuracy };
+}
+
+/** 1 where the largest logit is that of the largest target alone, else 0: [B]. Consumes both. */
+function isHit(logits: np.Array, target: np.Array): np.Array {
+  const isOther = np.less(target.ref, np.max(target, 1, { keepdims: true })); // [B, C]
+  const own = np.max(logits.ref.sub(np.where(isOther.ref, FAR_BELOW, 0)), 1); // [B]
+  const others = np.max(logits.sub(np.where(isOther, 0, FAR_BELOW)), 1); // [B]
+  return np.where(np.greater(own, others), 1, 0);
 }

@@ -1,5 +1,7 @@
 // What a training loop reads from: rows of pixels, wherever they are kept.
 
+import type { Key } from '../engine/keys.ts';
+
 /** N rows of D numbers in [0, 1]. */
 export interface Examples {
   /** N */
@@ -8,6 +10,8 @@ export interface Examples {
   readonly size: number;
   /** Copies rows into `out`, one after another. */
   read(rows: ArrayLike<number>, out: Float32Array): void;
+  /** As one epoch sees them, where that changes from epoch to epoch: as many of the same size, and the same again for the same key. */
+  forEpoch?(key: Key): Pick<Examples, 'count' | 'size' | 'read'>;
 }
 
 /** Rows kept as floats: a pool of synthetic images. `values` is [N, D]. */

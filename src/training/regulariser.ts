@@ -27,7 +27,7 @@ export interface Regulariser {
   penalty(parameters: Parameters, draws: Readonly<Record<string, np.Array>>, input: np.Array | null): np.Array;
 }
 
-/** A constraint that parameters are moved back to after each step. */
+/** A constraint that parameters are moved back to after each step, or what else is made of them without the data. */
 export interface Projection {
   /** Floats that it keeps from step to step, by name; part of the training state. */
   readonly memory: Readonly<Record<string, number>>;
@@ -36,7 +36,7 @@ export interface Projection {
   /** Moves parameters in place, near to the constraint. */
   step(parameters: NamedArrays, memory: NamedArrays): void;
   /** Parameters that meet the constraint for certain; those it does not constrain are the same arrays. */
-  finish(parameters: NamedArrays): NamedArrays;
+  finish(parameters: NamedArrays, memory: NamedArrays): NamedArrays;
 }
 
 /** At most one of the two. */

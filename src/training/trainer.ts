@@ -92,7 +92,9 @@ export function trainerOf(learner: Learner, objective: Objective, options: Train
       let last: TrainingState = start;
       let loss = Number.NaN; // until a step has a term: a private one may have drawn nobody
       for (let epoch = start.epochsDone; epoch < options.epochs; epoch++) {
-        const makeStep = learner.openEpoch(examples, childKey(key, `epoch-${epoch + 1}`));
+        const epochKey = childKey(key, `epoch-${epoch + 1}`);
+        const seen = examples.forEpoch?.(childKey(epochKey, 'examples')) ?? examples;
+        const makeStep = learner.openEpoch(seen, epochKey);
         const sums = new Map<string, { total: number; count: number }>();
         for (let i = 0; i < steps; i++) {
           if (hooks.signal?.aborted) throw new AbortedError(`${label}: stopped in epoch ${epoch + 1}.`);
@@ -141,7 +143,7 @@ export function projected(learner: Learner, projection: Projection | undefined):
         return terms;
       };
     },
-    result: () => projection.finish(learner.result?.() ?? slots.parameters),
+    result: () => projection.finish(learner.result?.() ?? slots.parameters, memory),
   };
 }
 
