@@ -11,10 +11,19 @@ export type { BoundRun, Buffers, ModelProgram, Program } from './engine/program.
 export type { ArrayFunction } from './engine/trace.ts';
 export * from './errors.ts';
 export { type DecoderContract, type ExpectedDecoder, inspectDecoder } from './exchange/inspect.ts';
+export { type DecoderDescription, describeDecoder } from './exchange/describe-decoder.ts';
 export { type LipschitzCertificate, lipschitzCertificate } from './exchange/lipschitz-certificate.ts';
+export { type OpenDecoder, openDecoder, type OpenDecoderOptions } from './exchange/open-decoder.ts';
 export { type ProbeOptions, probeDecoder } from './exchange/probe.ts';
 export { type DecoderFile, type SealRequest, seal } from './exchange/gate.ts';
-export { type DpSgdPrivacy, type NoPrivacy, NO_PRIVACY, type PrivacyStatement } from './exchange/privacy-statement.ts';
+export {
+  type DeclaredPrivacy,
+  declaredStatement,
+  type DpSgdPrivacy,
+  type NoPrivacy,
+  NO_PRIVACY,
+  type PrivacyStatement,
+} from './exchange/privacy-statement.ts';
 export type { OfferedClasses, ReceivedRelease, Release, ReleasedDecoder } from './exchange/release.ts';
 export type { Task } from './exchange/task.ts';
 export type { ReceivedUpload, Upload } from './exchange/upload.ts';
@@ -27,6 +36,7 @@ export { findImages, type FoundImages, type InitPlan, type InitRequest, planInit
 export { loadSpec } from './experiments/load-spec.ts';
 export { parseSpec } from './experiments/parse-spec.ts';
 export { type Preset, presets } from './experiments/presets.ts';
+export { loadRelease, type NewRelease, type ReleaseFile, writeRelease } from './experiments/release-folder.ts';
 export { type RunOptions, runExperiment } from './experiments/run.ts';
 export type { RunEvent } from './experiments/run-events.ts';
 export { closeRunFolder, openRunFolder, type RunFolder, resumeRunFolder } from './experiments/run-folder.ts';

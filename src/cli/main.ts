@@ -11,12 +11,14 @@ import { addAuditCommand } from './audit.ts';
 import { addCompareCommand } from './compare.ts';
 import { type Console, processConsole } from './console.ts';
 import { dataCommand } from './data.ts';
+import { addDecoderCommand } from './decoder.ts';
 import { addInitCommand } from './init.ts';
 import { addLedgerCommand } from './ledger.ts';
 import { addOutliersCommand } from './outliers.ts';
 import { addPaperCommand } from './paper.ts';
 import { addPrivacyCommands } from './privacy.ts';
 import { repeatable } from './repeatable.ts';
+import { addReleaseCommand } from './release.ts';
 import { addReportCommand } from './report.ts';
 import { addForgetCommand } from './forget.ts';
 import { type RunFlags, runCommand } from './run.ts';
@@ -89,6 +91,8 @@ function commands(console: Console, setExitCode: (code: number) => void): Comman
   addSweepCommand(program, console, setExitCode);
   addOutliersCommand(program, console);
   addForgetCommand(program, console);
+  addReleaseCommand(program, console, () => new Date());
+  addDecoderCommand(program, console);
 
   program
     .command('schema')

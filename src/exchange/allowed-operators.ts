@@ -15,29 +15,31 @@ export const ALLOWED_OPERATORS: ReadonlyMap<string, Operands> = new Map([
   ...taking(2, 2, 'MatMul'),
   ...taking(2, 3, 'Gemm', 'Conv', 'ConvTranspose'),
   // arithmetic
-  ...taking(1, 1, 'Neg', 'Reciprocal', 'Sqrt', 'Exp', 'Erf'),
+  ...taking(1, 1, 'Neg', 'Abs', 'Reciprocal', 'Sqrt', 'Exp', 'Log', 'Erf', 'Sin', 'Cos'),
   ...taking(2, 2, 'Add', 'Sub', 'Mul', 'Div', 'Pow'),
   ...taking(1, 3, 'Clip'),
   ...taking(1, Infinity, 'Max', 'Min'),
   // activations
-  ...taking(1, 1, 'Relu', 'LeakyRelu', 'Elu', 'Selu', 'Gelu', 'Softplus', 'Sigmoid', 'HardSigmoid', 'Tanh'),
+  ...taking(1, 1, 'Relu', 'LeakyRelu', 'Elu', 'Celu', 'Selu', 'Gelu', 'HardSwish', 'Softplus', 'Softmax'),
+  ...taking(1, 1, 'Sigmoid', 'HardSigmoid', 'Tanh'),
   ...taking(2, 2, 'PRelu'),
   // normalisation
   ...taking(5, 5, 'BatchNormalization'),
   ...taking(3, 3, 'InstanceNormalization'),
   ...taking(2, 3, 'LayerNormalization'),
-  ...taking(1, 2, 'ReduceMean'),
+  ...taking(1, 2, 'ReduceMean', 'ReduceSum', 'ReduceL2'),
   // movement; where two numbers differ, older versions have attributes in place of operands
   ...taking(1, 1, 'Flatten', 'Transpose', 'DepthToSpace'),
-  ...taking(2, 2, 'Reshape', 'Expand'),
+  ...taking(2, 2, 'Reshape', 'Expand', 'Tile'),
   ...taking(1, 2, 'Squeeze', 'Unsqueeze'),
   ...taking(1, 4, 'Pad', 'Resize'),
   ...taking(1, 5, 'Slice'),
   ...taking(1, Infinity, 'Concat'),
-  // constants, and the shape arithmetic that PyTorch writes for `view(n, ...)`
+  // constants, and the shape arithmetic that PyTorch writes for `view(n, ...)` and `expand(n, ...)`
   ...taking(0, 0, 'Constant'),
-  ...taking(1, 1, 'Identity', 'Cast', 'Shape'),
-  ...taking(2, 2, 'Gather'),
+  ...taking(1, 1, 'Identity', 'Cast', 'Shape', 'ConstantOfShape'),
+  ...taking(2, 2, 'Gather', 'Equal'),
+  ...taking(3, 3, 'Where'),
 ]);
 
 // --- internal ---

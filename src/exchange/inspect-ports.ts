@@ -20,6 +20,9 @@ export interface DecoderPorts {
 /** Limit of L. */
 export const MAX_LATENT = 4096;
 
+/** Limit of channels, height and width where a file, and nobody else, tells them. */
+export const MAX_SIDE = 1024;
+
 /** Limit of C. */
 export const MAX_CLASSES = 256;
 
@@ -49,6 +52,16 @@ export function inspectPorts(graph: GraphProto, shape: ImageShape, expected: num
     });
   }
   return { latent, batch, classes };
+}
+
+/** The image shape that a graph's only output declares, or null where it leaves a side open. Checks nothing else. */
+export function declaredShape({ output }: GraphProto): ImageShape | null {
+  const type = output.find(({ name }) => name === DECODER_OUTPUT)?.type?.value;
+  const dims = type?.case === 'tensorType' ? (type.value.shape?.dim ?? []) : [];
+  const sides = dims.map(({ value }) => (value.case === 'dimValue' ? Number(value.value) : null));
+  const [, channels, height, width] = sides;
+  const isWhole = sides.length === 4 && sides.slice(1).every((side) => isCount(side, MAX_SIDE));
+  return isWhole ? ({ channels, height, width } as ImageShape) : null;
 }
 
 // --- internal ---

@@ -217,7 +217,6 @@ describe('the certificate of a decoder that takes a class', () => {
     expect(bound / alone.bound).toBeCloseTo(1, 10);
   });
 
-  const swapped = [node('MatMul', ['class', 'v'], ['labels'])];
   test.each<readonly [string, (graph: GraphProto) => unknown]>([
     [
       'a product of codes and what depends on the class',
@@ -235,7 +234,9 @@ describe('the certificate of a decoder that takes a class', () => {
       'codes that are spread over what a class has more of',
       (g) => {
         g.initializer[0] = floats('w', [2, 1], Float32Array.of(1, -1));
-        g.node.splice(1, 1, ...swapped);
+        g.initializer.push(floats('m', [4, 4], new Float32Array(16).fill(1)));
+        g.node[2] = node('Add', ['codes', 'labels'], ['spread']);
+        g.node.splice(3, 0, node('MatMul', ['spread', 'm'], ['logits']));
       },
     ],
     [

@@ -104,7 +104,7 @@ export function refuseCertificate(reason: CertificateRefusal, detail: string, fa
   throw new ReleaseError(
     `Decoder refused, because its Lipschitz certificate does not hold. ${detail} Seal it again with the certificate of the ` +
       'file that is sent, or claim none.',
-    { reason, ...facts },
+    { reason, detail, ...facts },
   );
 }
 

@@ -1,7 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { SMALL_PRIVACY } from '../../test/small-silos.ts';
+import { SpecError } from '../errors.ts';
 import type { DpSgdOptions, DpSgdPlan } from '../privacy/dp-plan.ts';
-import { dpSgdStatement, lipschitzStatement, NO_PRIVACY, privacyStatementSchema } from './privacy-statement.ts';
+import {
+  declaredStatement,
+  dpSgdStatement,
+  lipschitzStatement,
+  NO_PRIVACY,
+  privacyStatementSchema,
+} from './privacy-statement.ts';
 
 const OPTIONS: DpSgdOptions = { ...SMALL_PRIVACY, clipping: 'fixed', clipNorm: 2 };
 const PLAN: DpSgdPlan = { samplingRate: 0.1, expectedBatch: 100, stepsPerEpoch: 10, noiseMultiplier: 1.5, steps: 60 };
@@ -15,6 +22,28 @@ function statement(change: Partial<DpSgdOptions> = {}, spent = SPENT) {
 test('without a mechanism nothing is claimed: epsilon without bound, in a form that JSON keeps', () => {
   expect(NO_PRIVACY).toMatchObject({ mechanism: 'none', guarantee: 'none', epsilon: 'Infinity', delta: null });
   expect(privacyStatementSchema.parse(JSON.parse(JSON.stringify(NO_PRIVACY)))).toEqual(NO_PRIVACY);
+});
+
+describe('what the maker of a decoder declares', () => {
+  test('is told in the same words, as unverified, and is no guarantee', () => {
+    const said = declaredStatement(' DP-SGD with Opacus, epsilon 1 at delta 1e-5 ');
+    expect(said).toMatchObject({ mechanism: 'declared', guarantee: 'none', epsilon: null, delta: null });
+    expect(said.text).toBe(
+      'Declared by its maker, not verified by align-fl: "DP-SGD with Opacus, epsilon 1 at delta 1e-5"',
+    );
+    expect(privacyStatementSchema.parse(JSON.parse(JSON.stringify(said)))).toEqual(said);
+    expect(privacyStatementSchema.safeParse({ ...said, epsilon: 1 }).success).toBe(false);
+    expect(privacyStatementSchema.safeParse({ ...said, guarantee: 'epsilon-delta' }).success).toBe(false);
+  });
+
+  test.each(['', '  ', 'two\nlines', '\u001b[31mred', 'x'.repeat(2001)])(
+    'is one line of bounded length, unlike %j',
+    (words) => {
+      expect(() => declaredStatement(words)).toThrow(SpecError);
+      const said = { ...declaredStatement('words'), declaration: words };
+      expect(privacyStatementSchema.safeParse(said).success).toBe(false);
+    },
+  );
 });
 
 describe('a statement of DP-SGD', () => {

@@ -2,12 +2,16 @@
 
 import { jsonEpsilon } from '../privacy/json-epsilon.ts';
 import { z } from 'zod';
+import { SpecError } from '../errors.ts';
 import type { EpsilonBounds } from '../privacy/accountant.ts';
 import { type DpSgdOptions, type DpSgdPlan, whyNoGuarantee } from '../privacy/dp-plan.ts';
 import { epsilonWords } from '../privacy/event-words.ts';
 import { type LipschitzControl, LIPSCHITZ_FORMS } from '../privacy/lipschitz-options.ts';
 import { latentsOf, type PenaltyLatents } from '../privacy/lipschitz-penalty.ts';
 import type { LipschitzCertificate } from './lipschitz-certificate.ts';
+
+/** Characters of a declaration at most. */
+export const MAX_DECLARATION = 2000;
 
 const epsilon = z.union([z.number().min(0), z.literal('Infinity')]);
 
@@ -16,6 +20,23 @@ const noPrivacySchema = z.strictObject({
   guarantee: z.literal('none').describe('None.'),
   epsilon: z.literal('Infinity').describe('Privacy spent. Text, as JSON knows no infinity.'),
   delta: z.null().describe('There is none to an epsilon that is no number.'),
+  text: z.string().min(1).describe('For people: shown wherever the release is.'),
+});
+
+const declaredSchema = z.strictObject({
+  mechanism: z
+    .literal('declared')
+    .describe(
+      'The decoder was made elsewhere. What is said of its privacy is what its maker says, and nobody checked it.',
+    ),
+  guarantee: z.literal('none').describe('None that align-fl knows of.'),
+  epsilon: z.null().describe('Not known: no ledger of align-fl saw the training.'),
+  delta: z.null().describe('Not known.'),
+  declaration: z
+    .string()
+    .max(MAX_DECLARATION)
+    .regex(/^(?=\S)\P{Cc}+$/u)
+    .describe("The maker's own words."),
   text: z.string().min(1).describe('For people: shown wherever the release is.'),
 });
 
@@ -117,18 +138,24 @@ const dpSgdSchema = z.discriminatedUnion('guarantee', [
 /** A statement on its way in or out. */
 export const privacyStatementSchema = z.discriminatedUnion('mechanism', [
   noPrivacySchema,
+  declaredSchema,
   lipschitzSchema,
   dpSgdSchema,
 ]);
 
+/** A statement of a decoder that was made elsewhere: it can claim no guarantee. */
+export const foreignStatementSchema = z.discriminatedUnion('mechanism', [noPrivacySchema, declaredSchema]);
+
 /** Nothing was done to protect the training images. */
 export type NoPrivacy = Readonly<z.infer<typeof noPrivacySchema>>;
+/** What the maker of a decoder says of it, which nobody checked. */
+export type DeclaredPrivacy = Readonly<z.infer<typeof declaredSchema>>;
 /** A decoder that was kept flat, which is no guarantee. */
 export type LipschitzPrivacy = Readonly<z.infer<typeof lipschitzSchema>>;
 /** Training by DP-SGD, with a guarantee or, where the text says why, without. */
 export type DpSgdPrivacy = Readonly<z.infer<typeof dpSgdSchema>>;
 /** Told apart by `mechanism`. */
-export type PrivacyStatement = NoPrivacy | LipschitzPrivacy | DpSgdPrivacy;
+export type PrivacyStatement = NoPrivacy | DeclaredPrivacy | LipschitzPrivacy | DpSgdPrivacy;
 /** Lipschitz control as statements have it. */
 export type LipschitzClaim = LipschitzPrivacy['lipschitz'];
 
@@ -140,6 +167,29 @@ export const NO_PRIVACY: NoPrivacy = {
   delta: null,
   text: 'No privacy mechanism was applied. The decoder may reproduce images it was trained on.',
 };
+
+/**
+ * The statement of a decoder that was made elsewhere, with what its maker says. Throws SpecError for an empty or very long
+ * declaration, or one with control characters.
+ */
+export function declaredStatement(declaration: string): DeclaredPrivacy {
+  const words = declaration.trim();
+  if (words === '' || words.length > MAX_DECLARATION || /\p{Cc}/u.test(words)) {
+    throw new SpecError(
+      `A privacy declaration is one line of 1 to ${MAX_DECLARATION} characters; this one has ${words.length}, or line ends. ` +
+        'Say in a sentence or two what was done, and by what it can be checked.',
+      { path: 'privacy' },
+    );
+  }
+  return {
+    mechanism: 'declared',
+    guarantee: 'none',
+    epsilon: null,
+    delta: null,
+    declaration: words,
+    text: `Declared by its maker, not verified by align-fl: "${words}"`,
+  };
+}
 
 /** The statement of training under Lipschitz control alone: how flat, and that it guarantees nothing. */
 export function lipschitzStatement(control: LipschitzControl): LipschitzPrivacy {
@@ -157,7 +207,7 @@ export function lipschitzStatement(control: LipschitzControl): LipschitzPrivacy 
 
 /** The Lipschitz control that a statement tells of, or null. */
 export function lipschitzClaimOf(statement: PrivacyStatement): LipschitzClaim | null {
-  return statement.mechanism === 'none' ? null : (statement.lipschitz ?? null);
+  return statement.mechanism === 'none' || statement.mechanism === 'declared' ? null : (statement.lipschitz ?? null);
 }
 
 /** The statement with the certificate of the file it goes with. Throws nothing: a statement without control stays as it is. */

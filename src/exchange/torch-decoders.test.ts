@@ -8,7 +8,15 @@ import { probeDecoder } from './probe.ts';
 // The command that made them stands in test/reference/torch-decoders.py.
 const DECODERS = JSON.parse(
   readFileSync(new URL('../../test/reference/torch-decoders.json', import.meta.url), 'utf8'),
-) as { name: string; free: boolean; onnx: string; z: number[]; shape: [number, number, number, number]; x: number[] }[];
+) as {
+  name: string;
+  free: boolean;
+  classes: number | null;
+  onnx: string;
+  z: number[];
+  shape: [number, number, number, number];
+  x: number[];
+}[];
 
 let engine: Engine;
 beforeAll(async () => {
@@ -18,18 +26,19 @@ afterAll(() => engine.close());
 
 describe.each(DECODERS)('$name, exported by PyTorch,', (decoder) => {
   const bytes = new Uint8Array(Buffer.from(decoder.onnx, 'base64'));
+  const { classes } = decoder;
   const [n, channels, height, width] = decoder.shape;
   const latent = decoder.z.length / n;
   const shape = { channels, height, width };
 
   test('passes inspection and the trial draw', async () => {
-    const contract = inspectDecoder(bytes, { shape });
+    const contract = inspectDecoder(bytes, { shape, classes: decoder.classes });
     expect(contract).toMatchObject({
       latent,
       shape,
       batch: decoder.free ? null : n,
       sizeBytes: bytes.length,
-      classes: null,
+      classes: decoder.classes,
     });
     await probeDecoder(engine, bytes, contract, { key: seedKey('torch') });
   });
@@ -37,11 +46,18 @@ describe.each(DECODERS)('$name, exported by PyTorch,', (decoder) => {
   test('draws the images that PyTorch draws', async () => {
     const program = await engine.openModel(bytes, {
       label: 'decoder',
-      inputs: [{ name: 'z', dtype: 'float32', shape: [n, latent] }],
+      inputs: [
+        { name: 'z', dtype: 'float32', shape: [n, latent] },
+        ...(classes === null ? [] : [{ name: 'class', dtype: 'float32', shape: [n, classes] } as const]),
+      ],
       outputs: [{ name: 'x', dtype: 'float32', shape: decoder.shape }],
     });
     const x = new Float32Array(decoder.x.length);
-    await program.bind({ z: Float32Array.from(decoder.z) }, { x })();
+    const labels = Float32Array.from({ length: n * (classes ?? 0) }, (_, i) => {
+      const [row, label] = [Math.floor(i / (classes ?? 1)), i % (classes ?? 1)];
+      return row % (classes ?? 1) === label ? 1 : 0;
+    });
+    await program.bind({ z: Float32Array.from(decoder.z), ...(classes !== null && { class: labels }) }, { x })();
     const difference = x.map((value, i) => Math.abs(value - (decoder.x[i] as number)));
     expect(Math.max(...difference)).toBeLessThan(1e-5);
   });

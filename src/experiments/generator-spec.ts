@@ -3,29 +3,43 @@
 import { z } from 'zod';
 import { count } from './spec-numbers.ts';
 
-/** What a silo releases under `task: classify`. */
+const vaeGenerator = z.strictObject({
+  kind: z
+    .literal('vae')
+    .describe('Class-conditional variational autoencoder of the shape `model`, with the loss `loss`.'),
+  prior: z
+    .discriminatedUnion('kind', [
+      z.strictObject({ kind: z.literal('normal').describe('Codes are drawn from N(0, I).') }),
+      z.strictObject({
+        kind: z
+          .literal('flow')
+          .describe('A flow, learnt beside the autoencoder (flow matching), carries N(0, I) to where codes lie.'),
+        hidden: z.array(count(4096)).min(1).max(8).default([128, 128]).describe('Widths of its hidden layers.'),
+        steps: count(200).default(20).describe('Euler steps of a draw, unrolled in the released file.'),
+      }),
+    ])
+    .prefault({ kind: 'normal' })
+    .describe('What images are drawn from.'),
+});
+
+const release = z.strictObject({
+  kind: z.literal('release').describe('A decoder that was trained elsewhere: the silo trains nothing under align.'),
+  dir: z
+    .string()
+    .min(1)
+    .max(4096)
+    .describe('Folder that `align-fl release` wrote, absolute or from where the program runs.'),
+});
+
+/** What silos release under `task: classify`. */
 export const generatorSchema = z
-  .discriminatedUnion('kind', [
-    z.strictObject({
-      kind: z
-        .literal('vae')
-        .describe('Class-conditional variational autoencoder of the shape `model`, with the loss `loss`.'),
-      prior: z
-        .discriminatedUnion('kind', [
-          z.strictObject({ kind: z.literal('normal').describe('Codes are drawn from N(0, I).') }),
-          z.strictObject({
-            kind: z
-              .literal('flow')
-              .describe('A flow, learnt beside the autoencoder (flow matching), carries N(0, I) to where codes lie.'),
-            hidden: z.array(count(4096)).min(1).max(8).default([128, 128]).describe('Widths of its hidden layers.'),
-            steps: count(200).default(20).describe('Euler steps of a draw, unrolled in the released file.'),
-          }),
-        ])
-        .prefault({ kind: 'normal' })
-        .describe('What images are drawn from.'),
-    }),
-  ])
-  .describe('What a silo releases under `task: classify`.');
+  .discriminatedUnion('kind', [vaeGenerator])
+  .describe('What silos release under `task: classify`.');
+
+/** What one silo releases. */
+export const siloGeneratorSchema = z
+  .discriminatedUnion('kind', [vaeGenerator, release])
+  .describe('What it releases; the default `generator` where it is left out.');
 
 /** Shape of a classifier; the number of classes and the image size come from the data. */
 export const classifierModelSchema = z

@@ -1,6 +1,7 @@
 // Which model a silo trains: by the task of the spec and the strategy it is trained for.
 
 import { classCounts } from '../data/image-set.ts';
+import { ShapeError } from '../errors.ts';
 import { type ClassifierArchitecture, smallClassifier } from '../models/classifier.ts';
 import type { ImageShape } from '../models/image-shape.ts';
 import type { ClassifierModel, SiloModel } from '../silo/silo-model.ts';
@@ -22,6 +23,7 @@ export function modelTrainedBy(spec: Spec, silo: SiloSpec, strategy: StrategyNam
   if (spec.task === 'represent') return { kind: 'vae', architecture: modelOfSilo(spec, silo), loss: spec.loss };
   if (strategy !== 'align') return classifierModel(spec, images);
   const generator = generatorOfSilo(spec, silo);
+  if (generator.kind === 'release') throw new ShapeError(`Silo ${silo.name} brings a decoder along and trains none.`);
   return {
     kind: 'conditional-vae',
     architecture: modelOfSilo(spec, silo),

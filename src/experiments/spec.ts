@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { STRATEGY_NAMES } from '../federation/strategy.ts';
 import { partitionSchema, sourceSchema } from './data-spec.ts';
 import { evaluationSchema } from './evaluation-spec.ts';
-import { classifierSchema, generatorSchema } from './generator-spec.ts';
+import { classifierSchema, generatorSchema, siloGeneratorSchema } from './generator-spec.ts';
 import { participationSchema } from './participation-spec.ts';
 import { privacySchema } from './privacy-spec.ts';
 import { count, MAX_ROUNDS, MAX_SILOS } from './spec-numbers.ts';
@@ -67,9 +67,7 @@ export const specSchema = z
                 'Its own privacy mechanism, written out wholly; the default `privacy` where it is left out. Only the folder of ' +
                   'ledgers is that of the default unless it names another.',
               ),
-            generator: generatorSchema
-              .exactOptional()
-              .describe('Its own generator under `task: classify`; the default `generator` where it is left out.'),
+            generator: siloGeneratorSchema.exactOptional(),
             offers: z
               .array(z.int().min(0).max(255))
               .min(1)
@@ -233,8 +231,11 @@ export function privaciesOf(spec: Pick<Spec, 'privacy' | 'silos'>): readonly Pri
   return spec.silos.map((silo) => privacyOfSilo(spec, silo));
 }
 
-/** The generator that silo `silo` releases under `task: classify`. */
-export function generatorOfSilo(spec: Pick<Spec, 'generator'>, silo: SiloSpec): GeneratorSpec {
+/** The generator that silo `silo` releases. */
+export function generatorOfSilo(
+  spec: Pick<Spec, 'generator'>,
+  silo: SiloSpec,
+): GeneratorSpec | NonNullable<SiloSpec['generator']> {
   return silo.generator ?? spec.generator;
 }
 

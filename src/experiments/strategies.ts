@@ -22,11 +22,12 @@ import type { RoundRecord } from './journal.ts';
 import { ledgerDirOf } from './ledger-places.ts';
 import type { Materials } from './materials.ts';
 import { firstRoundOf, plannedRounds, silosIn, takesPart } from './participation.ts';
+import { loadRelease } from './release-folder.ts';
 import type { RunEvent } from './run-events.ts';
 import type { RunFolder } from './run-folder.ts';
 import type { RunTask } from './run-task.ts';
 import { modelTrainedBy, modelTrainedOnAll } from './silo-models.ts';
-import { privacyOfSilo, sharesSilos, type Spec, type StrategyName } from './spec.ts';
+import { privacyOfSilo, sharesSilos, type SiloSpec, type Spec, type StrategyName } from './spec.ts';
 
 /** A strategy ready to be played. */
 export interface OpenStrategy {
@@ -70,14 +71,14 @@ export async function openStrategy(name: StrategyName, parts: StrategyParts): Pr
   };
 }
 
-/** The silos of the spec that take part in a strategy. */
+/** The silos of the spec that train under a strategy. */
 export function siloConfigs(
   name: StrategyName,
   { folder, materials }: Pick<StrategyParts, 'folder' | 'materials'>,
 ): readonly SiloConfig[] {
   const { spec, layout } = folder;
   return spec.silos.flatMap((silo, i) => {
-    if (!takesPart(spec, silo, name)) return [];
+    if (!takesPart(spec, silo, name) || releaseFolderOf(silo, name) !== null) return [];
     return {
       name: silo.name,
       model: modelTrainedBy(spec, silo, name, materials),
@@ -124,11 +125,25 @@ async function strategyOf(name: StrategyName, parts: StrategyParts): Promise<Str
 
 function portsOf(name: StrategyName, parts: StrategyParts): ReadonlyMap<string, SiloPort> {
   const { silos } = parts.folder.spec;
-  const ports = siloConfigs(name, parts).map((config) => {
-    const lateBy = silos.find((silo) => silo.name === config.name)?.participation?.lateBy ?? 0;
-    return latePort(parts.port(config, diaryOf(name, config.name, parts.emit)), lateBy);
+  const trained = siloConfigs(name, parts).map((config) => parts.port(config, diaryOf(name, config.name, parts.emit)));
+  const brought = silos.flatMap((silo) => releasePort(silo, name) ?? []);
+  const ports = [...trained, ...brought].map((port) => {
+    const lateBy = silos.find((silo) => silo.name === port.name)?.participation?.lateBy ?? 0;
+    return latePort(port, lateBy);
   });
   return new Map(ports.map((port) => [port.name, port]));
+}
+
+/** Where the decoder lies that a silo brings along in place of training one; null where it trains. */
+function releaseFolderOf({ generator }: SiloSpec, strategy: StrategyName): string | null {
+  return strategy === 'align' && generator?.kind === 'release' ? generator.dir : null;
+}
+
+/** A silo that answers every round with the decoder it brought along. */
+function releasePort(silo: SiloSpec, strategy: StrategyName): SiloPort | null {
+  const dir = releaseFolderOf(silo, strategy);
+  if (dir === null) return null;
+  return { name: silo.name, play: ({ round }) => loadRelease(dir, { round, silo: silo.name }) };
 }
 
 /** One silo with everybody's images and the server's model, whose state is the global one. */

@@ -30,7 +30,7 @@ const pixels = (name: string) =>
     const isBright = Math.floor((i % D) / 8) === LABELS[Math.floor(i / D)];
     return 0.4 * u + (isBright ? 0.5 : 0);
   });
-const pool = (round: number) => async () => ({ images: pixels(`round ${round}`), labels: LABELS });
+const pool = (round: number) => async () => ({ images: pixels(`round ${round}`), labels: Uint8Array.from(LABELS) });
 
 function global(folder: string, more: Partial<GlobalClassifierOptions> = {}) {
   return createGlobalClassifier({
