@@ -3,6 +3,7 @@
 export { type DataSet, FOREIGN_LABEL, type ImageSet } from './data/image-set.ts';
 export { readFolder } from './data/folder.ts';
 export type { OwnImages } from './data/own-set.ts';
+export type { SyntheticFormat } from './data/synthetic-files.ts';
 export { type ArraySpec, type DType, float32, type HostArray, type Tree, uint32 } from './engine/array-spec.ts';
 export { type Engine, type EngineOptions, openEngine, type Ports } from './engine/engine.ts';
 export type { Device } from './engine/onnx-executor.ts';
@@ -77,9 +78,12 @@ export {
   createClassifierEvaluator,
 } from './evaluation/classifier-evaluator.ts';
 export { createPriorSampler, type PriorSampler } from './evaluation/prior-samples.ts';
+export { type Datasheet, readDatasheet } from './experiments/datasheet.ts';
 export { type Forgotten, type ForgetOptions, forgetSilo } from './experiments/forget.ts';
 export { evaluateOutliers, type OutlierOptions } from './experiments/outlier-evaluation.ts';
 export { type OutlierFile, readOutliers } from './experiments/outlier-file.ts';
+export { synthesise, type Synthesised, type SynthesiseOptions } from './experiments/synthesise.ts';
+export type { SyntheticAmount } from './experiments/synthetic-draw.ts';
 export { runSweep, type SweepEvent, type SweepOptions } from './experiments/sweep.ts';
 export { readSweep, type SweepReport } from './experiments/sweep-file.ts';
 export { planSweep, type SweepPlan, type SweepRequest } from './experiments/sweep-plan.ts';

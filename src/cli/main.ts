@@ -24,6 +24,7 @@ import { addForgetCommand } from './forget.ts';
 import { type RunFlags, runCommand } from './run.ts';
 import { FID_EXTRACTOR_HELP } from './spec-argument.ts';
 import { addSweepCommand } from './sweep.ts';
+import { addSynthCommand } from './synth.ts';
 
 /** Runs one command line and returns the exit code: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C. */
 export async function main(argv: readonly string[]): Promise<number> {
@@ -93,6 +94,7 @@ function commands(console: Console, setExitCode: (code: number) => void): Comman
   addForgetCommand(program, console);
   addReleaseCommand(program, console, () => new Date());
   addDecoderCommand(program, console);
+  addSynthCommand(program, console, () => new Date());
 
   program
     .command('schema')
@@ -111,6 +113,7 @@ Examples:
   align-fl run my-spec.yaml --out runs/mine
   align-fl run --resume runs/mine                  after Ctrl-C or a crash
   align-fl report runs --out report.html           one page about every run in runs/
+  align-fl synth runs/mine --per-class 1000         a synthetic data set, with its datasheet
   align-fl compare runs/mine runs/quickstart-seed0
   align-fl privacy epsilon --sampling-rate 0.01 --noise-multiplier 1.1 --steps 1000 --delta 1e-5`;
 
