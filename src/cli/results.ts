@@ -2,7 +2,7 @@
 
 import type { Metrics, SiloSummary, Summary } from '../experiments/summary.ts';
 import { formatBytes, formatPercent, formatSeconds } from '../report/format.ts';
-import { epsilonWords } from '../privacy/event-words.ts';
+import { statedEpsilon } from '../privacy/event-words.ts';
 import { strategyLabel } from '../report/strategy-label.ts';
 import { textTable } from '../report/text-table.ts';
 
@@ -122,7 +122,7 @@ function unconvergedText({ strategies, controls }: Summary): string[] {
 /** What is claimed of each silo; once where it is the same of all. */
 function privacyTexts(silos: readonly SiloSummary[]): string[] {
   const claims = silos.map(({ mechanism, epsilon, delta, privacyText }) => {
-    const spent = `epsilon ${epsilonWords(Number(epsilon))}${delta === null ? '' : `, delta ${delta}`}`;
+    const spent = `epsilon ${statedEpsilon(epsilon)}${delta === null ? '' : `, delta ${delta}`}`;
     return `${mechanism} (${spent}). ${privacyText}`;
   });
   if (new Set(claims).size === 1) return [`Privacy: ${claims[0]}`];

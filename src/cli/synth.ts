@@ -6,7 +6,7 @@ import { AbortedError, SpecError } from '../errors.ts';
 import { didYouMean } from '../experiments/nearest.ts';
 import { synthesise, type Synthesised } from '../experiments/synthesise.ts';
 import type { SyntheticAmount } from '../experiments/synthetic-draw.ts';
-import { epsilonWords } from '../privacy/event-words.ts';
+import { statedEpsilon } from '../privacy/event-words.ts';
 import { textTable } from '../report/text-table.ts';
 import type { Console } from './console.ts';
 import { onInterrupt } from './interrupt.ts';
@@ -124,7 +124,7 @@ function asText({ folder, datasheet }: Synthesised): string {
       silos.map(({ name, privacy, images: drawn }) => [
         name,
         privacy.guarantee === 'none' ? `${privacy.mechanism} (no formal privacy)` : privacy.mechanism,
-        privacy.epsilon === 'Infinity' ? 'infinite' : epsilonWords(privacy.epsilon),
+        statedEpsilon(privacy.epsilon),
         privacy.delta,
         drawn,
       ]),

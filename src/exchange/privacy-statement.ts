@@ -6,6 +6,7 @@ import { SpecError } from '../errors.ts';
 import type { EpsilonBounds } from '../privacy/accountant.ts';
 import { type DpSgdOptions, type DpSgdPlan, whyNoGuarantee } from '../privacy/dp-plan.ts';
 import { epsilonWords } from '../privacy/event-words.ts';
+import type { GaussianReleaseOptions, GaussianReleasePlan } from '../privacy/gaussian-release.ts';
 import { type LipschitzControl, LIPSCHITZ_FORMS } from '../privacy/lipschitz-options.ts';
 import { latentsOf, type PenaltyLatents } from '../privacy/lipschitz-penalty.ts';
 import type { LipschitzCertificate } from './lipschitz-certificate.ts';
@@ -135,11 +136,48 @@ const dpSgdSchema = z.discriminatedUnion('guarantee', [
   }),
 ]);
 
+const gaussianFields = {
+  mechanism: z.literal('gaussian').describe('Clipped sums and products of records with Gaussian noise, released once.'),
+  neighbours: z.literal('add-or-remove-one').describe('Which data sets are hard to tell apart.'),
+  unit: z.literal('record').describe('Whose privacy: that of one record in one silo.'),
+  stages: z
+    .array(
+      z.strictObject({
+        name: z.string().min(1).max(100),
+        noiseMultiplier: z.number().min(0).describe('Noise standard deviation over the bound of one record.'),
+        clipNorm: z.number().gt(0).describe('L2, from the middle of a group.'),
+      }),
+    )
+    .min(1)
+    .max(100)
+    .describe('Looks at the records, each a plain Gaussian mechanism.'),
+  noise: z.enum(['secure', 'seeded']).describe('Where the randomness is from.'),
+  text: z.string().min(1).describe('For people: shown wherever the release is.'),
+} as const;
+
+const gaussianSchema = z.discriminatedUnion('guarantee', [
+  z.strictObject({
+    ...gaussianFields,
+    guarantee: z.literal('epsilon-delta').describe('For each record, over all of the life of the silo.'),
+    epsilon: z.number().min(0).describe("Spent in all of the silo's life on these records, by its ledger."),
+    delta: z.number().gt(0).lt(1).describe('Belongs to epsilon.'),
+    nominalEpsilon: z.null().describe(NOMINAL),
+  }),
+  z.strictObject({
+    ...gaussianFields,
+    guarantee: z.literal('none').describe('None: the text says why.'),
+    epsilon: z.literal('Infinity').describe('Privacy spent. Text, as JSON knows no infinity.'),
+    delta: z.null().describe('There is none to an epsilon that is no number.'),
+    nominalEpsilon: z.number().min(0).describe(NOMINAL),
+  }),
+]);
+
 /** A statement on its way in or out. */
 export const privacyStatementSchema = z.discriminatedUnion('mechanism', [
   noPrivacySchema,
   declaredSchema,
   lipschitzSchema,
+  gaussianSchema,
   dpSgdSchema,
 ]);
 
@@ -154,8 +192,10 @@ export type DeclaredPrivacy = Readonly<z.infer<typeof declaredSchema>>;
 export type LipschitzPrivacy = Readonly<z.infer<typeof lipschitzSchema>>;
 /** Training by DP-SGD, with a guarantee or, where the text says why, without. */
 export type DpSgdPrivacy = Readonly<z.infer<typeof dpSgdSchema>>;
+/** Noisy moments, with a guarantee or, where the text says why, without. */
+export type GaussianPrivacy = Readonly<z.infer<typeof gaussianSchema>>;
 /** Told apart by `mechanism`. */
-export type PrivacyStatement = NoPrivacy | DeclaredPrivacy | LipschitzPrivacy | DpSgdPrivacy;
+export type PrivacyStatement = NoPrivacy | DeclaredPrivacy | LipschitzPrivacy | GaussianPrivacy | DpSgdPrivacy;
 /** Lipschitz control as statements have it. */
 export type LipschitzClaim = LipschitzPrivacy['lipschitz'];
 
@@ -207,7 +247,7 @@ export function lipschitzStatement(control: LipschitzControl): LipschitzPrivacy 
 
 /** The Lipschitz control that a statement tells of, or null. */
 export function lipschitzClaimOf(statement: PrivacyStatement): LipschitzClaim | null {
-  return statement.mechanism === 'none' || statement.mechanism === 'declared' ? null : (statement.lipschitz ?? null);
+  return 'lipschitz' in statement ? (statement.lipschitz ?? null) : null;
 }
 
 /** The statement with the certificate of the file it goes with. Throws nothing: a statement without control stays as it is. */
@@ -266,6 +306,37 @@ export function dpSgdStatement({ lipschitz = null, ...facts }: DpSgdFacts): DpSg
   return { ...common, guarantee: 'none', epsilon: 'Infinity', delta: null, nominalEpsilon, text };
 }
 
+/** What may be claimed of the noisy moments behind a closed-form generator. */
+export function gaussianStatement(facts: {
+  readonly options: GaussianReleaseOptions;
+  readonly plan: GaussianReleasePlan;
+  /** By the silo's ledger, at `options.delta`. */
+  readonly spent: EpsilonBounds;
+  /** Of this release alone, as if its noise were secret. */
+  readonly nominalEpsilon: number;
+}): GaussianPrivacy {
+  const { options, plan, spent, nominalEpsilon } = facts;
+  const { delta, noise } = options;
+  const reason = whyNoGuarantee({ clipping: 'fixed', mode: 'full', noise });
+  const common = {
+    mechanism: 'gaussian',
+    neighbours: 'add-or-remove-one',
+    unit: 'record',
+    stages: plan.stages.map(({ name, noiseMultiplier, clipNorm }) => ({ name, noiseMultiplier, clipNorm })),
+    noise,
+  } as const;
+  if (reason === null && Number.isFinite(spent.epsilon)) {
+    const text =
+      `Gaussian mechanism on sums and products of clipped records: (${epsilonWords(spent.epsilon)}, ${delta})-differential ` +
+      'privacy for each record of this silo (a record added or removed, its class included), over everything that this ' +
+      "silo's ledger was charged for. Upper bound. It does not cover the choice of settings by looking at results, nor " +
+      'several records of one person.';
+    return { ...common, guarantee: 'epsilon-delta', epsilon: spent.epsilon, delta, nominalEpsilon: null, text };
+  }
+  const text = noGuaranteeText(reason, options, nominalEpsilon);
+  return { ...common, guarantee: 'none', epsilon: 'Infinity', delta: null, nominalEpsilon, text };
+}
+
 /** The neighbouring relation that options lead to: without a declared number of records, the actual one is public. */
 export function neighboursOf({ records }: Pick<DpSgdOptions, 'records'>): DpSgdPrivacy['neighbours'] {
   return records === null ? 'zero-out-one' : 'add-or-remove-one';
@@ -321,7 +392,7 @@ function guaranteeText(options: DpSgdOptions, spent: number): string {
   );
 }
 
-function noGuaranteeText(reason: string | null, { delta }: DpSgdOptions, nominal: number): string {
+function noGuaranteeText(reason: string | null, { delta }: Pick<DpSgdOptions, 'delta'>, nominal: number): string {
   const why = reason ?? "The silo's ledger holds training without a guarantee on the same records.";
   return (
     `NO guarantee, epsilon is infinite. ${why} (Nominal epsilon ${epsilonWords(nominal)} at delta ${delta}: what these steps ` +

@@ -1,6 +1,6 @@
 // `datasheet.md`: the datasheet on one page, for people.
 
-import { epsilonWords } from '../privacy/event-words.ts';
+import { statedEpsilon } from '../privacy/event-words.ts';
 import { DATASHEET_FILE, type Datasheet, HASH_LIST } from './datasheet.ts';
 
 /** The page. Whatever came from outside (names, statements) is escaped. */
@@ -23,7 +23,7 @@ export function datasheetText(sheet: Datasheet): string {
       silos.map(({ name, privacy }) => [
         name,
         privacy.guarantee === 'none' ? `${privacy.mechanism}: no formal privacy` : privacy.mechanism,
-        privacy.epsilon === 'Infinity' ? 'infinite' : epsilonWords(privacy.epsilon),
+        statedEpsilon(privacy.epsilon),
         privacy.delta ?? '–',
       ]),
     ),

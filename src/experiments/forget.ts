@@ -149,7 +149,9 @@ function specWithout({ root, spec }: RunFolder, silo: string): Spec {
 function requireRepeatable(spec: Spec, without: Spec): void {
   const mechanisms = without.silos.flatMap((silo) => {
     const privacy = privacyOfSilo(without, silo);
-    return takesPart(without, silo, 'align') && privacy.mechanism === 'dp-sgd' ? [privacy] : [];
+    return (takesPart(without, silo, 'align') && privacy.mechanism === 'dp-sgd') || privacy.mechanism === 'gaussian'
+      ? [privacy]
+      : [];
   });
   const trained = playedStrategies(spec).filter((name) => name !== 'centralised');
   const why = mechanisms.some(({ noise }) => noise === 'secure')

@@ -22,6 +22,19 @@ const vaeGenerator = z.strictObject({
     .describe('What images are drawn from.'),
 });
 
+const linearGaussian = z.strictObject({
+  kind: z
+    .literal('linear-gaussian')
+    .describe(
+      'One Gaussian, or a few, for each class over the low frequencies of its images: computed in seconds, once.',
+    ),
+  components: count(64)
+    .default(1)
+    .describe('Gaussians of each class. More than one follow the images better, and have no Lipschitz constant.'),
+  frequencies: count(64).default(12).describe('Low frequencies of an image that are kept along each axis.'),
+  rank: count(4096).default(144).describe('Directions in which each Gaussian may vary, at most.'),
+});
+
 const release = z.strictObject({
   kind: z.literal('release').describe('A decoder that was trained elsewhere: the silo trains nothing under align.'),
   dir: z
@@ -33,12 +46,12 @@ const release = z.strictObject({
 
 /** What silos release under `task: classify`. */
 export const generatorSchema = z
-  .discriminatedUnion('kind', [vaeGenerator])
+  .discriminatedUnion('kind', [vaeGenerator, linearGaussian])
   .describe('What silos release under `task: classify`.');
 
 /** What one silo releases. */
 export const siloGeneratorSchema = z
-  .discriminatedUnion('kind', [vaeGenerator, release])
+  .discriminatedUnion('kind', [vaeGenerator, linearGaussian, release])
   .describe('What it releases; the default `generator` where it is left out.');
 
 /** Shape of a classifier; the number of classes and the image size come from the data. */

@@ -146,6 +146,8 @@ function paperPrivacyOf(privacy: PrivacySpec): PaperPrivacy | null {
       const isPapers = privacy.lipschitzForm === 'paper-penalty' && privacy.lipschitzWeight === 1;
       return isPapers ? 'Lipschitz penalty of weight 1' : null;
     }
+    case 'gaussian':
+      return null;
     case 'dp-sgd': {
       const { epsilon, delta, mode, lipschitzForm } = privacy;
       const isPapers = epsilon === 10 && delta === 1e-5 && mode === 'full' && lipschitzForm === null;

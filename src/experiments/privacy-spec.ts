@@ -31,6 +31,27 @@ export const privacySchema = z
     }),
     z.strictObject({
       mechanism: z
+        .literal('gaussian')
+        .describe(
+          'For `generator.kind: linear-gaussian`: sums and products of clipped records, released once with Gaussian noise.',
+        ),
+      epsilon: positive(10_000).describe('What the release costs each silo, in all; the noise is calibrated to it.'),
+      delta: z.number().gt(0).lt(0.1).describe('Probability beyond epsilon; far below one over the records of a silo.'),
+      clipNorm: positive(1e6)
+        .nullable()
+        .default(null)
+        .describe(
+          'How far a record may lie from the middle of its class, as L2 norm of pixels 0 to 1. Not to be read off the data; null ' +
+            'for one that follows from the number of pixels.',
+        ),
+      noise: z
+        .enum(['secure', 'seeded'])
+        .default('secure')
+        .describe('`secure`: keys from the operating system; `seeded`: repeatable, for experiments, NO guarantee.'),
+      ledgerDir: ledgerDir().default(null).describe('As under dp-sgd.'),
+    }),
+    z.strictObject({
+      mechanism: z
         .literal('dp-sgd')
         .describe('Differentially private training: each gradient clipped, their sum noised (Abadi et al. 2016).'),
       epsilon: positive(10_000).describe(

@@ -29,10 +29,11 @@ interface Place {
 }
 
 function warningsOf(privacy: PrivacySpec, place: Place): readonly string[] {
-  if (privacy.mechanism !== 'dp-sgd') return [];
+  if (privacy.mechanism !== 'dp-sgd' && privacy.mechanism !== 'gaussian') return [];
   const { path } = place;
-  const fewest = privacy.records ?? place.fewest;
-  const whose = privacy.records === null ? `${place.whose} has ${fewest}` : `${path}.records declares ${fewest}`;
+  const declared = privacy.mechanism === 'dp-sgd' ? privacy.records : null;
+  const fewest = declared ?? place.fewest;
+  const whose = declared === null ? `${place.whose} has ${fewest}` : `${path}.records declares ${fewest}`;
   const warnings: string[] = [];
   if (privacy.delta * fewest >= 1) {
     warnings.push(

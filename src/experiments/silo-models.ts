@@ -24,13 +24,13 @@ export function modelTrainedBy(spec: Spec, silo: SiloSpec, strategy: StrategyNam
   if (strategy !== 'align') return classifierModel(spec, images);
   const generator = generatorOfSilo(spec, silo);
   if (generator.kind === 'release') throw new ShapeError(`Silo ${silo.name} brings a decoder along and trains none.`);
-  return {
-    kind: 'conditional-vae',
-    architecture: modelOfSilo(spec, silo),
-    loss: spec.loss,
-    prior: generator.prior,
-    classes: { count: images.classes, offered: offeredBy(spec, silo, images) },
-  };
+  const classes = { count: images.classes, offered: offeredBy(spec, silo, images) };
+  if (generator.kind === 'linear-gaussian') {
+    const { components, frequencies, rank } = generator;
+    return { kind: 'linear-gaussian', options: { components, frequencies, rank }, classes };
+  }
+  const { prior } = generator;
+  return { kind: 'conditional-vae', architecture: modelOfSilo(spec, silo), loss: spec.loss, prior, classes };
 }
 
 /** What `centralised` trains on the images of all silos. */
@@ -56,7 +56,8 @@ function offeredBy(spec: Spec, silo: SiloSpec, { silos, classes }: Images): read
   const index = spec.silos.indexOf(silo);
   const declared = silo.offers ?? (partition.kind === 'class-disjoint' ? partition.classes[index] : undefined);
   if (declared) return [...new Set(declared)].sort((a, b) => a - b);
-  if (privacyOfSilo(spec, silo).mechanism === 'dp-sgd') return Array.from({ length: classes }, (_, label) => label);
+  if (['dp-sgd', 'gaussian'].includes(privacyOfSilo(spec, silo).mechanism))
+    return Array.from({ length: classes }, (_, label) => label);
   return classCounts((silos[index] as Materials['silos'][number]).set.labels).map(({ label }) => label);
 }
 

@@ -189,7 +189,7 @@ function completeLipschitzControl(spec: PartialSpec): Problem[] {
 }
 
 function lipschitzControlProblems({ path, privacy }: WrittenPrivacy, engine: PartialSpec['engine']): Problem[] {
-  if (privacy.mechanism === 'none') return [];
+  if (privacy.mechanism === 'none' || privacy.mechanism === 'gaussian') return [];
   const problems: Problem[] = lipschitzProblems(privacy).map(({ field, message }) => ({
     path: [...path, field],
     message,

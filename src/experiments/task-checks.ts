@@ -5,13 +5,18 @@ import type { Problem } from './spec-problems.ts';
 
 /** Contradictions between the task and other parts, as far as they are there. */
 export function taskProblems(spec: Parts): Problem[] {
-  return spec.task === 'classify' ? classifyProblems(spec) : [];
+  return [
+    ...(spec.task === 'classify' ? classifyProblems(spec) : representProblems(spec)),
+    ...closedFormProblems(spec),
+  ];
 }
 
 // --- internal ---
 
 type Parts = {
-  readonly [Part in 'task' | 'data' | 'strategies' | 'privacy' | 'silos' | 'evaluation']?: Spec[Part] | undefined;
+  readonly [Part in 'task' | 'data' | 'strategies' | 'privacy' | 'silos' | 'evaluation' | 'generator']?:
+    | Spec[Part]
+    | undefined;
 };
 
 function classifyProblems({ data, strategies = [], privacy, silos = [], evaluation }: Parts): Problem[] {
@@ -46,4 +51,48 @@ function classifyProblems({ data, strategies = [], privacy, silos = [], evaluati
     }
   }
   return problems;
+}
+
+/** Generators of classes are for the task that learns from classes. */
+function representProblems({ task, generator, silos = [] }: Parts): Problem[] {
+  if (task !== 'represent') return [];
+  const message = 'is for task: classify; task: represent releases the decoders of plain autoencoders';
+  const written = [
+    { path: ['generator'], generator },
+    ...silos.map((silo, i) => ({ path: ['silos', i, 'generator'], generator: silo.generator })),
+  ];
+  return [
+    ...written.flatMap(({ path, generator: one }) => {
+      const isPlain =
+        one === undefined || one.kind === 'release' || (one.kind === 'vae' && one.prior.kind === 'normal');
+      return isPlain ? [] : [{ path, message }];
+    }),
+    ...silos.flatMap((silo, i) => (silo.offers ? [{ path: ['silos', i, 'offers'], message }] : [])),
+  ];
+}
+
+/** The closed form has a mechanism of its own, which nothing else can use. */
+function closedFormProblems({ task, generator, privacy, silos, strategies = [] }: Parts): Problem[] {
+  if (!generator || !privacy || !silos) return [];
+  return silos
+    .flatMap((silo, i): Problem[] => {
+      const { mechanism } = silo.privacy ?? privacy;
+      const own = silo.generator ?? generator;
+      const isClosed = own.kind === 'linear-gaussian';
+      const path = silo.privacy ? ['silos', i, 'privacy', 'mechanism'] : ['privacy', 'mechanism'];
+      if (mechanism === 'gaussian' && (!isClosed || task === 'represent')) {
+        return [{ path, message: 'gaussian is for task: classify with generator.kind: linear-gaussian; take dp-sgd' }];
+      }
+      if (mechanism === 'dp-sgd' && isClosed) {
+        const message =
+          'a linear-Gaussian generator is not trained step by step; take gaussian, or generator.kind: vae';
+        return [{ path, message }];
+      }
+      const other = strategies.find((name) => name !== 'align');
+      if (mechanism === 'gaussian' && other) {
+        return [{ path, message: `gaussian pays for one release, and ${other} trains; drop ${other}, or take dp-sgd` }];
+      }
+      return [];
+    })
+    .filter(({ message }, i, all) => all.findIndex((one) => one.message === message) === i);
 }

@@ -20,6 +20,11 @@ export function eventWords(event: DpEvent): string {
   }
 }
 
+/** What a statement says of epsilon: `not known` where its maker's word is all there is. */
+export function statedEpsilon(epsilon: number | 'Infinity' | null): string {
+  return epsilon === null ? 'not known' : epsilonWords(Number(epsilon));
+}
+
 /** An epsilon with five digits, rounded up: a bound must not shrink by being printed. `infinite` where it is. */
 export function epsilonWords(epsilon: number): string {
   if (!Number.isFinite(epsilon)) return epsilon > 0 ? 'infinite' : String(epsilon);

@@ -5,6 +5,7 @@ import { imageSetHash } from '../data/image-set.ts';
 import { PrivacyError } from '../errors.ts';
 import {
   dpSgdStatement,
+  gaussianStatement,
   lipschitzStatement,
   neighboursOf,
   NO_PRIVACY,
@@ -14,6 +15,7 @@ import type { Task } from '../exchange/task.ts';
 import { epsilonOf } from '../privacy/accountant.ts';
 import type { DpEvent } from '../privacy/dp-event.ts';
 import { type DpSgdPlan, nominalEvent, plannedEvent, whyNoGuarantee } from '../privacy/dp-plan.ts';
+import { type GaussianReleasePlan, nominalReleaseEvent, releaseEvent } from '../privacy/gaussian-release.ts';
 import { firstBudget } from '../privacy/first-budget.ts';
 import { type Ledger, openLedger, readLedger } from '../privacy/ledger.ts';
 import { type LipschitzControl, lipschitzControlOf, type LipschitzOptions } from '../privacy/lipschitz-options.ts';
@@ -37,6 +39,9 @@ export interface RoundAccount {
   seal(sha256: string): Promise<PrivacyStatement>;
 }
 
+/** What a silo is going to do with its records, where it is private. */
+export type PrivatePlan = DpSgdPlan | GaussianReleasePlan;
+
 /** What a silo has spent, the round that was just reserved included, beside its own budget. */
 export interface Spent {
   /** May be Infinity. */
@@ -51,20 +56,36 @@ export interface Spent {
  * one: then that holds for such training too, and refuses it. Throws PrivacyError where the ledger is kept for other records,
  * or where another silo beside this one keeps one for the same records.
  */
-export async function openAccount(config: SiloConfig, task: Task, plan: DpSgdPlan | null): Promise<RoundAccount> {
+export async function openAccount(config: SiloConfig, task: Task, plan: PrivatePlan | null): Promise<RoundAccount> {
   await refuseSecondLedger(config);
   const { privacy } = config;
-  if (privacy.mechanism !== 'dp-sgd' || plan === null) {
-    const told = privacy.mechanism === 'lipschitz' ? lipschitzStatement(controlOf(privacy)) : NO_PRIVACY;
-    const terms = await termsIn(config.ledgerDir);
-    if (terms === null) return { ...UNACCOUNTED, seal: async () => told };
-    const event: DpEvent = { type: 'nonPrivate', reason: told.text };
-    return accountWith(config, task, { ...terms, event, requireHistory: () => {}, statement: () => told });
+  if (plan !== null && privacy.mechanism === 'dp-sgd' && 'samplingRate' in plan) {
+    return accountWith(config, task, dpSgdTerms(config, privacy, task, plan));
   }
+  if (plan !== null && privacy.mechanism === 'gaussian' && 'stages' in plan) {
+    return accountWith(config, task, gaussianTerms(config, privacy, task, plan));
+  }
+  const told = privacy.mechanism === 'lipschitz' ? lipschitzStatement(controlOf(privacy)) : NO_PRIVACY;
+  const terms = await termsIn(config.ledgerDir);
+  if (terms === null) return { ...UNACCOUNTED, seal: async () => told };
+  const event: DpEvent = { type: 'nonPrivate', reason: told.text };
+  return accountWith(config, task, { ...terms, event, requireHistory: () => {}, statement: () => told });
+}
+
+// --- internal ---
+
+type Private<M> = Extract<SiloConfig['privacy'], { readonly mechanism: M }>;
+
+const UNACCOUNTED: Omit<RoundAccount, 'seal'> = {
+  reserve: async () => null,
+  fail: async () => {},
+};
+
+function dpSgdTerms(config: SiloConfig, privacy: Private<'dp-sgd'>, task: Task, plan: DpSgdPlan): AccountTerms {
   const stepsPerRound = plan.stepsPerEpoch * config.local.epochs;
   const isSound = whyNoGuarantee(privacy) === null;
   const { delta } = privacy;
-  return accountWith(config, task, {
+  return {
     event: plannedEvent(privacy, plan, stepsPerRound),
     budget: { epsilon: isSound ? privacy.epsilon : Number.POSITIVE_INFINITY, delta },
     neighbours: neighboursOf(privacy),
@@ -76,15 +97,29 @@ export async function openAccount(config: SiloConfig, task: Task, plan: DpSgdPla
       const lipschitz = lipschitzControlOf(privacy);
       return dpSgdStatement({ options: privacy, plan, steps, spent, nominalEpsilon, lipschitz });
     },
-  });
+  };
 }
 
-// --- internal ---
-
-const UNACCOUNTED: Omit<RoundAccount, 'seal'> = {
-  reserve: async () => null,
-  fail: async () => {},
-};
+/** The records are looked at in the first round; later ones give the same away again, which costs nothing. */
+function gaussianTerms(
+  config: SiloConfig,
+  privacy: Private<'gaussian'>,
+  task: Task,
+  plan: GaussianReleasePlan,
+): AccountTerms {
+  const { delta } = privacy;
+  const event = releaseEvent(plan);
+  return {
+    event: task.round === (config.firstRound ?? 1) ? event : { type: 'noOp' },
+    budget: { epsilon: event.type === 'nonPrivate' ? Number.POSITIVE_INFINITY : privacy.epsilon, delta },
+    neighbours: 'add-or-remove-one',
+    requireHistory: (ledger, round) => requireHistory(config, task, { ledger, round }),
+    statement: ({ entries }) => {
+      const nominalEpsilon = epsilonOf(nominalReleaseEvent(plan), delta).epsilon;
+      return gaussianStatement({ options: privacy, plan, spent: spentOf(entries, delta), nominalEpsilon });
+    },
+  };
+}
 
 /** A mechanism of its own always has a form. */
 function controlOf(privacy: LipschitzOptions): LipschitzControl {

@@ -3,16 +3,24 @@
 import { join } from 'node:path';
 import type { ImageSet } from '../data/image-set.ts';
 import type { DpSgdOptions } from '../privacy/dp-plan.ts';
+import type { GaussianReleaseOptions } from '../privacy/gaussian-release.ts';
 import type { LipschitzFields, LipschitzOptions } from '../privacy/lipschitz-options.ts';
 import type { TrainingOptions } from '../training/trainer.ts';
 import type { SiloModel } from './silo-model.ts';
+
+/** Told apart by `mechanism`. */
+export type SiloPrivacy =
+  | { readonly mechanism: 'none' }
+  | LipschitzOptions
+  | ({ readonly mechanism: 'gaussian' } & GaussianReleaseOptions)
+  | (DpSgdOptions & Partial<LipschitzFields>);
 
 /** A silo as plain data: it can be sent to a thread. */
 export interface SiloConfig {
   readonly name: string;
   readonly model: SiloModel;
   readonly local: TrainingOptions;
-  readonly privacy: { readonly mechanism: 'none' } | LipschitzOptions | (DpSgdOptions & Partial<LipschitzFields>);
+  readonly privacy: SiloPrivacy;
   /** The round in which it joins: the first that it trains in, without a state of its own. Default 1. */
   readonly firstRound?: number;
   /** Rounds of all strategies together in which the silo is going to train: what the noise is calibrated to. */

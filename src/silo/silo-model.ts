@@ -11,6 +11,7 @@ import type { ElboOptions } from '../models/elbo.ts';
 import { exportDecoder } from '../models/decoder-export.ts';
 import { type ImageShape, pixelCount } from '../models/image-shape.ts';
 import type { ParameterSpecs } from '../models/layers.ts';
+import type { LinearGaussianOptions } from '../models/linear-gaussian.ts';
 import { exportLabelledDecoder } from '../models/labelled-decoder.ts';
 import { decoderPart, vaeOf } from '../models/vae.ts';
 import { trainingControlOf } from '../privacy/lipschitz-control.ts';
@@ -42,6 +43,13 @@ export interface ConditionalVaeModel {
   readonly classes: OfferedClasses;
 }
 
+/** A generator that is computed once, not trained (linear-gaussian-fit.ts). */
+export interface LinearGaussianModel {
+  readonly kind: 'linear-gaussian';
+  readonly options: LinearGaussianOptions;
+  readonly classes: OfferedClasses;
+}
+
 /** A classifier of all classes of the federation, for baselines: no decoder is in it, so nothing of it is ever released. */
 export interface ClassifierModel {
   readonly kind: 'classifier';
@@ -55,7 +63,10 @@ export interface ClassifierModel {
 }
 
 /** Told apart by `kind`. */
-export type SiloModel = VaeModel | ConditionalVaeModel | ClassifierModel;
+export type SiloModel = TrainedModel | LinearGaussianModel;
+
+/** A model that learns step by step. */
+export type TrainedModel = VaeModel | ConditionalVaeModel | ClassifierModel;
 
 /** A silo's model for images of one size. */
 export interface TrainableModel {
@@ -71,7 +82,7 @@ export interface TrainableModel {
 }
 
 /** Throws SpecError where the model does not fit images of this shape. */
-export function trainableModel(model: SiloModel, shape: ImageShape): TrainableModel {
+export function trainableModel(model: TrainedModel, shape: ImageShape): TrainableModel {
   switch (model.kind) {
     case 'vae': {
       const vae = vaeOf(model.architecture, shape);

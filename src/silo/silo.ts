@@ -18,6 +18,7 @@ import { loadState } from '../training/state-file.ts';
 import { createTrainer, type Trainer, type TrainingOptions } from '../training/trainer.ts';
 import type { NamedArrays } from '../training/parameter-slots.ts';
 import { scaledObjective } from '../training/objective.ts';
+import { playFitted } from './fitted-silo.ts';
 import { openAccount, type Spent } from './silo-account.ts';
 import { type SiloConfig, stateFileOf } from './silo-config.ts';
 import { type TrainableModel, trainableModel } from './silo-model.ts';
@@ -52,7 +53,7 @@ export function createSiloRunner(engine: Engine): SiloRunner {
   const trainerFor = async (config: SiloConfig, model: TrainableModel, plan: DpSgdPlan | null): Promise<Trainer> => {
     const { local, privacy, images } = config;
     const { objective } = model;
-    const lipschitz = privacy.mechanism === 'none' ? null : lipschitzControlOf(privacy);
+    const lipschitz = 'lipschitzForm' in privacy ? lipschitzControlOf(privacy) : null;
     if (privacy.mechanism !== 'dp-sgd' || plan === null) {
       const identity = [config.model, images.shape, local, lipschitz];
       const control = model.controlOf(lipschitz, 'posterior');
@@ -80,6 +81,7 @@ export function createSiloRunner(engine: Engine): SiloRunner {
   const play: SiloRunner['play'] = async (config, task, hooks) => {
     const { name: silo, privacy, images, firstRound = 1 } = config;
     const { round } = task;
+    if (config.model.kind === 'linear-gaussian') return playFitted(config, config.model, task, hooks);
     const model = trainableModel(config.model, images.shape);
     const plan = planFor(config);
     const local = localTraining(config, task, plan);

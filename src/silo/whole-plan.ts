@@ -10,6 +10,8 @@ import { jsonEpsilon } from '../privacy/json-epsilon.ts';
 import { readLedger } from '../privacy/ledger.ts';
 import { type Charge, isOpen, spentOf } from '../privacy/ledger-charges.ts';
 import { hasLedger } from '../privacy/ledger-file.ts';
+import { releaseEvent } from '../privacy/gaussian-release.ts';
+import { releasePlanOf } from './fitted-silo.ts';
 import type { SiloConfig } from './silo-config.ts';
 
 /**
@@ -52,15 +54,27 @@ async function accountOf(folder: string) {
 }
 
 /** What the run does with the silo's records, and what to do where that is too much. */
-function wholeOf({ privacy, local, images, plannedRounds: rounds }: SiloConfig): { event: DpEvent; instead: string } {
-  if (privacy.mechanism !== 'dp-sgd') {
-    const event: DpEvent = { type: 'nonPrivate', reason: `${privacy.mechanism}: no guarantee` };
-    return { event, instead: 'These records are for private training only: set privacy.mechanism=dp-sgd.' };
+function wholeOf(config: SiloConfig): { readonly event: DpEvent; readonly instead: string } {
+  const event = wholeEvent(config);
+  const { mechanism } = config.privacy;
+  if (event.type !== 'nonPrivate') {
+    return { event, instead: 'Ask for a smaller privacy.epsilon; the noise is then calibrated to it.' };
   }
+  const isPrivate = mechanism === 'dp-sgd' || mechanism === 'gaussian';
+  const instead = isPrivate
+    ? `${event.reason} These records are for training with a guarantee only.`
+    : 'These records are for private training only: set privacy.mechanism=dp-sgd.';
+  return { event, instead };
+}
+
+function wholeEvent(config: SiloConfig): DpEvent {
+  const { privacy, model, local, images, plannedRounds: rounds } = config;
+  if (model.kind === 'linear-gaussian') {
+    const plan = releasePlanOf(config, model);
+    if (plan) return releaseEvent(plan);
+  }
+  if (privacy.mechanism !== 'dp-sgd') return { type: 'nonPrivate', reason: `${privacy.mechanism}: no guarantee` };
   const { batchSize, epochs } = local;
   const plan = planDpSgd(privacy, { records: images.labels.length, batchSize, epochs, rounds });
-  const event = plannedEvent(privacy, plan, plan.steps);
-  return event.type === 'nonPrivate'
-    ? { event, instead: `${event.reason} These records are for training with a guarantee only.` }
-    : { event, instead: 'Ask for a smaller privacy.epsilon; the noise is then calibrated to it.' };
+  return plannedEvent(privacy, plan, plan.steps);
 }
