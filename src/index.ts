@@ -17,14 +17,13 @@ export { type LipschitzCertificate, lipschitzCertificate } from './exchange/lips
 export { type OpenDecoder, openDecoder, type OpenDecoderOptions } from './exchange/open-decoder.ts';
 export { type ProbeOptions, probeDecoder } from './exchange/probe.ts';
 export { type DecoderFile, type SealRequest, seal } from './exchange/gate.ts';
-export {
-  type DeclaredPrivacy,
-  declaredStatement,
-  type DpSgdPrivacy,
-  type NoPrivacy,
-  NO_PRIVACY,
-  type PrivacyStatement,
-} from './exchange/privacy-statement.ts';
+export { declaredStatement, NO_PRIVACY } from './exchange/privacy-statement.ts';
+export type {
+  DeclaredPrivacy,
+  DpSgdPrivacy,
+  NoPrivacy,
+  PrivacyStatement,
+} from './exchange/privacy-statement-schema.ts';
 export type { OfferedClasses, ReceivedRelease, Release, ReleasedDecoder } from './exchange/release.ts';
 export type { Task } from './exchange/task.ts';
 export type { ReceivedUpload, Upload } from './exchange/upload.ts';

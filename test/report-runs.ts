@@ -2,7 +2,8 @@
 
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type DpSgdPrivacy, NO_PRIVACY, type PrivacyStatement } from '../src/exchange/privacy-statement.ts';
+import { NO_PRIVACY } from '../src/exchange/privacy-statement.ts';
+import type { DpSgdPrivacy, PrivacyStatement } from '../src/exchange/privacy-statement-schema.ts';
 import { imageGridPng } from '../src/evaluation/image-grid.ts';
 import { codesFile, saveRoundCodes } from '../src/experiments/codes.ts';
 import type { Diagnostics } from '../src/experiments/diagnostic-fields.ts';

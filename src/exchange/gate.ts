@@ -10,7 +10,8 @@ import { inspectDecoder } from './inspect.ts';
 import { CERTIFICATE_TOLERANCE, lipschitzCertificate } from './lipschitz-certificate.ts';
 import { requireOffers } from './offered-classes.ts';
 import { parseDecoder } from './parse-decoder.ts';
-import { lipschitzClaimOf, type PrivacyStatement, withCertificate } from './privacy-statement.ts';
+import { lipschitzClaimOf, withCertificate } from './privacy-statement.ts';
+import type { PrivacyStatement } from './privacy-statement-schema.ts';
 import type { OfferedClasses, Release } from './release.ts';
 
 export interface SealRequest {

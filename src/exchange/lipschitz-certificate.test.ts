@@ -12,7 +12,8 @@ import { boundedLayers, SIGMOID_SLOPE, spectralProjection } from '../models/spec
 import { decoderPart, type Vae, vaeOf } from '../models/vae.ts';
 import { seal } from './gate.ts';
 import { lipschitzCertificate, verifyCertificate } from './lipschitz-certificate.ts';
-import { lipschitzStatement, NO_PRIVACY, privacyStatementSchema, withCertificate } from './privacy-statement.ts';
+import { lipschitzStatement, NO_PRIVACY, withCertificate } from './privacy-statement.ts';
+import { privacyStatementSchema } from './privacy-statement-schema.ts';
 import { verifyClaims } from './verify-claims.ts';
 
 const KEY = seedKey('certificate');

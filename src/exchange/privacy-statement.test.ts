@@ -2,13 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { SMALL_PRIVACY } from '../../test/small-silos.ts';
 import { SpecError } from '../errors.ts';
 import type { DpSgdOptions, DpSgdPlan } from '../privacy/dp-plan.ts';
-import {
-  declaredStatement,
-  dpSgdStatement,
-  lipschitzStatement,
-  NO_PRIVACY,
-  privacyStatementSchema,
-} from './privacy-statement.ts';
+import { declaredStatement, dpSgdStatement, lipschitzStatement, NO_PRIVACY } from './privacy-statement.ts';
+import { privacyStatementSchema } from './privacy-statement-schema.ts';
 
 const OPTIONS: DpSgdOptions = { ...SMALL_PRIVACY, clipping: 'fixed', clipNorm: 2 };
 const PLAN: DpSgdPlan = { samplingRate: 0.1, expectedBatch: 100, stepsPerEpoch: 10, noiseMultiplier: 1.5, steps: 60 };

@@ -3,7 +3,7 @@
 // No encoder, no latent code, no count and no statistic of the examples has a field here.
 
 import type { ImageShape } from '../models/image-shape.ts';
-import type { PrivacyStatement } from './privacy-statement.ts';
+import type { PrivacyStatement } from './privacy-statement-schema.ts';
 
 /** The classes that a silo gives images of. They are public: declared by its owner, or paid for in its ledger. */
 export interface OfferedClasses {

@@ -1,6 +1,6 @@
 // What comes back from a silo: a release, or, in a baseline's simulation, all weights, or nothing but a statement.
 
-import type { PrivacyStatement } from './privacy-statement.ts';
+import type { PrivacyStatement } from './privacy-statement-schema.ts';
 import type { ReceivedRelease, Release } from './release.ts';
 import type { WeightsUpdate } from './weights-update.ts';
 

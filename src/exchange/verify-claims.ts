@@ -6,7 +6,8 @@ import {
   refuseCertificate,
   verifyCertificate,
 } from './lipschitz-certificate.ts';
-import { lipschitzClaimOf, type PrivacyStatement } from './privacy-statement.ts';
+import { lipschitzClaimOf } from './privacy-statement.ts';
+import type { PrivacyStatement } from './privacy-statement-schema.ts';
 
 /**
  * Computes the Lipschitz certificate of a decoder's file again where its statement claims one, and returns it; null where

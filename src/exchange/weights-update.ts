@@ -3,7 +3,7 @@
 // FedAvg and its kin need the whole model, encoder included, and the number of examples. Both say far more about a
 // silo's data than a decoder does, so none of this passes the gate and nothing of it may cross a network.
 
-import type { PrivacyStatement } from './privacy-statement.ts';
+import type { PrivacyStatement } from './privacy-statement-schema.ts';
 
 /** One silo's answer in a round of a parameter-averaging baseline. */
 export interface WeightsUpdate {

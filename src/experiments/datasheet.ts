@@ -4,7 +4,7 @@
 import { z } from 'zod';
 import { SYNTHETIC_FORMATS } from '../data/synthetic-files.ts';
 import { StateError } from '../errors.ts';
-import { privacyStatementSchema } from '../exchange/privacy-statement.ts';
+import { privacyStatementSchema } from '../exchange/privacy-statement-schema.ts';
 import { readJson } from '../storage/atomic-file.ts';
 import { metricsSchema } from './summary.ts';
 

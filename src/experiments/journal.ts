@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import { StateError } from '../errors.ts';
-import { privacyStatementSchema } from '../exchange/privacy-statement.ts';
+import { privacyStatementSchema } from '../exchange/privacy-statement-schema.ts';
 import { readJson, writeJsonAtomic } from '../storage/atomic-file.ts';
 import { isThere } from '../storage/presence.ts';
 import { diagnosticsSchema } from './diagnostic-fields.ts';

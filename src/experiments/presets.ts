@@ -189,17 +189,19 @@ function changingSilos(name: string): SpecInput {
 
 /** As the quick start, with labels. */
 function classifyQuickstart(name: string): SpecInput {
-  const { name: _, model, loss, ...start } = quickstart(name);
+  const { data, silos, privacy } = quickstart(name);
   return {
     name,
-    ...start,
     rounds: 1,
     task: 'classify',
+    data,
+    silos,
     generator: { kind: 'linear-gaussian', components: 4 },
     classifier: { model: { kind: 'conv', channels: [16, 32], features: 64 }, lowPass: 12, averaging: 0.99 },
     local: { epochs: 3 },
     server: { epochs: 4, images: 2000, optimizer: { ...ADAM, learningRate: 3e-3 } },
     strategies: ['align', 'fedavg', 'local-only'],
+    privacy,
   };
 }
 

@@ -12,12 +12,8 @@ import { verifyCertificate } from '../exchange/lipschitz-certificate.ts';
 import { requireOffers } from '../exchange/offered-classes.ts';
 import { MAX_SIDE } from '../exchange/inspect-ports.ts';
 import { MAX_DECODER_BYTES } from '../exchange/parse-decoder.ts';
-import {
-  certificateSchema,
-  declaredStatement,
-  foreignStatementSchema,
-  NO_PRIVACY,
-} from '../exchange/privacy-statement.ts';
+import { declaredStatement, NO_PRIVACY } from '../exchange/privacy-statement.ts';
+import { certificateSchema, foreignStatementSchema } from '../exchange/privacy-statement-schema.ts';
 import { probeDecoder } from '../exchange/probe.ts';
 import type { OfferedClasses, ReceivedRelease } from '../exchange/release.ts';
 import type { ImageShape } from '../models/image-shape.ts';

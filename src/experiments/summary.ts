@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import { StateError } from '../errors.ts';
-import { certificateSchema, privacyStatementSchema } from '../exchange/privacy-statement.ts';
+import { certificateSchema, privacyStatementSchema } from '../exchange/privacy-statement-schema.ts';
 import { readJson, writeJsonAtomic } from '../storage/atomic-file.ts';
 import { diagnosticsSchema } from './diagnostic-fields.ts';
 import { type PaperMethod, paperNumbersFor } from './paper-numbers.ts';

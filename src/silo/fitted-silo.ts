@@ -16,7 +16,7 @@ import { fitLinearGaussian } from './linear-gaussian-fit.ts';
 import { openAccount } from './silo-account.ts';
 import { type SiloConfig, stateFileOf } from './silo-config.ts';
 import type { LinearGaussianModel } from './silo-model.ts';
-import type { SiloHooks } from './silo.ts';
+import type { SiloHooks } from './silo-hooks.ts';
 
 /**
  * Plays a round: fits in the first and gives the same decoder in every later one, which costs nothing. Throws PrivacyError over

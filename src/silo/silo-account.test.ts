@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { SMALL_PRIVACY, SMALL_TRAINING, smallSilo, temporaryFolder } from '../../test/small-silos.ts';
 import { PrivacyError } from '../errors.ts';
-import type { PrivacyStatement } from '../exchange/privacy-statement.ts';
+import type { PrivacyStatement } from '../exchange/privacy-statement-schema.ts';
 import type { Task } from '../exchange/task.ts';
 import { epsilonOf } from '../privacy/accountant.ts';
 import { type DpSgdOptions, type DpSgdPlan, nominalEvent } from '../privacy/dp-plan.ts';

@@ -9,8 +9,8 @@ import {
   lipschitzStatement,
   neighboursOf,
   NO_PRIVACY,
-  type PrivacyStatement,
 } from '../exchange/privacy-statement.ts';
+import type { PrivacyStatement } from '../exchange/privacy-statement-schema.ts';
 import type { Task } from '../exchange/task.ts';
 import { epsilonOf } from '../privacy/accountant.ts';
 import type { DpEvent } from '../privacy/dp-event.ts';

@@ -13,20 +13,16 @@ import { initialParameters } from '../models/initialise.ts';
 import { type DpSgdPlan, planDpSgd } from '../privacy/dp-plan.ts';
 import { createDpTrainers, type DpTrainers } from '../privacy/dp-trainer.ts';
 import { lipschitzControlOf } from '../privacy/lipschitz-options.ts';
-import { requireRound, type RoundHooks, trainRound } from '../training/round-training.ts';
+import { requireRound, trainRound } from '../training/round-training.ts';
 import { loadState } from '../training/state-file.ts';
 import { createTrainer, type Trainer, type TrainingOptions } from '../training/trainer.ts';
 import type { NamedArrays } from '../training/parameter-slots.ts';
 import { scaledObjective } from '../training/objective.ts';
 import { playFitted } from './fitted-silo.ts';
-import { openAccount, type Spent } from './silo-account.ts';
+import { openAccount } from './silo-account.ts';
 import { type SiloConfig, stateFileOf } from './silo-config.ts';
+import type { SiloHooks } from './silo-hooks.ts';
 import { type TrainableModel, trainableModel } from './silo-model.ts';
-
-export interface SiloHooks extends RoundHooks {
-  /** When a round is paid for, before its training. */
-  readonly onSpent?: ((spent: Spent) => void) | undefined;
-}
 
 /** Plays tasks for silos. Models compiled once serve every silo of the same architecture. */
 export interface SiloRunner {
