@@ -100,6 +100,7 @@ export type { AuditScores, ErrorRates } from './privacy/audit-scores.ts';
 export { calibrateNoise, mostSteps } from './privacy/calibrate.ts';
 export { type DpEvent, dpSgdEvent } from './privacy/dp-event.ts';
 export { type DpMode, type DpSgdOptions, type DpSgdPlan, type PlannedWork, planDpSgd } from './privacy/dp-plan.ts';
+export { type DpTrainingPlan, type FirstRelease, planDpTraining } from './privacy/dp-training-plan.ts';
 export { createDpTrainers, type DpStepOptions, type DpTrainers } from './privacy/dp-trainer.ts';
 export {
   type Ledger,

@@ -100,6 +100,9 @@ const dpSgdFields = {
     .describe('How the influence of a record is bounded.'),
   noiseMultiplier: z.number().min(0).describe('Noise standard deviation over that bound, as accounted.'),
   steps: z.int().min(0).describe('Behind this release: of its run and strategy so far.'),
+  before: releaseStages()
+    .exactOptional()
+    .describe('Looks at the records before the first step, each a plain Gaussian mechanism, which epsilon includes.'),
   noise: z.enum(['secure', 'seeded']).describe('Where the randomness is from.'),
   mode: z.enum(['full', 'decoder-only', 'fixed-encoder']).describe('What was trained privately.'),
   lipschitz: lipschitzControlSchema
@@ -132,17 +135,7 @@ const gaussianFields = {
   mechanism: z.literal('gaussian').describe('Clipped sums and products of records with Gaussian noise, released once.'),
   neighbours: z.literal('add-or-remove-one').describe('Which data sets are hard to tell apart.'),
   unit: z.literal('record').describe('Whose privacy: that of one record in one silo.'),
-  stages: z
-    .array(
-      z.strictObject({
-        name: z.string().min(1).max(100),
-        noiseMultiplier: z.number().min(0).describe('Noise standard deviation over the bound of one record.'),
-        clipNorm: z.number().gt(0).describe('L2, from the middle of a group.'),
-      }),
-    )
-    .min(1)
-    .max(100)
-    .describe('Looks at the records, each a plain Gaussian mechanism.'),
+  stages: releaseStages().describe('Looks at the records, each a plain Gaussian mechanism.'),
   noise: z.enum(['secure', 'seeded']).describe('Where the randomness is from.'),
   text: z.string().min(1).describe('For people: shown wherever the release is.'),
 } as const;
@@ -190,3 +183,18 @@ export type GaussianPrivacy = Readonly<z.infer<typeof gaussianSchema>>;
 export type PrivacyStatement = NoPrivacy | DeclaredPrivacy | LipschitzPrivacy | GaussianPrivacy | DpSgdPrivacy;
 /** Lipschitz control as statements have it. */
 export type LipschitzClaim = LipschitzPrivacy['lipschitz'];
+
+// --- internal ---
+
+function releaseStages() {
+  return z
+    .array(
+      z.strictObject({
+        name: z.string().min(1).max(100),
+        noiseMultiplier: z.number().min(0).describe('Noise standard deviation over the bound of one record.'),
+        clipNorm: z.number().gt(0).describe('L2, from the middle of a group.'),
+      }),
+    )
+    .min(1)
+    .max(100);
+}

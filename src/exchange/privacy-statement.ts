@@ -2,7 +2,8 @@
 
 import { SpecError } from '../errors.ts';
 import type { EpsilonBounds } from '../privacy/accountant.ts';
-import { type DpSgdOptions, type DpSgdPlan, whyNoGuarantee } from '../privacy/dp-plan.ts';
+import { type DpSgdOptions, whyNoGuarantee } from '../privacy/dp-plan.ts';
+import type { DpTrainingPlan } from '../privacy/dp-training-plan.ts';
 import { epsilonWords } from '../privacy/event-words.ts';
 import type { GaussianReleaseOptions, GaussianReleasePlan } from '../privacy/gaussian-release.ts';
 import { jsonEpsilon } from '../privacy/json-epsilon.ts';
@@ -84,12 +85,13 @@ export function withCertificate<S extends PrivacyStatement>(statement: S, certif
 
 export interface DpSgdFacts {
   readonly options: DpSgdOptions;
-  readonly plan: DpSgdPlan;
+  /** With what came before the first step, where this run under its strategy began with something. */
+  readonly plan: DpTrainingPlan;
   /** Of this run under its strategy so far. */
   readonly steps: number;
   /** By the silo's ledger, at `options.delta`. */
   readonly spent: EpsilonBounds;
-  /** Of these steps alone, as if sound and secret. */
+  /** Of these steps alone and what came before them, as if sound and secret. */
   readonly nominalEpsilon: number;
   /** Control beside it, between draws from the prior. Default none. */
   readonly lipschitz?: LipschitzControl | null;
@@ -112,18 +114,20 @@ export function dpSgdStatement({ lipschitz = null, ...facts }: DpSgdFacts): DpSg
     },
     noiseMultiplier: plan.noiseMultiplier,
     steps,
+    ...(plan.release && { before: stagesOf(plan.release) }),
     noise: options.noise,
     mode: options.mode,
     ...(lipschitz && { lipschitz: claimOf(lipschitz, 'prior') }),
   } as const;
+  const first = plan.release ? ` ${BEFORE_TEXT}` : '';
   const beside = lipschitz ? ` Beside it, which changes nothing of that: ${controlText(lipschitz)}` : '';
   const { delta } = options;
   const { epsilon: total } = spent;
   if (reason === null && Number.isFinite(total)) {
-    const text = guaranteeText(options, total) + beside;
+    const text = guaranteeText(options, total) + first + beside;
     return { ...common, guarantee: 'epsilon-delta', epsilon: total, delta, nominalEpsilon: null, text };
   }
-  const text = noGuaranteeText(reason, options, nominalEpsilon) + beside;
+  const text = noGuaranteeText(reason, options, nominalEpsilon) + first + beside;
   return { ...common, guarantee: 'none', epsilon: 'Infinity', delta: null, nominalEpsilon, text };
 }
 
@@ -143,7 +147,7 @@ export function gaussianStatement(facts: {
     mechanism: 'gaussian',
     neighbours: 'add-or-remove-one',
     unit: 'record',
-    stages: plan.stages.map(({ name, noiseMultiplier, clipNorm }) => ({ name, noiseMultiplier, clipNorm })),
+    stages: stagesOf(plan),
     noise,
   } as const;
   if (reason === null && Number.isFinite(spent.epsilon)) {
@@ -164,6 +168,14 @@ export function neighboursOf({ records }: Pick<DpSgdOptions, 'records'>): DpSgdP
 }
 
 // --- internal ---
+
+const BEFORE_TEXT =
+  'Epsilon includes a closed-form release (Gaussian mechanism on sums and products of clipped records) that came before the ' +
+  'first step: training began from a model of synthetic images drawn from it.';
+
+function stagesOf({ stages }: GaussianReleasePlan) {
+  return stages.map(({ name, noiseMultiplier, clipNorm }) => ({ name, noiseMultiplier, clipNorm }));
+}
 
 function claimOf(control: LipschitzControl, allowed: PenaltyLatents): LipschitzClaim {
   const isPenalty = 'weight' in control;

@@ -5,11 +5,12 @@ import { SpecError } from '../errors.ts';
 import { deltaOf, epsilonOf } from '../privacy/accountant.ts';
 import { type AuditedTraining, type AuditPlan, planAudit } from '../privacy/audit-plan.ts';
 import { dpSgdEvent } from '../privacy/dp-event.ts';
-import { type DpSgdOptions, type DpSgdPlan, nominalEvent, planDpSgd, whyNoGuarantee } from '../privacy/dp-plan.ts';
+import { type DpSgdOptions, type DpSgdPlan, nominalEvent, whyNoGuarantee } from '../privacy/dp-plan.ts';
+import { type FirstRelease, planDpTraining } from '../privacy/dp-training-plan.ts';
 import { type DataAccess, gatherMaterials } from './materials.ts';
 import { didYouMean } from './nearest.ts';
 import { plannedRounds } from './participation.ts';
-import { privacyOfSilo, type Spec } from './spec.ts';
+import { generatorOfSilo, privacyOfSilo, type Spec } from './spec.ts';
 
 export interface AuditSubject {
   readonly silo: string;
@@ -47,7 +48,7 @@ export async function auditSubject(
   }
   const { batchSize, epochs } = spec.local;
   const records = privacy.records ?? (await recordsOf(spec, at, options.data));
-  const plan = planDpSgd(privacy, { records, batchSize, epochs, rounds });
+  const plan = planDpTraining(privacy, { records, batchSize, epochs, rounds }, firstReleaseOf(spec, silo));
   const { delta } = privacy;
   const audit = planAudit(plan, (training) => epsilonOf(dpSgdEvent(training), delta).epsilon);
   return {
@@ -71,6 +72,14 @@ export function claimOf(training: AuditedTraining): (epsilon: number) => number 
 }
 
 // --- internal ---
+
+/** What a warm start takes of epsilon, whatever the size of images: noise is relative to the bound of a record. */
+function firstReleaseOf(spec: Spec, silo: Spec['silos'][number]): FirstRelease | null {
+  const generator = generatorOfSilo(spec, silo);
+  if (spec.task !== 'classify' || generator.kind !== 'vae' || generator.warmStart === null) return null;
+  const { components, epsilon } = generator.warmStart;
+  return { epsilon: epsilon as number, components, pixels: 1 };
+}
 
 function claimingPrivacy({ privacy }: Pick<Spec, 'privacy'>): DpSgdOptions {
   if (privacy.mechanism !== 'dp-sgd') {

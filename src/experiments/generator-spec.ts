@@ -1,7 +1,8 @@
 // What `task: classify` adds to a spec: which generators silos release, and the classifier that learns from them.
 
 import { z } from 'zod';
-import { count } from './spec-numbers.ts';
+import { count, positive } from './spec-numbers.ts';
+import { trainingFields } from './training-spec.ts';
 
 const vaeGenerator = z.strictObject({
   kind: z
@@ -20,6 +21,26 @@ const vaeGenerator = z.strictObject({
     ])
     .prefault({ kind: 'normal' })
     .describe('What images are drawn from.'),
+  warmStart: z
+    .strictObject({
+      ...closedForm(),
+      epsilon: positive(10_000)
+        .nullable()
+        .default(null)
+        .describe(
+          'What the closed form may cost, out of `privacy.epsilon`, of which the training gets what is left. To be set under ' +
+            'dp-sgd, and null otherwise.',
+        ),
+      images: count(1_000_000).default(10_000).describe('Images drawn from it, of each class equally many.'),
+      ...trainingFields({ epochs: 10 }),
+      epochs: count(100_000).default(10).describe('Passes over them, before the first over the records.'),
+    })
+    .nullable()
+    .default(null)
+    .describe(
+      'The autoencoder learns first from images that a closed-form generator of the same records draws, which is kept at home; ' +
+        'null for random first values.',
+    ),
 });
 
 const linearGaussian = z.strictObject({
@@ -28,11 +49,7 @@ const linearGaussian = z.strictObject({
     .describe(
       'One Gaussian, or a few, for each class over the low frequencies of its images: computed in seconds, once.',
     ),
-  components: count(64)
-    .default(1)
-    .describe('Gaussians of each class. More than one follow the images better, and have no Lipschitz constant.'),
-  frequencies: count(64).default(12).describe('Low frequencies of an image that are kept along each axis.'),
-  rank: count(4096).default(144).describe('Directions in which each Gaussian may vary, at most.'),
+  ...closedForm(),
 });
 
 const release = z.strictObject({
@@ -118,6 +135,16 @@ export const classifierSchema = z
   );
 
 // --- internal ---
+
+function closedForm() {
+  return {
+    components: count(64)
+      .default(1)
+      .describe('Gaussians of each class. More than one follow the images better, and have no Lipschitz constant.'),
+    frequencies: count(64).default(12).describe('Low frequencies of an image that are kept along each axis.'),
+    rank: count(4096).default(144).describe('Directions in which each Gaussian may vary, at most.'),
+  };
+}
 
 /** Up to so much, uniformly. */
 function limit(most: number) {

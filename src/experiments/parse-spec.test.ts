@@ -48,7 +48,7 @@ describe('parseSpec', () => {
       server: { model: null, epochs: 20, ...training, images: 5000, imagesPer: 'silo' },
       strategies: ['align'],
       fedprox: { mu: 0.01 },
-      generator: { kind: 'vae', prior: { kind: 'normal' } },
+      generator: { kind: 'vae', prior: { kind: 'normal' }, warmStart: null },
       classifier: { model: null, lowPass: null, augmentation: null, averaging: null },
       privacy: { mechanism: 'none' },
       evaluation: { probeSplits: 5, controls: true, gridImages: 64, generation: null, outliers: null },

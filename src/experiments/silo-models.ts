@@ -4,10 +4,11 @@ import { classCounts } from '../data/image-set.ts';
 import { ShapeError } from '../errors.ts';
 import { type ClassifierArchitecture, smallClassifier } from '../models/classifier.ts';
 import type { ImageShape } from '../models/image-shape.ts';
-import type { ClassifierModel, SiloModel } from '../silo/silo-model.ts';
+import type { ClassifierModel, SiloModel, WarmStart } from '../silo/silo-model.ts';
 import type { Materials } from './materials.ts';
 import {
   generatorOfSilo,
+  type GeneratorSpec,
   modelOfServer,
   modelOfSilo,
   privacyOfSilo,
@@ -29,8 +30,15 @@ export function modelTrainedBy(spec: Spec, silo: SiloSpec, strategy: StrategyNam
     const { components, frequencies, rank } = generator;
     return { kind: 'linear-gaussian', options: { components, frequencies, rank }, classes };
   }
-  const { prior } = generator;
-  return { kind: 'conditional-vae', architecture: modelOfSilo(spec, silo), loss: spec.loss, prior, classes };
+  const { prior, warmStart } = generator;
+  return {
+    kind: 'conditional-vae',
+    architecture: modelOfSilo(spec, silo),
+    loss: spec.loss,
+    prior,
+    classes,
+    warmStart: warmStart && warmStartModel(warmStart),
+  };
 }
 
 /** What `centralised` trains on the images of all silos. */
@@ -49,6 +57,17 @@ export function classifierArchitecture(
 }
 
 // --- internal ---
+
+function warmStartModel({
+  components,
+  frequencies,
+  rank,
+  epsilon,
+  images,
+  ...training
+}: NonNullable<Extract<GeneratorSpec, { kind: 'vae' }>['warmStart']>): WarmStart {
+  return { closedForm: { components, frequencies, rank }, epsilon, images, training };
+}
 
 /** What its owner declared, in the spec or by the partition; else what it has where nothing is private, and all where something is. */
 function offeredBy(spec: Spec, silo: SiloSpec, { silos, classes }: Images): readonly number[] {

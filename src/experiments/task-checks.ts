@@ -8,6 +8,7 @@ export function taskProblems(spec: Parts): Problem[] {
   return [
     ...(spec.task === 'classify' ? classifyProblems(spec) : representProblems(spec)),
     ...closedFormProblems(spec),
+    ...warmStartProblems(spec),
   ];
 }
 
@@ -64,7 +65,9 @@ function representProblems({ task, generator, silos = [] }: Parts): Problem[] {
   return [
     ...written.flatMap(({ path, generator: one }) => {
       const isPlain =
-        one === undefined || one.kind === 'release' || (one.kind === 'vae' && one.prior.kind === 'normal');
+        one === undefined ||
+        one.kind === 'release' ||
+        (one.kind === 'vae' && one.prior.kind === 'normal' && one.warmStart === null);
       return isPlain ? [] : [{ path, message }];
     }),
     ...silos.flatMap((silo, i) => (silo.offers ? [{ path: ['silos', i, 'offers'], message }] : [])),
@@ -94,5 +97,43 @@ function closedFormProblems({ task, generator, privacy, silos, strategies = [] }
       }
       return [];
     })
-    .filter(({ message }, i, all) => all.findIndex((one) => one.message === message) === i);
+    .filter(isFirstOfItsKind);
+}
+
+/** What a warm start's closed form may cost is part of the silo's epsilon and must leave something of it. */
+function warmStartProblems({ task, generator, privacy, silos, strategies = [] }: Parts): Problem[] {
+  if (task !== 'classify' || !generator || !privacy || !silos) return [];
+  return silos
+    .flatMap((silo, i): Problem[] => {
+      const own = silo.generator ?? generator;
+      if (own.kind !== 'vae' || own.warmStart === null) return [];
+      const path = [...(silo.generator ? ['silos', i, 'generator'] : ['generator']), 'warmStart'];
+      const { epsilon, images, batchSize } = own.warmStart;
+      const mechanism = silo.privacy ?? privacy;
+      const problems: Problem[] = [];
+      const refuse = (field: string, message: string) => void problems.push({ path: [...path, field], message });
+      if (mechanism.mechanism !== 'dp-sgd' && epsilon !== null) {
+        refuse(
+          'epsilon',
+          `is paid for under privacy.mechanism: dp-sgd alone, not ${mechanism.mechanism}; leave it out`,
+        );
+      }
+      if (mechanism.mechanism === 'dp-sgd' && (epsilon === null || epsilon >= mechanism.epsilon)) {
+        refuse('epsilon', `say what of privacy.epsilon the closed form may cost: above 0, below ${mechanism.epsilon}`);
+      }
+      const other = strategies.find((name) => name !== 'align');
+      if (mechanism.mechanism === 'dp-sgd' && other) {
+        const message = `is paid for out of what ${other} was to be trained with; drop ${other}, or set warmStart to null`;
+        problems.push({ path, message });
+      }
+      if (images < batchSize) {
+        refuse('images', `fewer than warmStart.batchSize (${batchSize}); got ${images}`);
+      }
+      return problems;
+    })
+    .filter(isFirstOfItsKind);
+}
+
+function isFirstOfItsKind({ message }: Problem, i: number, all: readonly Problem[]): boolean {
+  return all.findIndex((one) => one.message === message) === i;
 }

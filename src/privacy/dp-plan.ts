@@ -47,6 +47,8 @@ export interface DpSgdPlan {
   readonly noiseMultiplier: number;
   /** Steps of all the planned work. */
   readonly steps: number;
+  /** Done with the records before the first of them, with secure noise, and part of the target; nothing where it is left out. */
+  readonly before?: DpEvent;
 }
 
 export interface PlannedWork {
@@ -57,12 +59,15 @@ export interface PlannedWork {
   readonly epochs: number;
   /** Rounds of all strategies together: each of them looks at the data. */
   readonly rounds: number;
+  /** Done with the records before all of them, out of the same epsilon. Default nothing. */
+  readonly before?: DpEvent;
 }
 
 /**
  * Plans training so that all of it together costs at most epsilon at delta: q = batch size / records, an epoch is
- * ceil(records / batch size) steps, and the noise is calibrated to the total. With `options.records` the plan depends on
- * the declared number alone, and the neighbouring relation is add-or-remove; without, the number of records is public.
+ * ceil(records / batch size) steps, and the noise is calibrated to the total, what comes before the first step included.
+ * With `options.records` the plan depends on the declared number alone, and the neighbouring relation is add-or-remove;
+ * without, the number of records is public. Throws SpecError where no noise is enough.
  */
 export function planDpSgd(options: DpSgdOptions, work: PlannedWork): DpSgdPlan {
   const records = options.records ?? work.records;
@@ -70,24 +75,29 @@ export function planDpSgd(options: DpSgdOptions, work: PlannedWork): DpSgdPlan {
   const samplingRate = expectedBatch / records;
   const stepsPerEpoch = Math.ceil(records / expectedBatch);
   const steps = stepsPerEpoch * work.epochs * work.rounds;
+  const before = work.before ? { before: work.before } : {};
   const { noiseMultiplier } = calibrateNoise({
     epsilon: options.epsilon,
     delta: options.delta,
-    eventOf: (z) => dpSgdEvent({ samplingRate, noiseMultiplier: z, steps }),
+    eventOf: (z) => nominalEvent({ samplingRate, noiseMultiplier: z, ...before }, steps),
   });
-  return { samplingRate, expectedBatch, stepsPerEpoch, noiseMultiplier, steps };
+  return { samplingRate, expectedBatch, stepsPerEpoch, noiseMultiplier, steps, ...before };
 }
 
-/** What `steps` steps of the plan do with the records. */
+/** What `steps` steps of the plan do with the records, and what comes before the first of them. */
 export function plannedEvent(options: SoundnessOptions, plan: DpSgdPlan, steps: number): DpEvent {
   const reason = whyNoGuarantee(options);
   if (reason !== null) return { type: 'nonPrivate', reason };
   return nominalEvent(plan, steps);
 }
 
-/** The event of the same steps done soundly: what a nominal epsilon stands for. */
-export function nominalEvent({ samplingRate, noiseMultiplier }: DpSgdPlan, steps: number): DpEvent {
-  return dpSgdEvent({ samplingRate, noiseMultiplier, steps });
+/** The event of the same done soundly: what a nominal epsilon stands for. */
+export function nominalEvent(
+  { samplingRate, noiseMultiplier, before }: Pick<DpSgdPlan, 'samplingRate' | 'noiseMultiplier' | 'before'>,
+  steps: number,
+): DpEvent {
+  const event = dpSgdEvent({ samplingRate, noiseMultiplier, steps });
+  return before ? { type: 'composed', events: [before, event] } : event;
 }
 
 /** Why no epsilon may be claimed, or null where one may. */

@@ -14,7 +14,8 @@ import type { PrivacyStatement } from '../exchange/privacy-statement-schema.ts';
 import type { Task } from '../exchange/task.ts';
 import { epsilonOf } from '../privacy/accountant.ts';
 import type { DpEvent } from '../privacy/dp-event.ts';
-import { type DpSgdPlan, nominalEvent, plannedEvent, whyNoGuarantee } from '../privacy/dp-plan.ts';
+import { nominalEvent, plannedEvent, whyNoGuarantee } from '../privacy/dp-plan.ts';
+import { afterFirstRound, type DpTrainingPlan } from '../privacy/dp-training-plan.ts';
 import { type GaussianReleasePlan, nominalReleaseEvent, releaseEvent } from '../privacy/gaussian-release.ts';
 import { firstBudget } from '../privacy/first-budget.ts';
 import { type Ledger, openLedger, readLedger } from '../privacy/ledger.ts';
@@ -40,7 +41,7 @@ export interface RoundAccount {
 }
 
 /** What a silo is going to do with its records, where it is private. */
-export type PrivatePlan = DpSgdPlan | GaussianReleasePlan;
+export type PrivatePlan = DpTrainingPlan | GaussianReleasePlan;
 
 /** What a silo has spent, the round that was just reserved included, beside its own budget. */
 export interface Spent {
@@ -81,21 +82,25 @@ const UNACCOUNTED: Omit<RoundAccount, 'seal'> = {
   fail: async () => {},
 };
 
-function dpSgdTerms(config: SiloConfig, privacy: Private<'dp-sgd'>, task: Task, plan: DpSgdPlan): AccountTerms {
+function dpSgdTerms(config: SiloConfig, privacy: Private<'dp-sgd'>, task: Task, plan: DpTrainingPlan): AccountTerms {
   const stepsPerRound = plan.stepsPerEpoch * config.local.epochs;
   const isSound = whyNoGuarantee(privacy) === null;
   const { delta } = privacy;
+  const later = afterFirstRound(plan);
+  const isOwn = task.kind === 'train-own'; // given weights had no beginning here
+  const isFirst = isOwn && task.round === (config.firstRound ?? 1);
   return {
-    event: plannedEvent(privacy, plan, stepsPerRound),
+    event: plannedEvent(privacy, isFirst ? plan : later, stepsPerRound),
     budget: { epsilon: isSound ? privacy.epsilon : Number.POSITIVE_INFINITY, delta },
     neighbours: neighboursOf(privacy),
     requireHistory: (ledger, round) => requireHistory(config, task, { ledger, round }),
     statement: ({ entries }) => {
       const steps = roundsBehind(entries, task) * stepsPerRound;
-      const nominalEpsilon = epsilonOf(nominalEvent(plan, steps), delta).epsilon;
+      const behind = isOwn ? plan : later;
+      const nominalEpsilon = epsilonOf(nominalEvent(behind, steps), delta).epsilon;
       const spent = spentOf(entries, delta);
       const lipschitz = lipschitzControlOf(privacy);
-      return dpSgdStatement({ options: privacy, plan, steps, spent, nominalEpsilon, lipschitz });
+      return dpSgdStatement({ options: privacy, plan: behind, steps, spent, nominalEpsilon, lipschitz });
     },
   };
 }

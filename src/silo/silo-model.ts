@@ -23,6 +23,7 @@ import { conditionalVaeObjective } from '../training/conditional-vae-objective.t
 import type { Examples } from '../training/examples.ts';
 import type { Objective } from '../training/objective.ts';
 import type { NamedArrays } from '../training/parameter-slots.ts';
+import type { TrainingOptions } from '../training/trainer.ts';
 import type { TrainingControl } from '../training/regulariser.ts';
 import { weightAverage } from '../training/weight-average.ts';
 import { vaeObjective } from '../training/vae-objective.ts';
@@ -41,6 +42,19 @@ export interface ConditionalVaeModel {
   readonly loss: ElboOptions;
   readonly prior: LatentPrior;
   readonly classes: OfferedClasses;
+  /** What it learns from before it sees a record; null for random first values. */
+  readonly warmStart: WarmStart | null;
+}
+
+/** First values from synthetic images of a closed-form generator of the same records (warm-start.ts). */
+export interface WarmStart {
+  readonly closedForm: LinearGaussianOptions;
+  /** What the closed form may cost of the epsilon of all training; null where nothing is private. */
+  readonly epsilon: number | null;
+  /** Drawn from the closed form, of each class equally many. */
+  readonly images: number;
+  /** How the model learns from them: without a mechanism, so with smaller batches and larger rates than suit private steps. */
+  readonly training: TrainingOptions;
 }
 
 /** A generator that is computed once, not trained (linear-gaussian-fit.ts). */

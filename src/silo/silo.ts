@@ -10,19 +10,22 @@ import { NO_PRIVACY } from '../exchange/privacy-statement.ts';
 import type { Task } from '../exchange/task.ts';
 import type { Upload } from '../exchange/upload.ts';
 import { initialParameters } from '../models/initialise.ts';
-import { type DpSgdPlan, planDpSgd } from '../privacy/dp-plan.ts';
+import type { DpTrainingPlan } from '../privacy/dp-training-plan.ts';
 import { createDpTrainers, type DpTrainers } from '../privacy/dp-trainer.ts';
 import { lipschitzControlOf } from '../privacy/lipschitz-options.ts';
+import { stepsPerEpoch } from '../training/epoch-order.ts';
 import { requireRound, trainRound } from '../training/round-training.ts';
-import { loadState } from '../training/state-file.ts';
+import { loadState, saveState } from '../training/state-file.ts';
 import { createTrainer, type Trainer, type TrainingOptions } from '../training/trainer.ts';
-import type { NamedArrays } from '../training/parameter-slots.ts';
+import { freshState, type NamedArrays } from '../training/parameter-slots.ts';
 import { scaledObjective } from '../training/objective.ts';
 import { playFitted } from './fitted-silo.ts';
 import { openAccount } from './silo-account.ts';
 import { type SiloConfig, stateFileOf } from './silo-config.ts';
 import type { SiloHooks } from './silo-hooks.ts';
 import { type TrainableModel, trainableModel } from './silo-model.ts';
+import { trainingPlanOf, warmStartOf } from './training-plan.ts';
+import { countedTogether, prepareWarmStart } from './warm-start.ts';
 
 /** Plays tasks for silos. Models compiled once serve every silo of the same architecture. */
 export interface SiloRunner {
@@ -46,7 +49,11 @@ export function createSiloRunner(engine: Engine): SiloRunner {
     fresh.catch(() => compiled.delete(name)); // a failure must not be remembered
     return fresh;
   };
-  const trainerFor = async (config: SiloConfig, model: TrainableModel, plan: DpSgdPlan | null): Promise<Trainer> => {
+  const trainerFor = async (
+    config: SiloConfig,
+    model: TrainableModel,
+    plan: DpTrainingPlan | null,
+  ): Promise<Trainer> => {
     const { local, privacy, images } = config;
     const { objective } = model;
     const lipschitz = 'lipschitzForm' in privacy ? lipschitzControlOf(privacy) : null;
@@ -62,19 +69,28 @@ export function createSiloRunner(engine: Engine): SiloRunner {
     const control = model.controlOf(lipschitz, 'prior'); // which looks at no example
     return (await remembered(identity, () => createDpTrainers(engine, scaled, local, { ...step, control })))(plan);
   };
-  const plans = new Map<string, DpSgdPlan>();
-  const planFor = (config: SiloConfig): DpSgdPlan | null => {
-    const { privacy, local, plannedRounds: rounds } = config;
-    if (privacy.mechanism !== 'dp-sgd') return null;
-    const { batchSize, epochs } = local;
-    const work = { records: config.images.labels.length, batchSize, epochs, rounds };
-    const name = JSON.stringify([privacy, work]);
-    const plan = plans.get(name) ?? planDpSgd(privacy, work);
-    plans.set(name, plan);
+  const plans = new Map<string, DpTrainingPlan>();
+  const planFor = (config: SiloConfig): DpTrainingPlan | null => {
+    const { model, privacy, local, plannedRounds, images } = config;
+    const name = JSON.stringify([
+      warmStartOf(model),
+      privacy,
+      local,
+      plannedRounds,
+      images.shape,
+      images.labels.length,
+    ]);
+    const plan = plans.get(name) ?? trainingPlanOf(config);
+    if (plan) plans.set(name, plan);
     return plan;
   };
 
-  const play: SiloRunner['play'] = async (config, task, hooks) => {
+  const warmStartFor = (config: SiloConfig, model: TrainableModel, plan: DpTrainingPlan | null) => {
+    const trainerOf = (local: TrainingOptions) => trainerFor({ ...config, local }, model, null); // without privacy
+    return prepareWarmStart({ engine, config, model, plan, trainerFor: trainerOf });
+  };
+
+  const play: SiloRunner['play'] = async (config, task, hooks = {}) => {
     const { name: silo, privacy, images, firstRound = 1 } = config;
     const { round } = task;
     if (config.model.kind === 'linear-gaussian') return playFitted(config, config.model, task, hooks);
@@ -100,10 +116,24 @@ export function createSiloRunner(engine: Engine): SiloRunner {
     const trainer = await trainerFor({ ...config, local }, model, plan);
     const stored = await loadState(job.file);
     requireRound(job, stored);
+    const isBeginning = stored === null && job.start.kind === 'own';
+    const warmStart = isBeginning ? await warmStartFor(config, model, plan) : null;
     const account = await openAccount(config, task, plan);
     const spent = await account.reserve(stored);
-    if (spent) hooks?.onSpent?.(spent);
-    const parameters = await trainRound(trainer, job, hooks).catch(async (error: unknown) => {
+    if (spent) hooks.onSpent?.(spent);
+    const trained = async () => {
+      const stepsAfter = local.epochs * (plan?.stepsPerEpoch ?? stepsPerEpoch(images.labels.length, local.batchSize));
+      const told = countedTogether(hooks, { before: warmStart?.steps ?? 0, after: stepsAfter });
+      if (warmStart && job.start.kind === 'own') {
+        // From here on the round goes on after an interruption. Before, it is done again, with other secret noise: of the first
+        // attempt nobody has seen anything.
+        const at = { initial: job.start.initial, key: childKey(job.key, 'warm-start') };
+        const begun = freshState(await warmStart.begin(at, told.first));
+        await saveState(job.file, { ...begun, round, finished: false });
+      }
+      return trainRound(trainer, job, told.then);
+    };
+    const parameters = await trained().catch(async (error: unknown) => {
       if (!(error instanceof AbortedError)) await account.fail(); // its losses were seen: another try is no repetition
       throw error;
     });
@@ -134,7 +164,7 @@ export function createSiloRunner(engine: Engine): SiloRunner {
 // --- internal ---
 
 /** The silo's own training, with the pull that a FedProx task asks for. */
-function localTraining({ name, local }: SiloConfig, task: Task, plan: DpSgdPlan | null): TrainingOptions {
+function localTraining({ name, local }: SiloConfig, task: Task, plan: DpTrainingPlan | null): TrainingOptions {
   const proximalWeight = task.kind === 'train-given' ? (task.proximalWeight ?? 0) : 0;
   if (proximalWeight === 0) return local;
   if (plan === null) return { ...local, proximalWeight };

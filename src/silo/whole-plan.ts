@@ -3,7 +3,7 @@
 import { resolve } from 'node:path';
 import { PrivacyError } from '../errors.ts';
 import type { DpEvent } from '../privacy/dp-event.ts';
-import { planDpSgd, plannedEvent } from '../privacy/dp-plan.ts';
+import { plannedEvent } from '../privacy/dp-plan.ts';
 import { epsilonWords } from '../privacy/event-words.ts';
 import { firstBudget } from '../privacy/first-budget.ts';
 import { jsonEpsilon } from '../privacy/json-epsilon.ts';
@@ -13,6 +13,7 @@ import { hasLedger } from '../privacy/ledger-file.ts';
 import { releaseEvent } from '../privacy/gaussian-release.ts';
 import { releasePlanOf } from './fitted-silo.ts';
 import type { SiloConfig } from './silo-config.ts';
+import { trainingPlanOf } from './training-plan.ts';
 
 /**
  * Throws PrivacyError where all planned rounds of `run` together exceed the budget that the silo's owner set. To be asked
@@ -68,13 +69,14 @@ function wholeOf(config: SiloConfig): { readonly event: DpEvent; readonly instea
 }
 
 function wholeEvent(config: SiloConfig): DpEvent {
-  const { privacy, model, local, images, plannedRounds: rounds } = config;
+  const { privacy, model } = config;
   if (model.kind === 'linear-gaussian') {
     const plan = releasePlanOf(config, model);
     if (plan) return releaseEvent(plan);
   }
-  if (privacy.mechanism !== 'dp-sgd') return { type: 'nonPrivate', reason: `${privacy.mechanism}: no guarantee` };
-  const { batchSize, epochs } = local;
-  const plan = planDpSgd(privacy, { records: images.labels.length, batchSize, epochs, rounds });
+  const plan = trainingPlanOf(config);
+  if (privacy.mechanism !== 'dp-sgd' || plan === null) {
+    return { type: 'nonPrivate', reason: `${privacy.mechanism}: no guarantee` };
+  }
   return plannedEvent(privacy, plan, plan.steps);
 }
