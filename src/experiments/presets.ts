@@ -205,21 +205,26 @@ function classifyQuickstart(name: string): SpecInput {
   };
 }
 
+interface Gaussians {
+  readonly components: number;
+  readonly rank: number;
+}
+
 /** Without privacy, under a Lipschitz bound, and under two budgets; each with as many Gaussians as suit it. */
 function classifyPresets(source: 'mnist' | 'fashion-mnist'): readonly Preset[] {
   const [short, words] = source === 'mnist' ? ['mnist', 'MNIST'] : ['fashion', 'Fashion-MNIST'];
-  const named = (suffix: string, what: string, components: number, privacy: SpecInput['privacy']): Preset => {
+  const named = (suffix: string, what: string, gaussians: Gaussians, privacy: SpecInput['privacy']): Preset => {
     const name = `classify-${short}${suffix}`;
     const description = `${words} with labels: closed-form generators teach a classifier, ${what}.`;
-    return { name, description, spec: classify(name, { source, components, privacy }) };
+    return { name, description, spec: classify(name, { source, gaussians, privacy }) };
   };
   const budget = (epsilon: number) => ({ mechanism: 'gaussian', epsilon, delta: 1e-5 }) as const;
   const flat = { mechanism: 'lipschitz', lipschitzForm: 'spectral-normalisation', lipschitzBound: 4 } as const;
   return [
-    named('', 'without privacy', 40, { mechanism: 'none' }),
-    named('-lipschitz', 'with a Lipschitz certificate', 1, flat),
-    named('-dp10', 'epsilon 10 at delta 1e-5 per silo', 6, budget(10)),
-    named('-dp1', 'epsilon 1 at delta 1e-5 per silo', 1, budget(1)),
+    named('', 'without privacy', { components: 40, rank: 24 }, { mechanism: 'none' }),
+    named('-lipschitz', 'with a Lipschitz certificate', { components: 1, rank: 48 }, flat),
+    named('-dp10', 'epsilon 10 at delta 1e-5 per silo', { components: 6, rank: 48 }, budget(10)),
+    named('-dp1', 'epsilon 1 at delta 1e-5 per silo', { components: 1, rank: 48 }, budget(1)),
   ];
 }
 
@@ -228,11 +233,11 @@ function classify(
   name: string,
   {
     source,
-    components,
+    gaussians,
     privacy,
   }: {
     readonly source: 'mnist' | 'fashion-mnist';
-    readonly components: number;
+    readonly gaussians: Gaussians;
     readonly privacy: SpecInput['privacy'];
   },
 ): SpecInput {
@@ -243,7 +248,7 @@ function classify(
     task: 'classify',
     data: { source: { kind: source }, partition: pairsOfClasses() },
     silos: fiveSilos(),
-    generator: { kind: 'linear-gaussian', components },
+    generator: { kind: 'linear-gaussian', ...gaussians },
     classifier: {
       model: { kind: 'conv', channels: [32, 64], features: 128 },
       lowPass: 12,

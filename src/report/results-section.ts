@@ -37,7 +37,7 @@ export function resultsTable(groups: readonly RunGroup[]): Table {
     title: 'Results',
     columns: [
       left('experiment'),
-      left('representation'),
+      left(groups.some(isClassifier) ? 'model' : 'representation'),
       ...labels.map(({ name }) => right(name)),
       right('runs'),
       left('seeds'),
@@ -45,7 +45,16 @@ export function resultsTable(groups: readonly RunGroup[]): Table {
     rows,
     notes: [
       `Mean ± sample standard deviation over runs that differ in their seed only${single ? '; no ± where there is one run, whose number may lie far from the mean of several' : ''}.`,
-      "The probe is a logistic regression on the global encoder's code of real, labelled test images: how far classes can be told apart by straight lines. The paper's split takes a fifth of them, fits to four fifths of that and scores the rest: 400 images of MNIST.",
+      ...(groups.every(isClassifier)
+        ? []
+        : [
+            "The probe is a logistic regression on the global encoder's code of real, labelled test images: how far classes can be told apart by straight lines. The paper's split takes a fifth of them, fits to four fifths of that and scores the rest: 400 images of MNIST.",
+          ]),
+      ...(groups.some(isClassifier)
+        ? [
+            "Accuracy on real images: of a classifier on all held-out test images; under ALIGN-FL it learnt from synthetic images alone. Own classes only: on the test images of one silo's own classes, named among all classes, mean over silos. A silo that tests on images like its own sees that number, however badly the model does on other classes.",
+          ]
+        : []),
       ...generationNotes(groups),
       ...(hasControls ? ['Controls are representations that nobody trained, probed alike.'] : []),
     ],
@@ -53,6 +62,10 @@ export function resultsTable(groups: readonly RunGroup[]): Table {
 }
 
 // --- internal ---
+
+function isClassifier({ spec }: RunGroup): boolean {
+  return spec.task === 'classify';
+}
 
 const SHOWN_SEEDS = 6;
 
