@@ -131,7 +131,7 @@ export function createSiloRunner(engine: Engine): SiloRunner {
         const begun = freshState(await warmStart.begin(at, told.first));
         await saveState(job.file, { ...begun, round, finished: false });
       }
-      return trainRound(trainer, job, told.then);
+      return trainRound(trainer, job, told.later);
     };
     const parameters = await trained().catch(async (error: unknown) => {
       if (!(error instanceof AbortedError)) await account.fail(); // its losses were seen: another try is no repetition

@@ -66,7 +66,7 @@ export async function prepareWarmStart(parts: WarmStartParts): Promise<PreparedW
       const release = plan?.release ?? null;
       const drawn = await closedFormImages(closedForm, { engine, images, count, plan: release, key, signal });
       const { parameters } = await trainer.train(
-        { examples: await model.examples(drawn), start: freshState(initial()), key: childKey(key, 'training') },
+        { examples: model.examples(drawn), start: freshState(initial()), key: childKey(key, 'training') },
         { signal, ...(onStep && { onStep }) },
       );
       return parameters;
@@ -122,11 +122,11 @@ export async function closedFormImages(
 export function countedTogether(
   { onStep, ...others }: SiloHooks,
   { before, after }: { readonly before: number; readonly after: number },
-): { readonly first: SiloHooks; readonly then: SiloHooks } {
-  if (!onStep || before === 0) return { first: { ...others, onStep }, then: { ...others, onStep } };
+): { readonly first: SiloHooks; readonly later: SiloHooks } {
+  if (!onStep || before === 0) return { first: { ...others, onStep }, later: { ...others, onStep } };
   const steps = before + after;
   return {
     first: { ...others, onStep: (progress) => onStep({ ...progress, steps, epoch: 0 }) },
-    then: { ...others, onStep: (progress) => onStep({ ...progress, step: before + progress.step, steps }) },
+    later: { ...others, onStep: (progress) => onStep({ ...progress, step: before + progress.step, steps }) },
   };
 }
