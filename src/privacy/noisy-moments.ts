@@ -155,7 +155,7 @@ function addScaled(steps: Float64Array, at: number, { row, from, scale, isNoisy 
   const { length } = row;
   for (let k = from; k < length; k++) {
     const value = scale * (row[k] as number);
-    steps[at++]! += isNoisy ? Math.floor(value + 0.5) : value;
+    steps[at + k - from]! += isNoisy ? Math.floor(value + 0.5) : value;
   }
 }
 
