@@ -87,6 +87,7 @@ export { runSweep, type SweepEvent, type SweepOptions } from './experiments/swee
 export { readSweep, type SweepReport } from './experiments/sweep-file.ts';
 export { planSweep, type SweepPlan, type SweepRequest } from './experiments/sweep-plan.ts';
 export { exportLabelledDecoder, type LabelledDecoder } from './models/labelled-decoder.ts';
+export { type LinearGaussian, linearGaussianOf, type LinearGaussianOptions } from './models/linear-gaussian.ts';
 export { type Vae, vaeOf } from './models/vae.ts';
 export { type DeltaBounds, deltaOf, type EpsilonBounds, epsilonOf, optimisticEpsilon } from './privacy/accountant.ts';
 export {
@@ -101,6 +102,12 @@ export { calibrateNoise, mostSteps } from './privacy/calibrate.ts';
 export { type DpEvent, dpSgdEvent } from './privacy/dp-event.ts';
 export { type DpMode, type DpSgdOptions, type DpSgdPlan, type PlannedWork, planDpSgd } from './privacy/dp-plan.ts';
 export { type DpTrainingPlan, type FirstRelease, planDpTraining } from './privacy/dp-training-plan.ts';
+export {
+  type GaussianReleaseOptions,
+  type GaussianReleasePlan,
+  planGaussianRelease,
+  releaseEvent,
+} from './privacy/gaussian-release.ts';
 export { createDpTrainers, type DpStepOptions, type DpTrainers } from './privacy/dp-trainer.ts';
 export {
   type Ledger,
@@ -125,6 +132,7 @@ export {
   type LabelledShare,
 } from './server/labelled-pool.ts';
 export { drawPool, type Pool, type PoolOptions } from './server/pool.ts';
+export { fitLinearGaussian, type LinearGaussianFit, type LinearGaussianJob } from './silo/linear-gaussian-fit.ts';
 export { createSiloRunner, type SiloRunner } from './silo/silo.ts';
 export type { SiloConfig } from './silo/silo-config.ts';
 export { augmentedExamples, type AugmentationOptions, NO_AUGMENTATION } from './training/augmentation.ts';

@@ -5,7 +5,7 @@ import { childKey, normals, seedKey } from '../engine/keys.ts';
 import { NumericalError, ShapeError } from '../errors.ts';
 import type { FeatureRows } from './feature-rows.ts';
 import { fitGaussian, frechetDistance } from './frechet.ts';
-import { symmetricEigen } from './symmetric-eigen.ts';
+import { symmetricEigen } from '../models/symmetric-eigen.ts';
 
 const KEY = seedKey('frechet');
 

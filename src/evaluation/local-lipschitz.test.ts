@@ -8,7 +8,7 @@ import { normUpperBound } from '../models/spectral-norm.ts';
 import { boundedLayers, SIGMOID_SLOPE } from '../models/spectral-normalisation.ts';
 import { vaeOf } from '../models/vae.ts';
 import { localLipschitz } from './local-lipschitz.ts';
-import { symmetricEigen } from './symmetric-eigen.ts';
+import { symmetricEigen } from '../models/symmetric-eigen.ts';
 
 const KEY = seedKey('local-lipschitz');
 

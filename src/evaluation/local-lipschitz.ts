@@ -7,7 +7,7 @@ import type { Program } from '../engine/program.ts';
 import { AbortedError } from '../errors.ts';
 import { DECODER_INPUT, DECODER_OUTPUT } from '../models/decoder-export.ts';
 import { type ImageShape, pixelCount } from '../models/image-shape.ts';
-import { symmetricEigen } from './symmetric-eigen.ts';
+import { symmetricEigen } from '../models/symmetric-eigen.ts';
 
 /** Slopes of images (Euclidean, pixels 0 to 1) with respect to codes. */
 export interface LocalLipschitz {

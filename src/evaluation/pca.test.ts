@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { childKey, normals, seedKey } from '../engine/keys.ts';
 import { NumericalError, ShapeError } from '../errors.ts';
 import { fitPca, projectOnto } from './pca.ts';
-import { symmetricEigen } from './symmetric-eigen.ts';
+import { symmetricEigen } from '../models/symmetric-eigen.ts';
 
 const key = seedKey('pca');
 

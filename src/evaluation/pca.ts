@@ -3,7 +3,7 @@
 import { childKey, normals, seedKey } from '../engine/keys.ts';
 import { NumericalError, ShapeError } from '../errors.ts';
 import { addTransposedProduct, type CompressedRows, compressRows, multiplyRows } from './compressed-rows.ts';
-import { symmetricEigen } from './symmetric-eigen.ts';
+import { symmetricEigen } from '../models/symmetric-eigen.ts';
 import { addScaled, dot } from './vectors.ts';
 
 export interface PcaOptions {

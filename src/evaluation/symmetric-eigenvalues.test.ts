@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { normals, seedKey } from '../engine/keys.ts';
 import { NumericalError, ShapeError } from '../errors.ts';
-import { symmetricEigen } from './symmetric-eigen.ts';
+import { symmetricEigen } from '../models/symmetric-eigen.ts';
 import { symmetricEigenvalues } from './symmetric-eigenvalues.ts';
 
 function near(found: Float64Array, wanted: ArrayLike<number>, tolerance = 1e-12): void {

@@ -16,6 +16,7 @@ import { normals, seedKey } from '../engine/keys.ts';
 import { ReleaseError } from '../errors.ts';
 import { exportLabelledDecoder, type LabelledDecoder } from '../models/labelled-decoder.ts';
 import { sigmoid } from '../models/layers.ts';
+import { linearGaussianOf } from '../models/linear-gaussian.ts';
 import { normUpperBound } from '../models/spectral-norm.ts';
 import { type ExpectedDecoder, inspectDecoder } from './inspect.ts';
 import { lipschitzCertificate } from './lipschitz-certificate.ts';
@@ -192,6 +193,34 @@ describe('the certificate of a decoder that takes a class', () => {
     expect(bound / Math.max(...norms)).toBeCloseTo(1, 10);
     expect(bound).toBeLessThan(0.99 * normUpperBound({ values: maps, rows: 6, columns: 4 }));
     expect(perLayer).toHaveLength(1);
+  });
+
+  test('is that of the steepest class of a linear-Gaussian generator, which offers two of three', () => {
+    const shape = { channels: 1, height: 6, width: 4 };
+    const generator = linearGaussianOf(
+      { components: 1, frequencies: 3, rank: 4 },
+      { shape, classes: 3, offered: [0, 2] },
+    );
+    const factors = normals(KEY, 2 * 4 * 9).map((value, at) => (at < 36 ? value : 3 * value));
+    const parameters = {
+      'decoder.offered': Float32Array.of(1, 0, 0, 0, 0, 1),
+      'decoder.means': normals(seedKey('means'), 2 * 9),
+      'decoder.factors': factors,
+      'decoder.rows': Float32Array.from(generator.transform.rows),
+      'decoder.columns': Float32Array.from(generator.transform.columns),
+    };
+    const certified = (values: Float32Array) =>
+      lipschitzCertificate(exportLabelledDecoder(generator, { ...parameters, 'decoder.offered': values }, shape));
+    const steepest = normUpperBound({ values: factors.subarray(36), rows: 4, columns: 9 });
+    const { bound, perLayer } = certified(parameters['decoder.offered']);
+    expect(bound / steepest).toBeCloseTo(1, 4); // the basis is orthonormal
+    expect(bound).toBeGreaterThanOrEqual(steepest);
+    expect(perLayer.map(({ layer }) => layer)).toEqual(['decoder.factors', 'decoder.columns', 'decoder.rows']);
+    const both = normUpperBound({ values: factors, rows: 8, columns: 9 });
+    for (const mixture of [Float32Array.of(1, 1, 0, 0, 0, 1), Float32Array.of(0.5, 0, 0, 0, 0, 1)]) {
+      expect(() => certified(mixture)).toThrow(/not-certifiable|no bound/); // a class is sent to two maps, or to half of one
+    }
+    expect(both).toBeGreaterThan(bound);
   });
 
   test('reads what our own export writes of a layer of codes and class', () => {

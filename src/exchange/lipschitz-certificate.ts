@@ -24,8 +24,8 @@ import {
   integersOf,
   textOf,
 } from './onnx-constants.ts';
-import { convolvedSide, type Sides, reshapedSides, rowSizeOf } from './onnx-sides.ts';
-import { joined, type Live, type Lost, startOf, type Stretch } from './live-tensors.ts';
+import { convolvedSide, reshaped, type Sides, rowSizeOf } from './onnx-sides.ts';
+import { joined, type Live, type Lost, type Rows, startOf, type Stretch } from './live-tensors.ts';
 import { parseDecoder } from './parse-decoder.ts';
 import { shown } from './refusal.ts';
 
@@ -56,6 +56,7 @@ export function lipschitzCertificate(onnx: Uint8Array): LipschitzCertificate {
   if (!end) return refuseCertificate('not-certifiable', `Nothing was found that computes '${DECODER_OUTPUT}'.`);
   if ('why' in end) return refuseCertificate('not-certifiable', end.why);
   if (end.of !== 'z') return refuseCertificate('not-certifiable', `'${DECODER_OUTPUT}' is computed without codes.`);
+  if (end.parts !== 1) return refuseCertificate('not-certifiable', 'It ends with images in parts.');
   if (end.stage !== 'plain') return refuseCertificate('not-certifiable', 'It ends within a sigmoid.');
   return { bound: end.factor * (1 + ROUNDING * (graph.node.length + 1)), perLayer };
 }
@@ -157,6 +158,7 @@ function follow(graph: GraphProto, layers: Layers): Reached {
       sides: stretch.sides,
       stage: stretch.stage ?? 'plain',
       rows: stretch.rows ?? null,
+      parts: stretch.parts ?? live.parts,
     });
   }
   return reached;
@@ -208,8 +210,8 @@ function stretchOf(node: NodeProto, place: Place): Stretch | null {
     case 'Reshape': {
       const wanted = constants(node.input[1] as string);
       const isPlain = wanted !== null && integerOf(node, 'allowzero', 0) === 0;
-      const reshaped = isPlain ? reshapedSides(sides, Array.from(wanted.values)) : null;
-      return reshaped && { factor: 1, sides: reshaped, rows: live.rows };
+      const folded = isPlain ? reshaped(live, Array.from(wanted.values)) : null;
+      return folded && { factor: 1, ...folded, rows: folded.parts === live.parts ? live.rows : null };
     }
     case 'Flatten':
       return integerOf(node, 'axis', 1) === 1
@@ -263,6 +265,7 @@ function denseStretch(node: NodeProto, { live, at, constants, norm }: Place): St
     return {
       factor: norm(weight, blocksOf(live, weight.shape[0] as number)),
       sides: [...live.sides.slice(0, -1), weight.shape[1] as number],
+      rows: chosenRows(live, weight),
     };
   }
   if (integerOf(node, 'transA', 0) !== 0) return null;
@@ -272,7 +275,17 @@ function denseStretch(node: NodeProto, { live, at, constants, norm }: Place): St
   const blocks = isPlain ? blocksOf(live, weight.shape[0] as number) : 1;
   const sides = [live.sides[0] ?? null, columns];
   if (bias === null || (bias && !keepsSides(sides, bias))) return null;
-  return { factor: Math.abs(floatOf(node, 'alpha', 1)) * norm(weight, blocks), sides };
+  const scale = floatOf(node, 'alpha', 1);
+  const rows = isPlain && !bias && scale === 1 ? chosenRows(live, weight) : null;
+  return { factor: Math.abs(scale) * norm(weight, blocks), sides, rows };
+}
+
+/** A class times a weight is one again, or zero, where each class is sent to one place at most. */
+function chosenRows({ rows }: Live, { values, shape }: Constant): Rows | null {
+  const columns = shape[1] as number;
+  const isAlone = (at: number) => values.subarray(at - (at % columns), at).every((before) => before === 0);
+  const chooses = values.every((value, at) => value === 0 || (value === 1 && isAlone(at)));
+  return rows?.kind === 'one-hot' && chooses ? rows : null;
 }
 
 /** How many blocks a weight [inputs, outputs] has of which a row meets one alone: 1 unless the class left one. */

@@ -5,12 +5,14 @@ import { DECODER_CLASS } from '../models/labelled-decoder.ts';
 import { integerOf } from './onnx-constants.ts';
 import type { Sides } from './onnx-sides.ts';
 
-/** A tensor that depends on z, once, and perhaps on the class; or on the class alone. Each row is that of one image. */
+/** A tensor that depends on z, once, and perhaps on the class; or on the class alone. */
 export interface Live {
   readonly of: 'z' | 'class';
   /** It is stretched against z, of one class, by this at most. Of the class alone: of no meaning. */
   readonly factor: number;
   readonly sides: Sides;
+  /** How many rows each image has, one after another; all maps on the way treat them alike. */
+  readonly parts: number;
   /** How much of a written-out sigmoid 1 / (1 + exp(u)) has been read; `factor` is then still that of u. */
   readonly stage: 'plain' | 'exp' | 'exp-plus-one';
   /** How its rows are known to look; null where nothing is known. */
@@ -18,7 +20,7 @@ export interface Live {
 }
 
 /**
- * `one-hot`: the class itself, in any shape. `masked`: of `blocks` equal blocks of a row, one after another, all but one are
+ * `one-hot`: the class itself, in any shape, or some of its columns: one 1 at most, and zeros. `masked`: of `blocks` equal blocks of a row, one after another, all but one are
  * zero, as after a product with the class.
  */
 export type Rows = { readonly kind: 'one-hot' } | { readonly kind: 'masked'; readonly blocks: number };
@@ -34,6 +36,8 @@ export interface Stretch {
   readonly sides: Sides;
   readonly stage?: Live['stage'];
   readonly rows?: Rows | null;
+  /** As before where it is left out. */
+  readonly parts?: number;
 }
 
 /** An input [n, side] as it comes. */
@@ -43,7 +47,14 @@ export function startOf(graph: GraphProto, name: string): Live | Lost {
   const sides = dims.map(({ value }) => (value.case === 'dimValue' ? Number(value.value) : null));
   if (sides.length !== 2) return { why: `'${name}' is not declared as a matrix, a row for each image.` };
   const isClass = name === DECODER_CLASS;
-  return { of: isClass ? 'class' : 'z', factor: 1, sides, stage: 'plain', rows: isClass ? { kind: 'one-hot' } : null };
+  return {
+    of: isClass ? 'class' : 'z',
+    factor: 1,
+    sides,
+    parts: 1,
+    stage: 'plain',
+    rows: isClass ? { kind: 'one-hot' } : null,
+  };
 }
 
 /**
@@ -56,7 +67,8 @@ export function joined(node: NodeProto, lives: readonly Live[], operands: number
     ...Live[],
   ];
   const isOneOfZ = others.every(({ of }) => of === 'class');
-  if (!isOneOfZ || lives.length !== operands || lives.some(({ stage }) => stage !== 'plain')) return null;
+  const isWhole = lives.every(({ stage, parts }) => stage === 'plain' && parts === 1);
+  if (!isOneOfZ || lives.length !== operands || !isWhole) return null;
   const { sides } = moved;
   const alike = (other: Live, differs: (axis: number) => boolean) =>
     other.sides.length === sides.length &&

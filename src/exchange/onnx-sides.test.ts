@@ -3,7 +3,7 @@ import { GraphProtoSchema } from 'onnx-buf';
 import { describe, expect, test } from 'vitest';
 import { floats, node } from '../../test/hand-made-decoder.ts';
 import { constantsOf } from './onnx-constants.ts';
-import { convolvedSide, reshapedSides } from './onnx-sides.ts';
+import { convolvedSide, reshaped } from './onnx-sides.ts';
 
 describe('a reshape keeps images apart', () => {
   test.each<readonly [readonly (number | null)[], readonly number[], readonly (number | null)[] | null]>([
@@ -33,13 +33,26 @@ describe('a reshape keeps images apart', () => {
       [null, 3, 2, 2],
     ],
     [[null, 12], [-1, 24], null], // two images in a row
-    [[null, 12], [-1, 6], null],
     [[null, 12], [1, -1], null],
     [[4, 12], [2, -1], null],
     [[null, null], [-1, 12], null], // an image of unknown size
     [[null, 12], [], null],
   ])('%j to %j', (sides, wanted, expected) => {
-    expect(reshapedSides(sides, wanted)).toEqual(expected);
+    expect(reshaped({ sides, parts: 1 }, wanted)).toEqual(expected && { sides: expected, parts: 1 });
+  });
+
+  test('or their parts, as many of each', () => {
+    const whole = { sides: [null, 12], parts: 1 };
+    const halves = { sides: [null, 6], parts: 2 };
+    expect(reshaped(whole, [-1, 6])).toEqual(halves);
+    expect(reshaped(halves, [-1, 12])).toEqual(whole);
+    expect(reshaped(halves, [-1, 2, 6])).toEqual({ sides: [null, 2, 6], parts: 1 });
+    expect(reshaped(halves, [0, 3, 2])).toEqual({ sides: [null, 3, 2], parts: 2 });
+    expect(reshaped(halves, [-1, 4])).toEqual({ sides: [null, 4], parts: 3 }); // across the halves
+    expect(reshaped(halves, [-1, 24])).toBeNull(); // across images
+    expect(reshaped(halves, [-1, 5])).toBeNull();
+    expect(reshaped({ sides: [8, 6], parts: 2 }, [-1, 3])).toEqual({ sides: [16, 3], parts: 4 });
+    expect(reshaped({ sides: [8, 6], parts: 2 }, [4, 12])).toBeNull(); // may be told so by a file for one batch alone
   });
 });
 

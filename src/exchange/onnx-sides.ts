@@ -1,27 +1,40 @@
-// Shapes on the way from codes to images, whose first axis counts images: what moving and folding make of the others.
+// Shapes on the way from codes to images, whose first axis counts images, or equal parts of them, one after another: what
+// moving and folding make of the others.
 
 /** Length of each axis, images first; null where it is not known. */
 export type Sides = readonly (number | null)[];
 
-/** Elements of one image; null where that is not known. */
+/** Elements of one image, or of a part; null where that is not known. */
 export function rowSizeOf(sides: Sides): number | null {
   return sides.slice(1).reduce<number | null>((size, side) => (size === null || side === null ? null : size * side), 1);
 }
 
+/** Sides, where every image has so many parts along the first axis: 1 for images as they are. */
+export interface Folded {
+  readonly sides: Sides;
+  readonly parts: number;
+}
+
 /**
- * The sides after ONNX's Reshape to `wanted` (0 keeps a side, -1 is what is left over), or null unless it is certain that no
- * element goes from one image to another.
+ * What ONNX's Reshape to `wanted` makes (0 keeps a side, -1 is what is left over), or null unless it is certain that no part
+ * has elements of two images, and that all have equally many.
  */
-export function reshapedSides(sides: Sides, wanted: readonly number[]): Sides | null {
+export function reshaped({ sides, parts }: Folded, wanted: readonly number[]): Folded | null {
   const size = rowSizeOf(sides);
   const [first, ...others] = wanted.map((side, axis) => (side === 0 ? (sides[axis] ?? null) : side));
   if (size === null || wanted.length === 0 || others.includes(null)) return null;
   const rest = others as number[];
   const known = rest.filter((side) => side !== -1).reduce((product, side) => product * side, 1);
-  if (!rest.includes(-1)) return known === size ? [sides[0] ?? null, ...rest] : null; // whatever the first side is called, it is n
+  if (!rest.includes(-1)) {
+    if (known === size) return { sides: [sides[0] ?? null, ...rest], parts }; // whatever the first side is called, it stays
+    const image = parts * size;
+    if (first !== -1 || known <= 0 || image % known !== 0) return null;
+    const [rows] = sides;
+    return { sides: [rows ? (rows * size) / known : null, ...rest], parts: image / known };
+  }
   const keepsImages = wanted[0] === 0 || (first === sides[0] && first !== null);
   if (!keepsImages || known <= 0 || size % known !== 0) return null;
-  return [sides[0] ?? null, ...rest.map((side) => (side === -1 ? size / known : side))];
+  return { sides: [sides[0] ?? null, ...rest.map((side) => (side === -1 ? size / known : side))], parts };
 }
 
 /** A side after a convolution, or a transposed one, by ONNX's formulas. `span`: from the first tap to the last. */

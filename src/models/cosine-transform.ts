@@ -40,16 +40,26 @@ export function cosineTransform(shape: ImageShape, frequencies: number): CosineT
       if (images.length % pixels !== 0) {
         throw new ShapeError(`Expected whole images of ${pixels} pixels, got ${images.length} bytes.`, { pixels });
       }
-      const planes = images.length / (shape.height * shape.width); // N * channels
-      const along = multiplied(Float64Array.from(images, byte), columns, width, shape.width); // [planes * H, width]
+      const { height: down, width: across } = shape;
+      const planes = images.length / (down * across); // N * channels
       const out = new Float64Array(planes * height * width);
+      const along = new Float64Array(down * width); // one plane, transformed along its rows
       for (let plane = 0; plane < planes; plane++) {
+        const from = plane * down * across;
+        for (let y = 0; y < down; y++) {
+          for (let g = 0; g < width; g++) {
+            let sum = 0;
+            for (let x = 0; x < across; x++) {
+              sum += (images[from + y * across + x] as number) * (columns[g * across + x] as number);
+            }
+            along[y * width + g] = sum / 255;
+          }
+        }
         for (let f = 0; f < height; f++) {
-          for (let y = 0; y < shape.height; y++) {
-            const weight = rows[f * shape.height + y] as number;
-            const from = (plane * shape.height + y) * width;
-            const to = (plane * height + f) * width;
-            for (let g = 0; g < width; g++) out[to + g]! += weight * (along[from + g] as number);
+          for (let g = 0; g < width; g++) {
+            let sum = 0;
+            for (let y = 0; y < down; y++) sum += (rows[f * down + y] as number) * (along[y * width + g] as number);
+            out[(plane * height + f) * width + g] = sum;
           }
         }
       }
@@ -68,24 +78,4 @@ export function cosineBasis(frequencies: number, length: number): Float64Array {
     const i = at % length;
     return f === 0 ? 1 / Math.sqrt(length) : Math.sqrt(2 / length) * Math.cos((Math.PI * (i + 0.5) * f) / length);
   });
-}
-
-// --- internal ---
-
-function byte(value: number): number {
-  return value / 255;
-}
-
-/** Lines [lines, length] times the transpose of `basis [count, length]`. */
-function multiplied(lines: Float64Array, basis: Float64Array, count: number, length: number): Float64Array {
-  const total = lines.length / length;
-  const out = new Float64Array(total * count);
-  for (let line = 0; line < total; line++) {
-    for (let f = 0; f < count; f++) {
-      let sum = 0;
-      for (let i = 0; i < length; i++) sum += (lines[line * length + i] as number) * (basis[f * length + i] as number);
-      out[line * count + f] = sum;
-    }
-  }
-  return out;
 }

@@ -17,8 +17,7 @@ export interface GaussianReleaseOptions {
   readonly delta: number;
   /**
    * R: how far a record may lie from the middle of its class, or of its component, in pixels of 0 to 1 and Euclidean norm;
-   * who lies farther counts as if at R. Not to be read off the data. null: (3/14) sqrt(D) for one Gaussian a class, (5/28)
-   * sqrt(D) for more; 6 and 5 for images of 28 x 28.
+   * who lies farther counts as if at R. Not to be read off the data. null: (3/14) sqrt(D), 6 for images of 28 x 28.
    */
   readonly clipNorm: number | null;
   /** `secure`: keys fresh from the operating system, never stored. `seeded`: repeatable, for experiments only. */
@@ -61,7 +60,7 @@ export function planGaussianRelease(
   { components, pixels }: { readonly components: number; readonly pixels: number },
 ): GaussianReleasePlan {
   const { epsilon, delta, noise } = options;
-  const clipNorm = options.clipNorm ?? (components > 1 ? 5 / 28 : 3 / 14) * Math.sqrt(pixels);
+  const clipNorm = options.clipNorm ?? (3 / 14) * Math.sqrt(pixels);
   if (!(clipNorm > 0 && Number.isFinite(clipNorm))) {
     throw new SpecError(`The clip norm must be a finite number above 0, not ${clipNorm}.`, { clipNorm });
   }
@@ -127,7 +126,7 @@ const EXACT_REFINEMENTS = 6;
 const MOMENTS: StageWeights = { count: 0.2, sum: 0.5, product: 1 };
 
 function stagesOf(components: number, refinements: number): readonly Share[] {
-  const middle = { name: 'middle', weights: { count: 0.2, sum: 1, product: 0 }, share: 0.05 };
+  const middle = { name: 'middle', weights: { count: 1, sum: 1, product: 0 }, share: 0.05 }; // tells which classes there are
   if (components === 1) return [middle, { name: 'moments', weights: MOMENTS, share: 0.95 }];
   const refine = Array.from({ length: refinements }, (_, i) => ({
     name: `refinement-${i + 1}`,

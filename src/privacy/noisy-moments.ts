@@ -110,15 +110,15 @@ function noiseSteps(count: number, key: Key): Float32Array {
   return arena.vector('noise').map((value) => value / NOISE_GRID);
 }
 
-/** Adds the contribution of one record to its group. */
+/** Adds the contribution of one record to its group; in whole grid steps where there is a grid. */
 function contributionTo(
   steps: Float64Array,
   { clipNorm, weights }: ReleaseStage,
   { size, width, unit, isNoisy }: Units & { readonly isNoisy: boolean },
 ): (record: Float64Array, group: number, centres: Float64Array) => void {
   const offset = new Float64Array(size);
-  const whole = isNoisy ? Math.round : (value: number) => value;
   const radius = Number.isFinite(clipNorm) ? clipNorm : 1;
+  const count = isNoisy ? Math.round(unit * weights.count) : unit * weights.count;
   return (record, group, centres) => {
     let square = 0;
     for (let j = 0; j < size; j++) {
@@ -127,20 +127,36 @@ function contributionTo(
       square += distance * distance;
     }
     const scale = Math.min(1, clipNorm / Math.sqrt(square)) / radius;
-    let at = group * width;
-    steps[at++]! += whole(unit * weights.count);
-    for (let j = 0; j < size; j++) {
-      const value = (offset[j] as number) * scale;
-      offset[j] = value;
-      steps[at++]! += whole(unit * weights.sum * value);
-    }
+    for (let j = 0; j < size; j++) offset[j]! *= scale;
+    const from = group * width;
+    steps[from]! += count;
+    addScaled(steps, from + 1, { row: offset, from: 0, scale: unit * weights.sum, isNoisy });
     if (weights.product === 0) return;
+    let at = from + 1 + size;
     for (let j = 0; j < size; j++) {
-      const factor = unit * weights.product * (offset[j] as number);
-      steps[at++]! += whole(factor * (offset[j] as number));
-      for (let k = j + 1; k < size; k++) steps[at++]! += whole(Math.SQRT2 * factor * (offset[k] as number));
+      const own = unit * weights.product * (offset[j] as number);
+      const square = own * (offset[j] as number);
+      steps[at++]! += isNoisy ? Math.round(square) : square;
+      addScaled(steps, at, { row: offset, from: j + 1, scale: Math.SQRT2 * own, isNoisy });
+      at += size - j - 1;
     }
   };
+}
+
+interface Scaled {
+  readonly row: Float64Array;
+  readonly from: number;
+  readonly scale: number;
+  readonly isNoisy: boolean;
+}
+
+/** Adds `scale` times the row, from an element of it on, to `steps` from `at` on. This is where the time goes. */
+function addScaled(steps: Float64Array, at: number, { row, from, scale, isNoisy }: Scaled): void {
+  const { length } = row;
+  for (let k = from; k < length; k++) {
+    const value = scale * (row[k] as number);
+    steps[at + k - from]! += isNoisy ? Math.floor(value + 0.5) : value;
+  }
 }
 
 function momentsFrom(steps: Float64Array, { clipNorm, weights }: ReleaseStage, { size, width, unit }: Units): Moments {
