@@ -206,7 +206,7 @@ function controlText(control: LipschitzControl): string {
     }
     case 'spectral-normalisation':
       return (
-        `Every layer of the decoder was normalised for a Lipschitz constant of at most ${control.bound}: a bound on the map ` +
+        `The decoder's weights were limited for a Lipschitz constant of at most ${control.bound}: a bound on the map ` +
         'from codes to images, not on what it tells of training images.'
       );
   }

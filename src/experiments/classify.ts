@@ -1,6 +1,6 @@
 // The task beyond the paper: generators of classes teach a classifier, which is judged on real held-out images of all classes.
 
-import { classCounts } from '../data/image-set.ts';
+import { type ClassCount, classCounts } from '../data/image-set.ts';
 import { childKey } from '../engine/keys.ts';
 import { StateError } from '../errors.ts';
 import { createClassifierEvaluator } from '../evaluation/classifier-evaluator.ts';
@@ -33,13 +33,11 @@ export async function openClassification(parts: TaskParts): Promise<RunTask> {
   const { shape } = test;
   const classifier = classifierOf(classifierArchitecture(spec, shape), shape, classes);
   const evaluator = await createClassifierEvaluator({ engine, classifier, test });
-  const ownClasses = new Map(
-    materials.silos.map(({ name, set }) => [name, classCounts(set.labels).map(({ label }) => label)]),
-  );
+  const ownClasses = new Map(materials.silos.map(({ name, set }) => [name, classCounts(set.labels)]));
   /** Scores of a model, with what each of these silos sees of it on images like its own. */
   const metricsOf = async (parameters: NamedArrays, silos: readonly string[]): Promise<Metrics> => {
     const judgement = await evaluator.judge(parameters);
-    const local = silos.map((silo) => judgement.accuracyOn(ownClasses.get(silo) ?? []));
+    const local = silos.map((silo) => recallOfOwn(judgement.recallPerClass, ownClasses.get(silo) ?? []));
     const known = local.filter((accuracy) => accuracy !== null);
     const mean = known.length === 0 ? null : known.reduce((sum, accuracy) => sum + accuracy, 0) / known.length;
     return classifierMetrics(judgement, mean);
@@ -73,6 +71,10 @@ export async function openClassification(parts: TaskParts): Promise<RunTask> {
             key: childKey(key, `round-${round}`, 'pool'),
             signal: hooks?.signal,
           });
+          if (pool.missing.length > 0) {
+            const text = `Nobody offers images of class ${pool.missing.join(', ')}: the classifier cannot learn ${pool.missing.length === 1 ? 'it' : 'them'}.`;
+            parts.emit({ kind: 'notice', text });
+          }
           await saveLabelledPictures(folder, pool, shape);
           return pool;
         },
@@ -106,6 +108,18 @@ export async function openClassification(parts: TaskParts): Promise<RunTask> {
 }
 
 // --- internal ---
+
+/** Recall weighted by how many images of each class a silo has: what it would see on held-out images of its own kind. */
+function recallOfOwn(recallPerClass: readonly (number | null)[], own: readonly ClassCount[]): number | null {
+  let [hits, images] = [0, 0];
+  for (const { label, count } of own) {
+    const recall = recallPerClass[label] ?? null;
+    if (recall === null) continue;
+    hits += recall * count;
+    images += count;
+  }
+  return images === 0 ? null : hits / images;
+}
 
 async function finishedIn(file: string, round: number): Promise<NamedArrays> {
   const state = await loadState(file);

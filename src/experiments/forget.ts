@@ -149,7 +149,7 @@ function specWithout({ root, spec }: RunFolder, silo: string): Spec {
 function requireRepeatable(spec: Spec, without: Spec): void {
   const mechanisms = without.silos.flatMap((silo) => {
     const privacy = privacyOfSilo(without, silo);
-    return (takesPart(without, silo, 'align') && privacy.mechanism === 'dp-sgd') || privacy.mechanism === 'gaussian'
+    return takesPart(without, silo, 'align') && (privacy.mechanism === 'dp-sgd' || privacy.mechanism === 'gaussian')
       ? [privacy]
       : [];
   });

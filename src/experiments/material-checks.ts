@@ -5,7 +5,7 @@ import { DataError, SpecError } from '../errors.ts';
 import { fewestImagesToProbe } from '../evaluation/split.ts';
 import { pixelCount } from '../models/image-shape.ts';
 import { decodersBy } from './participation.ts';
-import { type Spec, syntheticImageCount } from './spec.ts';
+import { generatorOfSilo, type SiloSpec, type Spec, syntheticImageCount } from './spec.ts';
 
 /** What was loaded and dealt. */
 export interface Dealt {
@@ -21,6 +21,7 @@ export function refuseUnfit(spec: Spec, { dataSet, silos }: Dealt): void {
   refuseFewTestImages(spec, dataSet);
   refuseMoreThanTestImages(spec, dataSet);
   refuseSmallSilos(spec, silos);
+  refuseUnknownOffers(spec, dataSet);
   refuseHugePool(spec, pixelCount(dataSet.train.shape));
 }
 
@@ -51,14 +52,34 @@ function refuseMoreThanTestImages({ evaluation: { generation } }: Spec, { name, 
   );
 }
 
-function refuseSmallSilos({ local: { batchSize } }: Spec, silos: Dealt['silos']): void {
-  for (const { name, set } of silos) {
+function refuseSmallSilos(spec: Spec, silos: Dealt['silos']): void {
+  const { batchSize } = spec.local;
+  for (const [i, { name, set }] of silos.entries()) {
+    if (trainsNothing(spec, spec.silos[i])) continue;
     const images = set.labels.length;
     if (images >= batchSize) continue;
     throw new SpecError(
       `local.batchSize: silo ${name} was dealt ${images} images, fewer than one batch of ${batchSize}. ` +
         'Lower local.batchSize, deal more evenly, or take more images.',
       { path: 'local.batchSize', silo: name, images, batchSize },
+    );
+  }
+}
+
+/** Whether a silo never fills a batch: a closed form is computed, a brought decoder is there. */
+function trainsNothing(spec: Spec, silo: SiloSpec | undefined): boolean {
+  const isAlone = spec.task === 'classify' && spec.strategies.every((name) => name === 'align');
+  return isAlone && silo !== undefined && generatorOfSilo(spec, silo).kind !== 'vae';
+}
+
+function refuseUnknownOffers({ silos }: Spec, { name, classNames }: DataSet): void {
+  for (const [i, silo] of silos.entries()) {
+    const unknown = silo.offers?.filter((label) => label >= classNames.length) ?? [];
+    if (unknown.length === 0) continue;
+    const path = `silos.${i}.offers`;
+    throw new SpecError(
+      `${path}: ${name} has classes 0 to ${classNames.length - 1}, but ${silo.name} offers ${unknown.join(', ')}. Correct the list.`,
+      { path, silo: silo.name },
     );
   }
 }

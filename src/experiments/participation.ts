@@ -51,7 +51,8 @@ export function roundsOf({ rounds }: Pick<Spec, 'rounds'>, silo: SiloSpec, strat
 /** Rounds in which a silo trains, over all strategies: what its private training has to pay for. */
 export function plannedRounds(spec: Pick<Spec, 'strategies' | 'rounds' | 'task'>, silo: SiloSpec): number {
   const strategies = playedStrategies(spec).filter((name) => name !== 'centralised');
-  return strategies.reduce((sum, name) => sum + roundsOf(spec, silo, name), 0);
+  const trains = strategies.filter((name) => name !== 'align' || silo.generator?.kind !== 'release');
+  return trains.reduce((sum, name) => sum + roundsOf(spec, silo, name), 0);
 }
 
 /** Silos of which a decoder has come by the end of a round: the pool only grows. */

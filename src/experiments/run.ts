@@ -24,8 +24,18 @@ import { privacyWarnings } from './privacy-warnings.ts';
 import { openRepresentation } from './represent.ts';
 import { isKept, type RunEvent } from './run-events.ts';
 import { closeRunFolder, commandToFinish, type RunFolder } from './run-folder.ts';
+import type { ImageShape } from '../models/image-shape.ts';
 import type { RunTask } from './run-task.ts';
-import { modelOfServer, modelOfSilo, playedStrategies, type Spec, type StrategyName, trainedUnder } from './spec.ts';
+import { classifierArchitecture } from './silo-models.ts';
+import {
+  generatorOfSilo,
+  modelOfServer,
+  modelOfSilo,
+  playedStrategies,
+  type Spec,
+  type StrategyName,
+  trainedUnder,
+} from './spec.ts';
 import { openStrategy, siloConfigs, type StrategyParts } from './strategies.ts';
 import { readSummary, type Summary, writeSummary } from './summary.ts';
 import { summaryOf } from './summary-of.ts';
@@ -100,7 +110,7 @@ async function play(options: Play): Promise<Summary> {
   const materials = await gatherMaterials(spec, { ...options.data, signal }, childKey(root, 'data'));
   const { executor, device } = spec.engine;
   const engine = await openEngine({ executor, device, threads: spec.engine.serverThreads });
-  refuseConvolutionsOnWasm(engine, spec);
+  refuseConvolutionsOnWasm(engine, spec, materials.dataSet.test.shape);
   const journalFile = layout.journal;
   let journal = await openJournal(journalFile, originOf(options, materials, engine), now());
   await writeJsonAtomic(layout.partition, materials.manifest);
@@ -157,9 +167,16 @@ function originOf({ version }: Play, { manifest, dataSet }: Materials, engine: E
   return { version, executor, device, partition, testImages: imageSetHash(dataSet.test) };
 }
 
+/** Whatever the run trains. */
+function modelsOf(spec: Spec, shape: ImageShape): readonly { readonly kind: 'mlp' | 'conv' }[] {
+  if (spec.task === 'represent') return [modelOfServer(spec), ...spec.silos.map((silo) => modelOfSilo(spec, silo))];
+  const neural = spec.silos.filter((silo) => generatorOfSilo(spec, silo).kind === 'vae');
+  return [classifierArchitecture(spec, shape), ...neural.map((silo) => modelOfSilo(spec, silo))];
+}
+
 /** Training would take hours, and then the decoders could not be read: say so before it begins. */
-function refuseConvolutionsOnWasm(engine: Engine, spec: Spec): void {
-  const models = [modelOfServer(spec), ...spec.silos.map((silo) => modelOfSilo(spec, silo))];
+function refuseConvolutionsOnWasm(engine: Engine, spec: Spec, shape: ImageShape): void {
+  const models = modelsOf(spec, shape);
   if (engine.executor !== 'wasm' || models.every(({ kind }) => kind !== 'conv')) return;
   throw new DeviceError(
     'Convolutional models need ONNX Runtime: the WebAssembly backend is hundreds of times slower for them and does not ' +

@@ -75,7 +75,8 @@ export const specSchema = z
               .exactOptional()
               .describe(
                 'Classes that it gives images of under `task: classify`. They become public, so its owner declares them. Left out: ' +
-                  'its list in a class-disjoint partition; else, under dp-sgd, all classes, and without a guarantee those that it has.',
+                  'its list in a class-disjoint partition; else those that it has where nothing is private, and where something is all of ' +
+                  'them: what it draws of a class that it lacks is noise.',
               ),
             participation: participationSchema.exactOptional(),
           })

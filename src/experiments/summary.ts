@@ -71,8 +71,8 @@ const classificationSchema = z.strictObject({
   localLabelAccuracy: fraction
     .nullable()
     .describe(
-      "Share named right, among all classes, of the test images of one silo's own classes; the mean over silos. What a silo " +
-        'sees that tests on images like its own: it says nothing of the other classes. Null where nobody knows what is own.',
+      "Share named right, among all classes, of test images dealt as one silo's own are: recall weighted by its number of images " +
+        'of each class; the mean over silos. What a silo sees that tests on images like its own. A simulation alone may know it.',
     ),
 });
 

@@ -15,12 +15,12 @@ export function taskProblems(spec: Parts): Problem[] {
 // --- internal ---
 
 type Parts = {
-  readonly [Part in 'task' | 'data' | 'strategies' | 'privacy' | 'silos' | 'evaluation' | 'generator']?:
+  readonly [Part in 'task' | 'data' | 'strategies' | 'privacy' | 'silos' | 'evaluation' | 'generator' | 'classifier']?:
     | Spec[Part]
     | undefined;
 };
 
-function classifyProblems({ data, strategies = [], privacy, silos = [], evaluation }: Parts): Problem[] {
+function classifyProblems({ data, strategies = [], privacy, silos = [], evaluation, classifier }: Parts): Problem[] {
   const problems: Problem[] = [];
   const refuse = (path: readonly PropertyKey[], message: string) => void problems.push({ path, message });
   if (data?.foreign) {
@@ -44,6 +44,16 @@ function classifyProblems({ data, strategies = [], privacy, silos = [], evaluati
       refuse(
         [...path, 'mode'],
         `is for task: represent; task: classify trains whole models privately, got ${one.mode}`,
+      );
+    }
+    // A mixed image holds two records, so that one of them would be in several clipped gradients.
+    if (one.mechanism === 'dp-sgd' && baseline && (classifier?.augmentation?.mixup ?? 0) > 0) {
+      refuse(['classifier', 'augmentation', 'mixup'], `mixes records, which private training of ${baseline} must not`);
+    }
+    if (one.mechanism === 'dp-sgd' && baseline && classifier?.averaging && one.averaging !== null) {
+      refuse(
+        ['classifier', 'averaging'],
+        'is in the place of privacy.averaging where classifiers train privately; set one',
       );
     }
     const hasLipschitz = one.mechanism === 'lipschitz' || (one.mechanism === 'dp-sgd' && one.lipschitzForm !== null);
@@ -83,7 +93,18 @@ function closedFormProblems({ task, generator, privacy, silos, strategies = [] }
       const own = silo.generator ?? generator;
       const isClosed = own.kind === 'linear-gaussian';
       const path = silo.privacy ? ['silos', i, 'privacy', 'mechanism'] : ['privacy', 'mechanism'];
-      if (mechanism === 'gaussian' && (!isClosed || task === 'represent')) {
+      const written = silo.privacy ?? privacy;
+      if (written.mechanism === 'lipschitz' && isClosed) {
+        const fits = written.lipschitzForm === 'spectral-normalisation' && own.components === 1;
+        const message =
+          'a linear-Gaussian generator keeps a bound with components: 1 and lipschitzForm: spectral-normalisation';
+        return fits ? [] : [{ path, message }];
+      }
+      const isFlat = 'lipschitzForm' in written && written.lipschitzForm !== null;
+      if (isFlat && own.kind === 'vae' && own.prior.kind === 'flow') {
+        return [{ path, message: 'no Lipschitz control covers a learned prior; take generator.prior.kind: normal' }];
+      }
+      if (mechanism === 'gaussian' && own.kind !== 'release' && (!isClosed || task === 'represent')) {
         return [{ path, message: 'gaussian is for task: classify with generator.kind: linear-gaussian; take dp-sgd' }];
       }
       if (mechanism === 'dp-sgd' && isClosed) {

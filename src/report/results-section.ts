@@ -52,7 +52,7 @@ export function resultsTable(groups: readonly RunGroup[]): Table {
           ]),
       ...(groups.some(isClassifier)
         ? [
-            "Accuracy on real images: of a classifier on all held-out test images; under ALIGN-FL it learnt from synthetic images alone. Own classes only: on the test images of one silo's own classes, named among all classes, mean over silos. A silo that tests on images like its own sees that number, however badly the model does on other classes.",
+            'Accuracy on real images: of a classifier on all held-out test images; under ALIGN-FL it learnt from synthetic images alone. Own classes only: recall weighted by how many images of each class one silo has, named among all classes, mean over silos. A silo that tests on images like its own sees that number, however badly the model does on other classes.',
           ]
         : []),
       ...generationNotes(groups),

@@ -1,8 +1,10 @@
 // A silo whose generator is computed at once: its records are looked at in its first round, and never again.
 
+import { sizeOf } from '../engine/array-spec.ts';
 import { childKey, secretKey, seedKey } from '../engine/keys.ts';
 import { AbortedError, ShapeError, SpecError } from '../errors.ts';
 import { seal, withStatement } from '../exchange/gate.ts';
+import { MAX_DECODER_BYTES } from '../exchange/parse-decoder.ts';
 import { NO_PRIVACY } from '../exchange/privacy-statement.ts';
 import type { Task } from '../exchange/task.ts';
 import type { Upload } from '../exchange/upload.ts';
@@ -34,6 +36,7 @@ export async function playFitted(
     throw new ShapeError(`Silo ${silo} has a closed-form generator: nothing to average.`);
   const { count, offered } = model.classes;
   const generator = linearGaussianOf(model.options, { shape: images.shape, classes: count, offered });
+  requireSize(generator);
   const plan = releasePlanOf(config, model);
   const file = stateFileOf(config);
   const stored = await loadState(file);
@@ -82,7 +85,25 @@ export function releasePlanOf(
   }
 }
 
+/**
+ * Throws SpecError where a closed form would be larger than any receiver takes, or its moments than memory: before records are
+ * looked at, so that nothing is spent on it.
+ */
+export function requireSize({ options, offered, parameters, transform }: LinearGaussian): void {
+  const bytes = Object.values(parameters).reduce((sum, spec) => sum + 4 * sizeOf(spec), 0);
+  const moments = 8 * offered.length * options.components * transform.size ** 2;
+  if (bytes < MAX_DECODER_BYTES * 0.99 && moments <= MAX_MOMENTS_BYTES) return;
+  throw new SpecError(
+    `A linear-Gaussian generator with components ${options.components}, frequencies ${options.frequencies} and rank ` +
+      `${options.rank} for ${offered.length} classes takes ${bytes} bytes (at most ${MAX_DECODER_BYTES}), and ${moments} bytes of ` +
+      `memory (at most ${MAX_MOMENTS_BYTES}). Lower components, frequencies or rank.`,
+    { path: 'generator', bytes, moments },
+  );
+}
+
 // --- internal ---
+
+const MAX_MOMENTS_BYTES = 2 ** 31;
 
 /** The parameters, made from the images once. */
 async function fitted(
@@ -109,7 +130,7 @@ async function fitted(
     },
     {
       signal: hooks.signal,
-      onStep: ({ step, steps }) => hooks.onStep?.({ step, steps, epoch: 1, loss: 0 }),
+      onStep: ({ step, steps }) => hooks.onStep?.({ step, steps, epoch: 1, loss: Number.NaN }),
     },
   );
   const bound = boundOf(config, generator.options.components);

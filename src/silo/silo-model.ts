@@ -1,7 +1,7 @@
 // What a silo trains: as plain data, and as parameters, loss and examples with what of them may leave.
 
 import { imageExamples } from '../data/batches.ts';
-import type { ImageSet } from '../data/image-set.ts';
+import { type ImageSet, selectImages } from '../data/image-set.ts';
 import type { DecoderFile } from '../exchange/gate.ts';
 import type { OfferedClasses } from '../exchange/release.ts';
 import type { Architecture } from '../models/architecture.ts';
@@ -86,7 +86,8 @@ export type TrainedModel = VaeModel | ConditionalVaeModel | ClassifierModel;
 export interface TrainableModel {
   readonly parameters: ParameterSpecs;
   readonly objective: Objective;
-  readonly examples: (images: ImageSet) => Examples;
+  /** Of a silo's images. `isPrivate`: whatever they show, as many as there are. */
+  readonly examples: (images: ImageSet, isPrivate: boolean) => Examples;
   /** Numbers that the loss of one example is summed over: what `privacy.normaliseLoss` divides by. */
   readonly lossTerms: number;
   /** What a form of Lipschitz control does while it trains; nothing where there is no decoder. */
@@ -119,7 +120,7 @@ export function trainableModel(model: TrainedModel, shape: ImageShape): Trainabl
       return {
         parameters: vae.parameters,
         objective: conditionalVaeObjective('silo conditional VAE', vae, model.loss),
-        examples: (images) => labelledExamples(imageExamples(images), images.labels, count),
+        examples: (images, isPrivate) => offeredExamples(images, model.classes, isPrivate),
         lossTerms: pixelCount(shape),
         controlOf: (control, allowed) => trainingControlOf({ vae, offered: model.classes.offered }, control, allowed),
         decoderFile: (parameters) => ({
@@ -145,4 +146,34 @@ export function trainableModel(model: TrainedModel, shape: ImageShape): Trainabl
       };
     }
   }
+}
+
+// --- internal ---
+
+/**
+ * Labelled images of the classes that a silo offers: what it has beside them is nobody's business, and would show in the weights
+ * of its classes. Private training keeps their number, as its plan is made for it: an image of another class is an empty one.
+ */
+function offeredExamples(images: ImageSet, { count, offered }: OfferedClasses, isPrivate: boolean): Examples {
+  const isOffered = (label: number) => offered.includes(label);
+  const rows = Array.from(images.labels.keys()).filter((row) => isOffered(images.labels[row] as number));
+  if (rows.length === images.labels.length) return labelledExamples(imageExamples(images), images.labels, count);
+  if (!isPrivate) {
+    const own = selectImages(images, rows);
+    return labelledExamples(imageExamples(own), own.labels, count);
+  }
+  const all = labelledExamples(
+    imageExamples(images),
+    images.labels.map((label) => (isOffered(label) ? label : 0)),
+    count,
+  );
+  return {
+    ...all,
+    read(chosen, out) {
+      all.read(chosen, out);
+      for (let i = 0; i < chosen.length; i++) {
+        if (!isOffered(images.labels[chosen[i] as number] as number)) out.fill(0, i * all.size, (i + 1) * all.size);
+      }
+    },
+  };
 }

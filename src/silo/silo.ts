@@ -55,6 +55,7 @@ export function createSiloRunner(engine: Engine): SiloRunner {
     plan: DpTrainingPlan | null,
   ): Promise<Trainer> => {
     const { local, privacy, images } = config;
+    requireTrainable(config);
     const { objective } = model;
     const lipschitz = 'lipschitzForm' in privacy ? lipschitzControlOf(privacy) : null;
     if (privacy.mechanism !== 'dp-sgd' || plan === null) {
@@ -108,7 +109,7 @@ export function createSiloRunner(engine: Engine): SiloRunner {
         task.kind === 'train-given'
           ? ({ kind: 'given', parameters: task.weights } as const)
           : ({ kind: 'own', initial: () => initialParameters(model.parameters, childKey(root, 'init')) } as const),
-      examples: () => model.examples(images),
+      examples: () => model.examples(images, privacy.mechanism === 'dp-sgd'),
       key: privacy.mechanism === 'dp-sgd' && privacy.noise === 'secure' ? secretKey(roundKey.path) : roundKey,
     };
     // Whatever else could refuse the round comes before it is paid for.
@@ -126,7 +127,7 @@ export function createSiloRunner(engine: Engine): SiloRunner {
       const told = countedTogether(hooks, { before: warmStart?.steps ?? 0, after: stepsAfter });
       if (warmStart && job.start.kind === 'own') {
         // From here on the round goes on after an interruption. Before, it is done again, with other secret noise: of the first
-        // attempt nobody has seen anything.
+        // attempt nothing was shown but how many steps it made.
         const at = { initial: job.start.initial, key: childKey(job.key, 'warm-start') };
         const begun = freshState(await warmStart.begin(at, told.first));
         await saveState(job.file, { ...begun, round, finished: false });
@@ -172,6 +173,23 @@ function localTraining({ name, local }: SiloConfig, task: Task, plan: DpTraining
     `Silo ${name} trains by DP-SGD, which knows no proximal term yet: training without it would be FedAvg under another ` +
       'name. Leave fedprox out of strategies, set fedprox.mu to 0, or privacy.mechanism to none.',
     { silo: name, proximalWeight },
+  );
+}
+
+/** What a mechanism says must hold for what is trained under it, whatever a spec let through. */
+function requireTrainable({ name, model, privacy }: SiloConfig): void {
+  if (privacy.mechanism === 'gaussian') {
+    throw new PrivacyError(
+      `Silo ${name}: the Gaussian mechanism pays for a closed-form generator, and this silo was to train a ${model.kind}. Set ` +
+        'privacy.mechanism to dp-sgd, or generator.kind to linear-gaussian.',
+      { silo: name, model: model.kind },
+    );
+  }
+  if (privacy.mechanism !== 'dp-sgd' || model.kind !== 'classifier' || !(model.augmentation?.mixup ?? 0)) return;
+  throw new PrivacyError(
+    `Silo ${name} trains by DP-SGD, and mixup would put one record into the gradients of others, so that no epsilon held. Set ` +
+      'classifier.augmentation.mixup to 0.',
+    { silo: name },
   );
 }
 

@@ -17,6 +17,7 @@ import type { GaussianReleasePlan } from '../privacy/gaussian-release.ts';
 import { stepsPerEpoch } from '../training/epoch-order.ts';
 import { freshState, type NamedArrays } from '../training/parameter-slots.ts';
 import type { Trainer, TrainingOptions } from '../training/trainer.ts';
+import { requireSize } from './fitted-silo.ts';
 import { fitLinearGaussian } from './linear-gaussian-fit.ts';
 import type { SiloConfig } from './silo-config.ts';
 import type { SiloHooks } from './silo-hooks.ts';
@@ -59,6 +60,7 @@ export async function prepareWarmStart(parts: WarmStartParts): Promise<PreparedW
     classes: classes.count,
     offered: classes.offered,
   });
+  requireSize(closedForm);
   const trainer = await trainerFor(training);
   return {
     steps: training.epochs * stepsPerEpoch(count, training.batchSize),
@@ -66,7 +68,7 @@ export async function prepareWarmStart(parts: WarmStartParts): Promise<PreparedW
       const release = plan?.release ?? null;
       const drawn = await closedFormImages(closedForm, { engine, images, count, plan: release, key, signal });
       const { parameters } = await trainer.train(
-        { examples: model.examples(drawn), start: freshState(initial()), key: childKey(key, 'training') },
+        { examples: model.examples(drawn, false), start: freshState(initial()), key: childKey(key, 'training') },
         { signal, ...(onStep && { onStep }) },
       );
       return parameters;
@@ -126,7 +128,8 @@ export function countedTogether(
   if (!onStep || before === 0) return { first: { ...others, onStep }, later: { ...others, onStep } };
   const steps = before + after;
   return {
-    first: { ...others, onStep: (progress) => onStep({ ...progress, steps, epoch: 0 }) },
+    // Without its losses: they would show the moments of an attempt that may be stopped and done again.
+    first: { ...others, onStep: (progress) => onStep({ ...progress, steps, epoch: 0, loss: Number.NaN }) },
     later: { ...others, onStep: (progress) => onStep({ ...progress, step: before + progress.step, steps }) },
   };
 }
