@@ -5,7 +5,7 @@ import { basename } from 'node:path';
 import type { Command } from 'commander';
 import { type Engine, openEngine } from '../engine/engine.ts';
 import { childKey, type Key, seedKey } from '../engine/keys.ts';
-import { SpecError, StateError } from '../errors.ts';
+import { ReleaseError, SpecError, StateError } from '../errors.ts';
 import { imageGridPng } from '../evaluation/image-grid.ts';
 import { type DecoderDescription, describeDecoder } from '../exchange/describe-decoder.ts';
 import { type DecoderContract, inspectDecoder } from '../exchange/inspect.ts';
@@ -37,7 +37,7 @@ export function addDecoderCommand(program: Command, console: Console): void {
     .argument('<file.onnx>', 'a decoder')
     .description('draw images from it into a PNG, a row for each class')
     .option('--shape <cxhxw>', SHAPE_HELP)
-    .option('--class <classes>', 'those to draw, such as 3 or 0-4 (default: all)')
+    .option('--class <classes>', 'those to draw, such as 3 or 0-4 (default: all that it has)')
     .option('--count <n>', 'images of each class, or in all where it takes no class', '10')
     .option('--seed <n>', 'another one gives other images', '0')
     .option('--out <file>', 'the picture (default: <name>.png here)')
@@ -123,12 +123,13 @@ function asText(name: string, { contract, opset, operators, parameters, certific
 async function sampleCommand(path: string, flags: SampleFlags, console: Console): Promise<void> {
   const count = numberArgument('--count', flags.count, COUNT);
   const seed = numberArgument('--seed', flags.seed, SEED);
-  await withDecoder(path, flags, async ({ contract, open }) => {
+  await withDecoder(path, flags, async ({ contract, drawn, open }) => {
     const { classes, shape } = contract;
     if (classes === null && flags.class !== undefined) {
       throw new SpecError('--class: the decoder takes no class. Leave the option out.', { path: '--class' });
     }
-    const labels = classes === null ? [null] : classList('--class', flags.class ?? `0-${classes - 1}`, classes);
+    const asked = classes === null || flags.class === undefined ? null : classList('--class', flags.class, classes);
+    const labels = asked ?? drawn ?? [null];
     if (shape.channels !== 1 && shape.channels !== 3) {
       throw new SpecError(`Its images have ${shape.channels} channels; a picture has 1 or 3.`, { path: '--shape' });
     }
@@ -158,9 +159,9 @@ async function sampleCommand(path: string, flags: SampleFlags, console: Console)
 async function benchCommand(path: string, flags: BenchFlags, console: Console): Promise<void> {
   const seconds = numberArgument('--seconds', flags.seconds, SECONDS);
   const asked = flags.batch.split(',').map((size) => numberArgument('--batch', size.trim(), BATCH));
-  await withDecoder(path, flags, async ({ contract, engine, open }) => {
-    const { batch, classes, shape } = contract;
-    const label = classes === null ? null : 0;
+  await withDecoder(path, flags, async ({ contract, drawn, engine, open }) => {
+    const { batch, shape } = contract;
+    const label = drawn?.[0] ?? null;
     const measured = [];
     for (const rows of batch === null ? asked.sort((a, b) => a - b) : [batch]) {
       const decoder = await open(rows);
@@ -202,9 +203,37 @@ async function timed(draw: (key: Key) => Promise<void>, least: number): Promise<
 
 interface Tried {
   readonly contract: DecoderContract;
+  /** The classes of which it makes images; null where it takes no class. */
+  readonly drawn: readonly number[] | null;
   readonly engine: Engine;
   /** To be closed by who opens it. `rows` at once, where the file leaves it open. */
   readonly open: (rows?: number) => Promise<OpenDecoder>;
+}
+
+/** Draws from every class on trial. A silo offers a few of them, and a closed form leaves the others blank. */
+async function classesDrawn(
+  engine: Engine,
+  onnx: Uint8Array,
+  contract: DecoderContract,
+): Promise<readonly number[] | null> {
+  const key = seedKey('probe');
+  if (contract.classes === null) {
+    await probeDecoder(engine, onnx, contract, { key });
+    return null;
+  }
+  const drawn: number[] = [];
+  let blank: unknown;
+  for (let label = 0; label < contract.classes; label++) {
+    try {
+      await probeDecoder(engine, onnx, contract, { key, offered: [label] });
+      drawn.push(label);
+    } catch (error) {
+      if (!(error instanceof ReleaseError && error.facts['reason'] === 'constant')) throw error;
+      blank = error;
+    }
+  }
+  if (drawn.length === 0) throw blank;
+  return drawn;
 }
 
 /** Inspects a file, draws from it on trial, and lends it to `use`. */
@@ -213,9 +242,10 @@ async function withDecoder(path: string, flags: DecoderFlags, use: (tried: Tried
   const contract = inspectDecoder(onnx, { shape: shapeArgument(flags.shape, onnx), classes: 'any' });
   const engine = await openEngine();
   try {
-    await probeDecoder(engine, onnx, contract, { key: seedKey('probe') });
+    const drawn = await classesDrawn(engine, onnx, contract);
     await use({
       contract,
+      drawn,
       engine,
       open: (rows) => openDecoder(engine, onnx, contract, { label: basename(path), ...(rows && { rows }) }),
     });
