@@ -14,8 +14,9 @@ export const RANKS = [
   ['exchange', 'evaluation'], // what crosses a border, and how good it is
   ['silo', 'server'], // the two sides; neither knows the other
   ['federation'], // a round: brings the two sides together
-  ['net', 'experiments'], // the same round over a network, or from a spec
-  ['report', 'dashboard'], // readers of the run folder
+  ['net'], // the way to a silo on another machine: protocol, identities, NATS
+  ['experiments'], // whole runs from a spec
+  ['report', 'dashboard', 'deployment'], // readers of the run folder; a run among organisations
   ['cli'], // prints, reads arguments, exits
 ];
 
