@@ -1,0 +1,184 @@
+// A silo at work: finds its server, shows its owner what is asked for, then trains, releases, and keeps account of what left.
+
+import { randomUUID } from 'node:crypto';
+import { AbortedError, AccessError, SpecError, StateError } from '../errors.ts';
+import { connectNats } from '../net/connect.ts';
+import { enrol } from '../net/enrolment.ts';
+import { createIdentity, type Identity, loadIdentity, saveIdentity } from '../net/identity.ts';
+import { type Invite, readInvite } from '../net/invite.ts';
+import { siloInbox } from '../net/nats-permissions.ts';
+import { runSiloAgent } from '../net/silo-agent.ts';
+import type { Budget } from '../privacy/ledger-entry.ts';
+import { isThere } from '../storage/presence.ts';
+import type { Consent } from './consent.ts';
+import { openSiloWork } from './silo-work.ts';
+import type { SiloEvent } from './silo-events.ts';
+import {
+  defaultLedgerDir,
+  makeSiloFolder,
+  readSiloSettings,
+  requireSiloSettings,
+  saveSiloSettings,
+  type SiloLayout,
+  type SiloSettings,
+} from './silo-home.ts';
+import { whileWorkingIn } from './work-lock.ts';
+
+export interface JoinOptions {
+  readonly layout: SiloLayout;
+  /** The line that the server's owner gave; null to go on in a folder that has joined. */
+  readonly invite: string | null;
+  /** Folder of images, or an .npz file. */
+  readonly data: string | null;
+  /** Folder that `align-fl release` wrote, in place of training. */
+  readonly release: string | null;
+  /** Folder of the privacy ledger; null for one beside the images. */
+  readonly ledger: string | null;
+  /** That the ledger is to begin with; null for the plan's own numbers. */
+  readonly budget: Budget | null;
+  /** Whether the owner agrees. Asked once for a plan. */
+  readonly ask: (consent: Consent) => Promise<boolean>;
+  readonly emit: (event: SiloEvent) => void;
+  readonly signal: AbortSignal;
+  readonly now: () => Date;
+  /** Of align-fl. */
+  readonly version: string;
+}
+
+/**
+ * Takes part until the run ends, the owner pauses or leaves. The same call goes on after an interruption. Throws AccessError
+ * where the server does not know this silo's key, PrivacyError where its ledger does not allow what is asked.
+ */
+export async function joinFederation(options: JoinOptions): Promise<'ended' | 'left' | 'paused'> {
+  const { layout } = options;
+  await makeSiloFolder(layout);
+  return whileWorkingIn(layout.root, async () => {
+    const invite = options.invite === null ? null : readInvite(options.invite);
+    const settings = await settingsFor(options, invite);
+    const identity = await enrolled(options, settings, invite);
+    return work(options, settings, identity);
+  });
+}
+
+// --- internal ---
+
+/** What is known already, or what the invite says; on disk when the promise resolves. */
+async function settingsFor(
+  { layout, data, release, ledger }: JoinOptions,
+  invite: Invite | null,
+): Promise<SiloSettings> {
+  const known = await readSiloSettings(layout);
+  if (known === null && invite === null) await requireSiloSettings(layout); // which says what to do
+  if (known !== null && invite !== null && (known.silo !== invite.silo || known.server !== invite.server)) {
+    throw new StateError(
+      `${layout.root} belongs to silo '${known.silo}' of federation '${known.federation}', and the invite is for '${invite.silo}' ` +
+        `of '${invite.federation}'${known.silo === invite.silo ? ', whose server has another key' : ''}. Name another folder with --home.`,
+      { path: layout.root },
+    );
+  }
+  if (data !== null && release !== null) {
+    throw new SpecError('--data trains a decoder and --release brings one along. Leave one of them out.', {
+      path: '--release',
+    });
+  }
+  const from = data ?? release ?? known?.data ?? known?.release ?? null;
+  if (from === null) {
+    throw new SpecError(
+      'What does this silo bring? Name the folder of its images with --data, or with --release a decoder that was trained elsewhere.',
+      { path: '--data' },
+    );
+  }
+  const silo = (invite ?? known)?.silo as string;
+  const settings: SiloSettings = {
+    format: 'align-fl/silo@1',
+    silo,
+    federation: (invite ?? known)?.federation as string,
+    servers: [...((invite ?? known)?.servers as readonly string[])],
+    ca: (invite ?? known)?.ca as string,
+    server: (invite ?? known)?.server as string,
+    data: release === null ? (data ?? known?.data ?? null) : null,
+    release: data === null ? (release ?? known?.release ?? null) : null,
+    ledger: ledger ?? known?.ledger ?? defaultLedgerDir(from, silo),
+    agreed: known?.agreed ?? null,
+    wish: 'work',
+  };
+  await saveSiloSettings(layout, settings);
+  return settings;
+}
+
+/** The identity of this silo, which the server knows: made here, and told by the invite where it is new. */
+async function enrolled(
+  { layout, emit, signal }: JoinOptions,
+  settings: SiloSettings,
+  invite: Invite | null,
+): Promise<Identity> {
+  const isNew = !isThere(layout.identity);
+  if (isNew && invite === null) {
+    throw new StateError(`${layout.identity} is gone. Ask whoever runs the server for a new invite.`, {
+      path: layout.identity,
+    });
+  }
+  if (isNew) await saveIdentity(layout.identity, createIdentity().seed);
+  const identity = await loadIdentity(layout.identity);
+  if (invite === null) return identity;
+  if (!isNew && (await isKnown(settings, identity, signal))) return identity;
+  emit({ kind: 'enrolling', silo: settings.silo, servers: settings.servers });
+  await enrol({ invite, identity, signal });
+  return identity;
+}
+
+/** Whether the server takes this identity already: an invite that was used is worth nothing, and need not be. */
+async function isKnown(settings: SiloSettings, identity: Identity, signal: AbortSignal): Promise<boolean> {
+  try {
+    const nc = await connectNats(settings, { identity, inboxPrefix: siloInbox(settings.silo), signal, name: settings.silo });
+    await nc.close();
+    return true;
+  } catch (error) {
+    if (error instanceof AccessError) return false;
+    throw error;
+  }
+}
+
+async function work(options: JoinOptions, settings: SiloSettings, identity: Identity): Promise<'ended' | 'left' | 'paused'> {
+  const { layout, emit, signal, now, version } = options;
+  const { silo } = settings;
+  const paused = new AbortController();
+  const watch = setInterval(() => {
+    void readSiloSettings(layout).then((found) => found?.wish !== 'work' && paused.abort(), () => {});
+  }, LOOK_EVERY_MS);
+  const nc = await connectNats(settings, {
+    identity,
+    inboxPrefix: siloInbox(silo),
+    name: `silo ${silo}`,
+    signal,
+    onNotice: (text) => emit({ kind: 'notice', text }),
+  });
+  const siloWork = await openSiloWork(options, settings);
+  try {
+    return await runSiloAgent({
+      nc,
+      identity,
+      silo,
+      server: settings.server,
+      instance: randomUUID(),
+      version,
+      home: { outbox: layout.outbox, departures: layout.departures },
+      now,
+      state: siloWork.state,
+      agree: siloWork.agree,
+      play: siloWork.play,
+      emit: (event) => emit({ kind: 'agent', event }),
+      signal: AbortSignal.any([signal, paused.signal]),
+    });
+  } catch (error) {
+    if (error instanceof AbortedError && paused.signal.aborted && !signal.aborted) return 'paused';
+    throw error;
+  } finally {
+    clearInterval(watch);
+    await siloWork.close();
+    await nc.close();
+  }
+}
+
+/** How soon `silo pause` is noticed. */
+const LOOK_EVERY_MS = 1000;

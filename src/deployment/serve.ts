@@ -1,0 +1,160 @@
+// The server of a federation at work: the same rounds as in a simulation, with silos that are reached over the network.
+
+import { readFile } from 'node:fs/promises';
+import { secretKey } from '../engine/keys.ts';
+import { readJournal } from '../experiments/journal.ts';
+import { loadSpec } from '../experiments/load-spec.ts';
+import type { DataAccess } from '../experiments/materials.ts';
+import { openRunFolder, type RunFolder } from '../experiments/run-folder.ts';
+import { runLayout } from '../experiments/run-layout.ts';
+import { runExperiment } from '../experiments/run.ts';
+import type { Spec } from '../experiments/spec.ts';
+import type { Summary } from '../experiments/summary.ts';
+import { connectNats } from '../net/connect.ts';
+import { answerEnrolments } from '../net/enrolment.ts';
+import { loadIdentity } from '../net/identity.ts';
+import { startNatsServer } from '../net/nats-process.ts';
+import { provision } from '../net/provision.ts';
+import { openSiloHub, type SiloHub } from '../net/silo-hub.ts';
+import { openDecoderTrials } from '../server/guarded-trial.ts';
+import { isThere } from '../storage/presence.ts';
+import { changeRegistry, writeNatsConfig } from './authority.ts';
+import { imagesOf, planOf } from './federation-spec.ts';
+import type { ServerEvent } from './server-events.ts';
+import { addressesOf, readSettings, type ServerLayout } from './server-folder.ts';
+import { saveHeard } from './server-status.ts';
+import { readRegistry, withKey, withoutSilo } from './silo-registry.ts';
+import { whileWorkingIn } from './work-lock.ts';
+
+export interface ServeOptions {
+  readonly layout: ServerLayout;
+  /** `local`: a NATS server is started here and ended with this; addresses of one; null for those that silos use. */
+  readonly nats: 'local' | readonly string[] | null;
+  /** Where the server's own test images may be found. */
+  readonly data: DataAccess;
+  readonly emit: (event: ServerEvent) => void;
+  readonly signal: AbortSignal;
+  readonly now: () => Date;
+}
+
+/**
+ * Plays all rounds of the federation, or goes on with them, and returns the summary. With the same seeds and images the silos'
+ * decoders and the global model are those of a simulation, byte for byte. Throws what `runExperiment` throws, and AccessError or
+ * LostPeerError where there is no NATS server to work with.
+ */
+export async function serveFederation(options: ServeOptions): Promise<Summary> {
+  const { layout } = options;
+  const settings = await readSettings(layout);
+  return whileWorkingIn(layout.root, async () => {
+    const spec = await loadSpec(layout.spec);
+    imagesOf(spec); // says so where it is the spec of a simulation
+    const closing: (() => Promise<void>)[] = [];
+    try {
+      const servers = await natsServers(options, settings.port, closing);
+      const hub = await openHub(options, { spec, servers: servers ?? addressesOf(settings) }, closing);
+      const folder = await openRunFolder({ path: layout.run, spec });
+      const summary = await played(options, folder, hub);
+      await hub.end();
+      return summary;
+    } finally {
+      for (const close of closing.reverse()) await close();
+    }
+  });
+}
+
+// --- internal ---
+
+/** Starts one where that is asked for. Null where the addresses of the settings hold. */
+async function natsServers(
+  { layout, nats, signal }: ServeOptions,
+  port: number,
+  closing: (() => Promise<void>)[],
+): Promise<readonly string[] | null> {
+  await writeNatsConfig(layout);
+  if (nats !== 'local') return nats;
+  const { config, log, pid } = layout.nats;
+  const started = await startNatsServer({ config, log, pidFile: pid, signal });
+  closing.push(started.close);
+  return [`tls://localhost:${port}`];
+}
+
+/** The way to the silos, with everything around it that has to be watched. */
+async function openHub(
+  { layout, emit, signal, now }: ServeOptions,
+  { spec, servers }: { readonly spec: Spec; readonly servers: readonly string[] },
+  closing: (() => Promise<void>)[],
+): Promise<SiloHub> {
+  const identity = await loadIdentity(layout.identity);
+  const ca = await readFile(layout.authority, 'utf8');
+  const { shape, classes } = imagesOf(spec);
+  const notice = (text: string) => emit({ kind: 'notice', text });
+  const nc = await connectNats({ servers, ca }, { identity, name: 'server', signal, onNotice: notice });
+  closing.push(() => nc.close());
+  await provision(
+    nc,
+    spec.silos.map(({ name }) => name),
+    { signal },
+  );
+  const trials = openDecoderTrials({
+    shape,
+    classes: spec.task === 'classify' ? classes : null,
+    key: secretKey('trial'), // whoever knew it could make a decoder that behaves on trial only
+  });
+  closing.push(() => trials.close());
+  const plan = planOf(spec);
+  const hub = await openSiloHub({
+    nc,
+    identity,
+    silos: await keysIn(layout),
+    run: spec.name,
+    federation: spec.name,
+    plan,
+    committedSoFar: (silo) => committedOf(layout, silo),
+    incomingDir: layout.incoming,
+    inspect: (file, header) => trials.inspect(file, header, { signal }),
+    emit: (event) => emit({ kind: 'network', event }),
+    signal,
+  });
+  closing.push(() => hub.close());
+  const enrolments = answerEnrolments(nc, {
+    identity,
+    onEnrol: async ({ silo, publicKey }) => {
+      await changeRegistry(layout, (registry) => withKey(registry, silo, publicKey));
+      hub.addSilo(silo, publicKey);
+      notice(`${silo} has joined.`);
+    },
+  });
+  closing.push(async () => enrolments.close());
+  closing.push(watchRegistry(layout, hub));
+  closing.push(tellStatus(layout, hub, now));
+  return hub;
+}
+
+/** Plays the rounds that are left. What was committed already is told again: whoever was away may not have heard. */
+async function played(
+  { layout, data, emit, signal }: ServeOptions,
+  folder: RunFolder,
+  hub: SiloHub,
+): Promise<Summary> {
+  const { quorum, deadlineMinutes } = await readSettings(layout);
+  if (folder.state === 'complete') {
+    for (const { round, uploads } of (await journalOf(layout)) ?? []) await hub.commit(round, uploads);
+  }
+  return runExperiment({
+    folder,
+    data,
+    emit,
+    signal,
+    remote: {
+      port: (name) => hub.port(name),
+      closing:
+        quorum === null || deadlineMinutes === null ? { kind: 'every' } : { kind: 'quorum', quorum, deadlineMs: deadlineMinutes * 60_000 },
+      onCommitted: (round, uploads) => hub.commit(round, uploads),
+    },
+  });
+}
+
+async function keysIn(layout: ServerLayout): Promise<ReadonlyMap<string, string>> {
+  const { silos } = await readRegistry(layout.registry);
+  return new Map(silos.flatMap(({ name, key }) => (key === null ? [] : [[name, key] as const])));
+}

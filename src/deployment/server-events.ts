@@ -1,0 +1,6 @@
+// What a server at work tells its own console.
+
+import type { RunEvent } from '../experiments/run-events.ts';
+import type { HubEvent } from '../net/net-events.ts';
+
+export type ServerEvent = RunEvent | { readonly kind: 'network'; readonly event: HubEvent };
