@@ -4,8 +4,8 @@ import type { DataSet, ImageSet } from '../data/image-set.ts';
 import { DataError, SpecError } from '../errors.ts';
 import { fewestImagesToProbe } from '../evaluation/split.ts';
 import { pixelCount } from '../models/image-shape.ts';
-import { decodersBy } from './participation.ts';
-import { generatorOfSilo, type SiloSpec, type Spec, syntheticImageCount } from './spec.ts';
+import { decodersBy, workOf } from './participation.ts';
+import { type SiloSpec, type Spec, syntheticImageCount } from './spec.ts';
 
 /** What was loaded and dealt. */
 export interface Dealt {
@@ -68,8 +68,7 @@ function refuseSmallSilos(spec: Spec, silos: Dealt['silos']): void {
 
 /** Whether a silo never fills a batch: a closed form is computed, a brought decoder is there. */
 function trainsNothing(spec: Spec, silo: SiloSpec | undefined): boolean {
-  const isAlone = spec.task === 'classify' && spec.strategies.every((name) => name === 'align');
-  return isAlone && silo !== undefined && generatorOfSilo(spec, silo).kind !== 'vae';
+  return silo !== undefined && spec.strategies.every((name) => workOf(spec, silo, name) !== 'trains');
 }
 
 function refuseUnknownOffers({ silos }: Spec, { name, classNames }: DataSet): void {

@@ -21,7 +21,7 @@ import { globalStateFile } from './global-model.ts';
 import type { RoundRecord } from './journal.ts';
 import { ledgerDirOf } from './ledger-places.ts';
 import type { Materials } from './materials.ts';
-import { firstRoundOf, plannedRounds, silosIn, takesPart } from './participation.ts';
+import { firstRoundOf, plannedRounds, silosIn, takesPart, workOf } from './participation.ts';
 import { loadRelease } from './release-folder.ts';
 import type { RunEvent } from './run-events.ts';
 import type { RunFolder } from './run-folder.ts';
@@ -78,7 +78,7 @@ export function siloConfigs(
 ): readonly SiloConfig[] {
   const { spec, layout } = folder;
   return spec.silos.flatMap((silo, i) => {
-    if (!takesPart(spec, silo, name) || releaseFolderOf(silo, name) !== null) return [];
+    if (!takesPart(spec, silo, name) || workOf(spec, silo, name) === 'brings') return [];
     return {
       name: silo.name,
       model: modelTrainedBy(spec, silo, name, materials),
@@ -134,16 +134,10 @@ function portsOf(name: StrategyName, parts: StrategyParts): ReadonlyMap<string, 
   return new Map(ports.map((port) => [port.name, port]));
 }
 
-/** Where the decoder lies that a silo brings along in place of training one; null where it trains. */
-function releaseFolderOf({ generator }: SiloSpec, strategy: StrategyName): string | null {
-  return strategy === 'align' && generator?.kind === 'release' ? generator.dir : null;
-}
-
 /** A silo that answers every round with the decoder it brought along. */
-function releasePort(silo: SiloSpec, strategy: StrategyName): SiloPort | null {
-  const dir = releaseFolderOf(silo, strategy);
-  if (dir === null) return null;
-  return { name: silo.name, play: ({ round }) => loadRelease(dir, { round, silo: silo.name }) };
+function releasePort({ name, generator }: SiloSpec, strategy: StrategyName): SiloPort | null {
+  if (strategy !== 'align' || generator?.kind !== 'release') return null;
+  return { name, play: ({ round }) => loadRelease(generator.dir, { round, silo: name }) };
 }
 
 /** One silo with everybody's images and the server's model, whose state is the global one. */
