@@ -17,17 +17,17 @@ import { firstBudget } from '../privacy/first-budget.ts';
 import { jsonEpsilon } from '../privacy/json-epsilon.ts';
 import { hasLedger } from '../privacy/ledger-file.ts';
 import type { SiloConfig } from '../silo/silo-config.ts';
+import type { BroughtReleases } from './brought-releases.ts';
 import { globalStateFile } from './global-model.ts';
 import type { RoundRecord } from './journal.ts';
 import { ledgerDirOf } from './ledger-places.ts';
 import type { Materials } from './materials.ts';
 import { firstRoundOf, plannedRounds, silosIn, takesPart, workOf } from './participation.ts';
-import { loadRelease } from './release-folder.ts';
 import type { RunEvent } from './run-events.ts';
 import type { RunFolder } from './run-folder.ts';
 import type { RunTask } from './run-task.ts';
 import { modelTrainedBy, modelTrainedOnAll } from './silo-models.ts';
-import { privacyOfSilo, sharesSilos, type SiloSpec, type Spec, type StrategyName } from './spec.ts';
+import { privacyOfSilo, sharesSilos, type Spec, type StrategyName } from './spec.ts';
 
 /** A strategy ready to be played. */
 export interface OpenStrategy {
@@ -47,6 +47,8 @@ export interface StrategyParts {
   /** Root of the run. */
   readonly root: Key;
   readonly emit: (event: RunEvent) => void;
+  /** What silos give away that train nothing. */
+  readonly brought: BroughtReleases;
   /** A way to reach the silo that `config` describes. */
   readonly port: (config: SiloConfig, diary: SiloDiary) => SiloPort;
 }
@@ -124,20 +126,17 @@ async function strategyOf(name: StrategyName, parts: StrategyParts): Promise<Str
 }
 
 function portsOf(name: StrategyName, parts: StrategyParts): ReadonlyMap<string, SiloPort> {
-  const { silos } = parts.folder.spec;
+  const { spec } = parts.folder;
+  const { silos } = spec;
   const trained = siloConfigs(name, parts).map((config) => parts.port(config, diaryOf(name, config.name, parts.emit)));
-  const brought = silos.flatMap((silo) => releasePort(silo, name) ?? []);
+  const brought = silos
+    .filter((silo) => workOf(spec, silo, name) === 'brings')
+    .map(({ name: silo }): SiloPort => ({ name: silo, play: ({ round }) => parts.brought.of(silo, round) }));
   const ports = [...trained, ...brought].map((port) => {
     const lateBy = silos.find((silo) => silo.name === port.name)?.participation?.lateBy ?? 0;
     return latePort(port, lateBy);
   });
   return new Map(ports.map((port) => [port.name, port]));
-}
-
-/** A silo that answers every round with the decoder it brought along. */
-function releasePort({ name, generator }: SiloSpec, strategy: StrategyName): SiloPort | null {
-  if (strategy !== 'align' || generator?.kind !== 'release') return null;
-  return { name, play: ({ round }) => loadRelease(generator.dir, { round, silo: name }) };
 }
 
 /** One silo with everybody's images and the server's model, whose state is the global one. */
