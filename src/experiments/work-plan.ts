@@ -1,8 +1,9 @@
 // How many training steps a run will take, so that progress and time left can be told from the first second.
 
 import { stepsPerEpoch } from '../training/epoch-order.ts';
-import { answeredRound, decodersBy, workOf } from './participation.ts';
+import { answeredRound, decodersBy, firstRoundOf, workOf } from './participation.ts';
 import {
+  generatorOfSilo,
   playedStrategies,
   privacyOfSilo,
   type SiloSpec,
@@ -29,7 +30,7 @@ export function workPlan(spec: Spec, sizes: readonly number[]): WorkPlan {
         sizes.reduce((sum, size, i) => {
           const silo = spec.silos[i] as SiloSpec;
           const isThere = name === 'centralised' || answeredRound(silo, name, round) !== null;
-          return isThere ? sum + stepsOf(spec, silo, { strategy: name, size }) : sum;
+          return isThere ? sum + stepsOf(spec, silo, { strategy: name, round, size }) : sum;
         }, 0),
       ),
     ),
@@ -53,7 +54,7 @@ const CLOSED_FORM_STEPS = 5;
 function stepsOf(
   spec: Spec,
   silo: SiloSpec,
-  { strategy, size }: { readonly strategy: StrategyName; readonly size: number },
+  { strategy, round, size }: { readonly strategy: StrategyName; readonly round: number; readonly size: number },
 ): number {
   const work = workOf(spec, silo, strategy);
   if (work === 'brings') return 0;
@@ -61,7 +62,13 @@ function stepsOf(
   const privacy = privacyOfSilo(spec, silo);
   // Private training draws its batches from as many records as were declared.
   const declared = privacy.mechanism === 'dp-sgd' ? privacy.records : null;
-  return spec.local.epochs * stepsPerEpoch(declared ?? size, spec.local.batchSize);
+  const steps = spec.local.epochs * stepsPerEpoch(declared ?? size, spec.local.batchSize);
+  const generator = generatorOfSilo(spec, silo);
+  const isFirst =
+    spec.task === 'classify' && strategy === 'align' && answeredRound(silo, strategy, round) === firstRoundOf(silo);
+  if (!isFirst || generator.kind !== 'vae' || generator.warmStart === null) return steps;
+  const { epochs, images, batchSize } = generator.warmStart;
+  return steps + epochs * stepsPerEpoch(images, batchSize);
 }
 
 function mean(values: readonly number[]): number {
