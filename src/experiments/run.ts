@@ -15,6 +15,7 @@ import { isThere } from '../storage/presence.ts';
 import { contentHash } from '../storage/content-hash.ts';
 import { type BroughtReleases, type OpenBrought, openBroughtReleases } from './brought-releases.ts';
 import { openClassification } from './classify.ts';
+import { imagesAtSilos, requireImagesHere } from './at-silos.ts';
 import { openEventLog } from './event-log.ts';
 import { type Origin, openJournal } from './journal.ts';
 import { globalStateFile } from './global-model.ts';
@@ -68,6 +69,7 @@ export async function runExperiment(options: RunOptions): Promise<Summary> {
   try {
     if (folder.state === 'complete') return await readSummary(folder.layout.summary);
     if (folder.rebuiltFrom && !port) throw mustNotTrain(folder);
+    if (!port) requireImagesHere(folder.spec, 'align-fl run');
     const log = openEventLog(folder.layout.events);
     const now = () => new Date();
     const record = (event: RunEvent) => {
@@ -198,6 +200,7 @@ function refuseConvolutionsOnWasm(engine: Engine, spec: Spec, shape: ImageShape)
 
 function announce({ folder, emit }: Play, { dataSet, manifest }: Materials, engine: Engine): void {
   const { spec } = folder;
+  const atSilos = imagesAtSilos(spec) !== null;
   emit({
     kind: 'run-started',
     name: spec.name,
@@ -209,12 +212,18 @@ function announce({ folder, emit }: Play, { dataSet, manifest }: Materials, engi
     device: engine.device,
     rounds: spec.rounds,
     strategies: spec.strategies,
-    dataSet: { name: dataSet.name, train: dataSet.train.labels.length, test: dataSet.test.labels.length },
-    silos: manifest.silos.map(({ name, examples, classes }) => ({
-      name,
-      examples,
-      classes: classes.map(({ label }) => label),
-    })),
+    dataSet: {
+      name: dataSet.name,
+      train: atSilos ? null : dataSet.train.labels.length,
+      test: dataSet.test.labels.length,
+    },
+    silos: atSilos
+      ? spec.silos.map(({ name }) => ({ name, examples: null, classes: [] }))
+      : manifest.silos.map(({ name, examples, classes }) => ({
+          name,
+          examples,
+          classes: classes.map(({ label }) => label),
+        })),
   });
   const sizes = manifest.silos.map(({ examples }) => examples);
   emit({ kind: 'run-planned', ...workPlan(spec, sizes) });
