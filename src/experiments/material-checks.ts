@@ -5,8 +5,8 @@ import { DataError, SpecError } from '../errors.ts';
 import { fewestImagesToProbe } from '../evaluation/split.ts';
 import { pixelCount } from '../models/image-shape.ts';
 import { imagesAtSilos } from './at-silos.ts';
-import { decodersBy } from './participation.ts';
-import { generatorOfSilo, type SiloSpec, type Spec, syntheticImageCount } from './spec.ts';
+import { decodersBy, workOf } from './participation.ts';
+import { type SiloSpec, type Spec, syntheticImageCount } from './spec.ts';
 
 /** What was loaded and dealt. */
 export interface Dealt {
@@ -77,8 +77,7 @@ function refuseSmallSilos(spec: Spec, silos: Dealt['silos']): void {
 
 /** Whether a silo never fills a batch: a closed form is computed, a brought decoder is there. */
 function trainsNothing(spec: Spec, silo: SiloSpec): boolean {
-  const isAlone = spec.task === 'classify' && spec.strategies.every((name) => name === 'align');
-  return isAlone && generatorOfSilo(spec, silo).kind !== 'vae';
+  return spec.strategies.every((name) => workOf(spec, silo, name) !== 'trains');
 }
 
 function refuseUnknownOffers({ silos }: Spec, { name, classNames }: DataSet): void {

@@ -13,6 +13,7 @@ import { requireWholePlan } from '../silo/whole-plan.ts';
 import { writeJsonAtomic } from '../storage/atomic-file.ts';
 import { isThere } from '../storage/presence.ts';
 import { contentHash } from '../storage/content-hash.ts';
+import { type BroughtReleases, type OpenBrought, openBroughtReleases } from './brought-releases.ts';
 import { openClassification } from './classify.ts';
 import { imagesAtSilos, requireImagesHere } from './at-silos.ts';
 import { openEventLog } from './event-log.ts';
@@ -53,6 +54,8 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
   /** A way to reach silos that are not to train in threads of this process; their budgets are not asked beforehand. */
   readonly port?: StrategyParts['port'];
+  /** Where what silos bring along in place of training comes from; by default the folders that the spec names. */
+  readonly brought?: OpenBrought;
 }
 
 /**
@@ -62,6 +65,7 @@ export interface RunOptions {
  */
 export async function runExperiment(options: RunOptions): Promise<Summary> {
   const { folder, data = { env: process.env }, emit = () => {}, signal = new AbortController().signal, port } = options;
+  const { brought = openBroughtReleases } = options;
   try {
     if (folder.state === 'complete') return await readSummary(folder.layout.summary);
     if (folder.rebuiltFrom && !port) throw mustNotTrain(folder);
@@ -73,7 +77,7 @@ export async function runExperiment(options: RunOptions): Promise<Summary> {
       emit(event);
     };
     try {
-      return await play({ folder, data, emit: record, signal, now, port, version: packageVersion() });
+      return await play({ folder, data, emit: record, signal, now, port, brought, version: packageVersion() });
     } finally {
       log.close();
     }
@@ -102,6 +106,7 @@ interface Play {
   /** The clock, for time stamps only. */
   readonly now: () => Date;
   readonly port: StrategyParts['port'] | undefined;
+  readonly brought: OpenBrought;
   readonly version: string;
 }
 
@@ -110,11 +115,13 @@ async function play(options: Play): Promise<Summary> {
   const { spec, layout } = folder;
   const root = seedKey(spec.seed);
   const materials = await gatherMaterials(spec, { ...options.data, signal }, childKey(root, 'data'));
+  const { classes, dataSet } = materials;
+  const brought = await options.brought(spec, { classes, shape: dataSet.test.shape });
   const { executor, device } = spec.engine;
   const engine = await openEngine({ executor, device, threads: spec.engine.serverThreads });
-  refuseConvolutionsOnWasm(engine, spec, materials.dataSet.test.shape);
+  refuseConvolutionsOnWasm(engine, spec, dataSet.test.shape);
   const journalFile = layout.journal;
-  let journal = await openJournal(journalFile, originOf(options, materials, engine), now());
+  let journal = await openJournal(journalFile, originOf({ ...options, brought }, materials, engine), now());
   await writeJsonAtomic(layout.partition, materials.manifest);
 
   const atOnce = Math.min(spec.engine.silosAtOnce ?? availableParallelism(), spec.silos.length);
@@ -128,7 +135,7 @@ async function play(options: Play): Promise<Summary> {
     const port = options.port ?? threads.port;
     journal = await task.controls(journal);
     for (const name of playedStrategies(spec)) {
-      const opened = await openStrategy(name, { folder, task, materials, root, emit, port });
+      const opened = await openStrategy(name, { folder, task, materials, root, emit, brought, port });
       const run = { ...opened, task, rounds: spec.rounds, atOnce, layout, journalFile, emit, signal };
       journal = await playStrategy(run, journal);
       if (signal.aborted) throw new AbortedError('Stopped.');
@@ -163,10 +170,14 @@ async function requireWholePlans(folder: RunFolder, materials: Materials): Promi
 }
 
 /** What the numbers depend on besides the spec. */
-function originOf({ version }: Play, { manifest, dataSet }: Materials, engine: Engine): Origin {
+function originOf(
+  { version, brought }: { readonly version: string; readonly brought: BroughtReleases },
+  { manifest, dataSet }: Materials,
+  engine: Engine,
+): Origin {
   const partition = contentHash(JSON.stringify(manifest));
   const { executor, device } = engine;
-  return { version, executor, device, partition, testImages: imageSetHash(dataSet.test) };
+  return { version, executor, device, partition, testImages: imageSetHash(dataSet.test), releases: brought.origin };
 }
 
 /** Whatever the run trains. */

@@ -76,7 +76,8 @@ export const specSchema = z
               .describe(
                 'Classes that it gives images of under `task: classify`. They become public, so its owner declares them. Left out: ' +
                   'its list in a class-disjoint partition; else those that it has where nothing is private, and where something is all of ' +
-                  'them: what it draws of a class that it lacks is noise.',
+                  'them: what it draws of a class that it lacks is noise. Beside a release, classes that this offers; left out: all of ' +
+                  'those.',
               ),
             participation: participationSchema.exactOptional(),
           })
