@@ -2,7 +2,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { secretKey } from '../engine/keys.ts';
-import { readJournal } from '../experiments/journal.ts';
+import { readJournal, type RoundRecord } from '../experiments/journal.ts';
 import { loadSpec } from '../experiments/load-spec.ts';
 import type { DataAccess } from '../experiments/materials.ts';
 import { openRunFolder, type RunFolder } from '../experiments/run-folder.ts';
@@ -101,15 +101,15 @@ async function openHub(
     key: secretKey('trial'), // whoever knew it could make a decoder that behaves on trial only
   });
   closing.push(() => trials.close());
-  const plan = planOf(spec);
+  const committed = (await roundsDone(layout)).flatMap(committedIn);
   const hub = await openSiloHub({
     nc,
     identity,
     silos: await keysIn(layout),
     run: spec.name,
     federation: spec.name,
-    plan,
-    committedSoFar: (silo) => committedOf(layout, silo),
+    plan: planOf(spec),
+    committedSoFar: (silo) => committed.filter((upload) => upload.silo === silo),
     incomingDir: layout.incoming,
     inspect: (file, header) => trials.inspect(file, header, { signal }),
     emit: (event) => emit({ kind: 'network', event }),
@@ -138,7 +138,7 @@ async function played(
 ): Promise<Summary> {
   const { quorum, deadlineMinutes } = await readSettings(layout);
   if (folder.state === 'complete') {
-    for (const { round, uploads } of (await journalOf(layout)) ?? []) await hub.commit(round, uploads);
+    for (const record of await roundsDone(layout)) await hub.commit(record.round, committedIn(record));
   }
   return runExperiment({
     folder,
@@ -153,6 +153,63 @@ async function played(
     },
   });
 }
+
+/** Rounds of the run that are complete, none before it began. */
+async function roundsDone({ run }: ServerLayout): Promise<readonly RoundRecord[]> {
+  const { journal } = runLayout(run);
+  return isThere(journal) ? ((await readJournal(journal)).strategies['align'] ?? []) : [];
+}
+
+/** What an upload was, as silos are told: the round that it answered, and its hash. */
+function committedIn({ round, uploads }: RoundRecord): readonly CommittedUpload[] {
+  return uploads.flatMap((upload) =>
+    upload.sha256 === null ? [] : [{ silo: upload.silo, round: upload.round ?? round, sha256: upload.sha256 }],
+  );
+}
+
+interface CommittedUpload {
+  readonly silo: string;
+  readonly round: number;
+  readonly sha256: string;
+}
+
+/** Other processes invite and revoke: the hub follows what they wrote. */
+function watchRegistry(layout: ServerLayout, hub: SiloHub): () => Promise<void> {
+  let known: ReadonlyMap<string, string> | null = null;
+  const look = async () => {
+    const now = await keysIn(layout);
+    for (const [silo, key] of now) if (known?.get(silo) !== key) hub.addSilo(silo, key);
+    for (const silo of known?.keys() ?? []) if (!now.has(silo)) hub.removeSilo(silo);
+    known = now;
+  };
+  return every(LOOK_EVERY_MS, look);
+}
+
+/** For `align-fl server status`, whichever process asks. */
+function tellStatus(layout: ServerLayout, hub: SiloHub, now: () => Date): () => Promise<void> {
+  let told = '';
+  return every(LOOK_EVERY_MS, async () => {
+    const silos = [...hub.statuses()].map(([name, { state, round, percent }]) => ({ name, state, round, percent }));
+    const text = JSON.stringify(silos);
+    if (text === told) return;
+    told = text;
+    await saveHeard(layout, silos.map((silo) => ({ ...silo, heardAt: now().toISOString() })));
+  });
+}
+
+/** Does `work` again and again, never twice at a time; what it throws is tried again. Returns what ends that. */
+function every(ms: number, work: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> = Promise.resolve();
+  const timer = setInterval(() => {
+    running = running.then(work).catch(() => {});
+  }, ms);
+  return async () => {
+    clearInterval(timer);
+    await running;
+  };
+}
+
+const LOOK_EVERY_MS = 1000;
 
 async function keysIn(layout: ServerLayout): Promise<ReadonlyMap<string, string>> {
   const { silos } = await readRegistry(layout.registry);
