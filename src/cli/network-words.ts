@@ -1,7 +1,24 @@
 // What happens on the network, in a line for people. Null for what needs none.
 
+import type { ConnectionNotice } from '../net/connect.ts';
 import type { AgentEvent, HubEvent } from '../net/net-events.ts';
 import { formatBytes } from '../report/format.ts';
+
+/** Of the connection to the NATS server. */
+export function connectionWords(notice: ConnectionNotice): string {
+  switch (notice.type) {
+    case 'old-server':
+      return notice.advice;
+    case 'disconnected':
+      return `The connection to ${notice.server} is gone. Trying to come back.`;
+    case 'reconnected':
+      return `Connected to ${notice.server} again.`;
+    case 'refused':
+      return notice.message;
+    case 'permission':
+      return `The NATS server does not let this key ${notice.operation} ${notice.subject}: its configuration is older than this program.`;
+  }
+}
 
 /** At the server. */
 export function hubWords(event: HubEvent): string | null {

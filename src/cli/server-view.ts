@@ -1,7 +1,7 @@
 // A federation on its server's console: the view of a run, to which silos on other machines add what they say of themselves.
 
 import type { ServerEvent } from '../deployment/server-events.ts';
-import { hubWords } from './network-words.ts';
+import { connectionWords, hubWords } from './network-words.ts';
 import { createRunView } from './run-view.ts';
 
 export interface ServerView {
@@ -16,6 +16,7 @@ export function createServerView(stream: NodeJS.WriteStream): ServerView {
   return {
     close: run.close,
     show(event) {
+      if (event.kind === 'connection') return run.show({ kind: 'notice', text: connectionWords(event.notice) });
       if (event.kind !== 'network') return run.show(event);
       const { event: heard } = event;
       if (heard.kind === 'silo-status' && heard.status.round !== null && heard.status.percent !== null) {

@@ -180,6 +180,7 @@ async function startCommand(dir: string, flags: StartFlags, console: Console, no
       emit: (event) => view.show(event),
       signal: abort.signal,
       now,
+      version: console.version,
     });
     view.close();
     if (flags.json) console.print(JSON.stringify(summary, null, 2));

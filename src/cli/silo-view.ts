@@ -6,7 +6,7 @@ import type { SiloEvent } from '../deployment/silo-events.ts';
 import { epsilonWords } from '../privacy/event-words.ts';
 import { formatSeconds } from '../report/format.ts';
 import { bar, createLiveLines } from './live-lines.ts';
-import { agentWords } from './network-words.ts';
+import { agentWords, connectionWords } from './network-words.ts';
 
 export interface SiloView {
   show(event: SiloEvent): void;
@@ -56,8 +56,8 @@ function lineOf(event: Exclude<SiloEvent, { kind: 'training' }>): string | null 
   switch (event.kind) {
     case 'enrolling':
       return `Silo ${event.silo} made a key of its own and shows its public half to ${event.servers.join(' or ')}`;
-    case 'notice':
-      return colours.yellow(event.text);
+    case 'connection':
+      return colours.yellow(connectionWords(event.notice));
     case 'spent': {
       const { epsilon, budgetEpsilon, delta } = event.spent;
       return `Round ${event.round}: with it, epsilon ${epsilonWords(epsilon)} of ${epsilonWords(budgetEpsilon)} at delta ${delta} is spent`;

@@ -4,12 +4,11 @@ import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
 import { AbortedError, SpecError } from '../errors.ts';
-import { type Consent, consentLines } from '../deployment/consent.ts';
+import { consentLines } from '../deployment/consent.ts';
 import { joinFederation } from '../deployment/join.ts';
-import { leaveFederation } from '../deployment/leave.ts';
 import { defaultSiloHome, saveSiloSettings, requireSiloSettings, siloLayout } from '../deployment/silo-home.ts';
 import { siloStatus } from '../deployment/silo-status.ts';
-import { askToStop } from '../deployment/work-lock.ts';
+import { isAtWork } from '../deployment/work-lock.ts';
 import { readInvite } from '../net/invite.ts';
 import type { Budget } from '../privacy/ledger-entry.ts';
 import { formatBytes } from '../report/format.ts';
@@ -60,9 +59,7 @@ export function addSiloCommand(program: Command, console: Console, now: () => Da
     .argument('<home>', 'folder of the silo')
     .description('leave the federation for good: the server asks for nothing more and forgets the key')
     .action(async (home: string) => {
-      const layout = siloLayout(home);
-      await askToStop(layout.root);
-      await leaveFederation({ layout, signal: AbortSignal.timeout(LEAVE_WITHIN_MS), now });
+      await leaveFrom(home, console, now);
       console.print(
         'Left. What was released cannot be called back; ask whoever runs the server for `align-fl forget`. Ledger and log stay here.',
       );
@@ -81,7 +78,6 @@ interface JoinFlags {
   readonly yes?: boolean;
 }
 
-const LEAVE_WITHIN_MS = 60_000;
 
 const JOIN_HELP = `
 Examples:
@@ -114,6 +110,7 @@ async function joinCommand(
       release: flags.release ?? null,
       ledger: flags.ledger ?? null,
       budget: budgetOf(flags),
+      leaving: false,
       ask: async (consent) => {
         view.close();
         console.error(consentLines(consent).join('\n'));
@@ -137,6 +134,26 @@ async function joinCommand(
     stopListening();
   }
 }
+
+/** A process at work sees the wish within a second; where none is, the farewell is said from here. */
+async function leaveFrom(home: string, console: Console, now: () => Date): Promise<void> {
+  const layout = siloLayout(home);
+  await saveSiloSettings(layout, { ...(await requireSiloSettings(layout)), wish: 'left' });
+  if (await isAtWork(layout.root)) return;
+  await joinFederation({
+    layout,
+    invite: null,
+    ...{ data: null, release: null, ledger: null, budget: null },
+    leaving: true,
+    ask: async () => true, // nothing is trained, nothing leaves but the farewell
+    emit: () => {},
+    signal: AbortSignal.timeout(LEAVE_WITHIN_MS),
+    now,
+    version: console.version,
+  });
+}
+
+const LEAVE_WITHIN_MS = 60_000;
 
 async function inviteFrom(target: string): Promise<string> {
   try {

@@ -72,6 +72,7 @@ async function upCommand(target: string, flags: UpFlags, console: Console, now: 
       emit: (event) => view.show(event),
       signal: abort.signal,
       now,
+      version: console.version,
     });
     const working = runSilos(layout, names, line);
     // Whoever fails first ends the others.

@@ -46,7 +46,7 @@ export async function writeNatsConfig(layout: ServerLayout): Promise<void> {
     storeDir: store,
     tls: { certFile: certificate, keyFile: key },
     server: publicKey,
-    silos: silos.map((silo) => ({ name: silo.name, key: silo.key, enrolKey: silo.invite })),
+    silos: silos.map((silo) => ({ name: silo.name, key: silo.key, enrolKey: silo.invite ?? silo.usedInvite })),
     maxStoreBytes: MAX_STORE_BYTES,
     natsVersion: findNatsServer()?.version ?? USUAL_VERSION,
   });

@@ -7,7 +7,7 @@ import { createIdentity, loadIdentity } from '../net/identity.ts';
 import { writeInvite } from '../net/invite.ts';
 import { changeRegistry, type Told } from './authority.ts';
 import { addressesOf, readSettings, type ServerLayout } from './server-folder.ts';
-import { readRegistry, registered, withInvite, withoutSilo } from './silo-registry.ts';
+import { readRegistry, registered, withInvite, withoutKey } from './silo-registry.ts';
 
 /**
  * An invite for a silo, as one secret line; an older one that was not used is worth nothing any more. Throws SpecError for an
@@ -19,8 +19,8 @@ export async function inviteSilo(
   { again }: { readonly again: boolean },
 ): Promise<{ readonly line: string; readonly told: Told }> {
   const settings = await readSettings(layout);
-  const { key, state } = registered(await readRegistry(layout.registry), silo);
-  if (key !== null && state === 'in' && !again) {
+  const { key } = registered(await readRegistry(layout.registry), silo);
+  if (key !== null && !again) {
     throw new StateError(
       `Silo ${silo} has joined already. Should its machine or its key be lost, invite it anew with --again: its old key is worth ` +
         'nothing once the new invite is used.',
@@ -33,10 +33,9 @@ export async function inviteSilo(
   const line = writeInvite({
     federation: spec.name,
     silo,
-    servers: addressesOf(settings),
-    ca: await readFile(layout.authority, 'utf8'),
+    address: { servers: addressesOf(settings), ca: await readFile(layout.authority, 'utf8') },
     server: server.publicKey,
-    enrol: seed,
+    enrolSeed: seed,
   });
   const told = await changeRegistry(layout, (registry) => withInvite(registry, silo, identity.publicKey));
   return { line, told };
@@ -45,5 +44,5 @@ export async function inviteSilo(
 /** Makes a silo's key and invite worth nothing. Others notice nothing. Throws SpecError for an unknown silo. */
 export async function revokeSilo(layout: ServerLayout, silo: string): Promise<Told> {
   await readSettings(layout);
-  return changeRegistry(layout, (registry) => withoutSilo(registry, silo));
+  return changeRegistry(layout, (registry) => withoutKey(registry, silo));
 }

@@ -7,6 +7,8 @@ import { enrol } from '../net/enrolment.ts';
 import { createIdentity, type Identity, loadIdentity, saveIdentity } from '../net/identity.ts';
 import { type Invite, readInvite } from '../net/invite.ts';
 import { siloInbox } from '../net/nats-permissions.ts';
+import { openDepartures } from '../net/departures.ts';
+import { openOutbox } from '../net/outbox.ts';
 import { runSiloAgent } from '../net/silo-agent.ts';
 import type { Budget } from '../privacy/ledger-entry.ts';
 import { isThere } from '../storage/presence.ts';
@@ -36,6 +38,8 @@ export interface JoinOptions {
   readonly ledger: string | null;
   /** That the ledger is to begin with; null for the plan's own numbers. */
   readonly budget: Budget | null;
+  /** To leave for good instead of working. */
+  readonly leaving: boolean;
   /** Whether the owner agrees. Asked once for a plan. */
   readonly ask: (consent: Consent) => Promise<boolean>;
   readonly emit: (event: SiloEvent) => void;
@@ -64,7 +68,7 @@ export async function joinFederation(options: JoinOptions): Promise<'ended' | 'l
 
 /** What is known already, or what the invite says; on disk when the promise resolves. */
 async function settingsFor(
-  { layout, data, release, ledger }: JoinOptions,
+  { layout, data, release, ledger, leaving }: JoinOptions,
   invite: Invite | null,
 ): Promise<SiloSettings> {
   const known = await readSiloSettings(layout);
@@ -93,14 +97,14 @@ async function settingsFor(
     format: 'align-fl/silo@1',
     silo,
     federation: (invite ?? known)?.federation as string,
-    servers: [...((invite ?? known)?.servers as readonly string[])],
-    ca: (invite ?? known)?.ca as string,
+    servers: [...(invite?.address.servers ?? known?.servers ?? [])],
+    ca: invite?.address.ca ?? known?.ca ?? '',
     server: (invite ?? known)?.server as string,
     data: release === null ? (data ?? known?.data ?? null) : null,
     release: data === null ? (release ?? known?.release ?? null) : null,
     ledger: ledger ?? known?.ledger ?? defaultLedgerDir(from, silo),
     agreed: known?.agreed ?? null,
-    wish: 'work',
+    wish: leaving ? 'left' : 'work',
   };
   await saveSiloSettings(layout, settings);
   return settings;
@@ -123,7 +127,7 @@ async function enrolled(
   if (invite === null) return identity;
   if (!isNew && (await isKnown(settings, identity, signal))) return identity;
   emit({ kind: 'enrolling', silo: settings.silo, servers: settings.servers });
-  await enrol({ invite, identity, signal });
+  await enrol(invite, identity, { signal });
   return identity;
 }
 
@@ -142,16 +146,21 @@ async function isKnown(settings: SiloSettings, identity: Identity, signal: Abort
 async function work(options: JoinOptions, settings: SiloSettings, identity: Identity): Promise<'ended' | 'left' | 'paused'> {
   const { layout, emit, signal, now, version } = options;
   const { silo } = settings;
-  const paused = new AbortController();
+  const pause = new AbortController();
+  const leave = new AbortController();
   const watch = setInterval(() => {
-    void readSiloSettings(layout).then((found) => found?.wish !== 'work' && paused.abort(), () => {});
+    const obey = (found: SiloSettings | null) => {
+      if (found?.wish === 'paused') pause.abort();
+      if (found?.wish === 'left') leave.abort();
+    };
+    void readSiloSettings(layout).then(obey, () => {}); // the next look finds what is half written now
   }, LOOK_EVERY_MS);
   const nc = await connectNats(settings, {
     identity,
     inboxPrefix: siloInbox(silo),
     name: `silo ${silo}`,
     signal,
-    onNotice: (text) => emit({ kind: 'notice', text }),
+    onNotice: (notice) => emit({ kind: 'connection', notice }),
   });
   const siloWork = await openSiloWork(options, settings);
   try {
@@ -162,16 +171,19 @@ async function work(options: JoinOptions, settings: SiloSettings, identity: Iden
       server: settings.server,
       instance: randomUUID(),
       version,
-      home: { outbox: layout.outbox, departures: layout.departures },
-      now,
+      home: { outbox: openOutbox(layout.outbox), departures: await openDepartures(layout.departures, now) },
       state: siloWork.state,
       agree: siloWork.agree,
       play: siloWork.play,
-      emit: (event) => emit({ kind: 'agent', event }),
-      signal: AbortSignal.any([signal, paused.signal]),
+      emit(event) {
+        emit({ kind: 'agent', event });
+        if (event.kind === 'welcome' && options.leaving) leave.abort();
+      },
+      signal: AbortSignal.any([signal, pause.signal]),
+      leave: leave.signal,
     });
   } catch (error) {
-    if (error instanceof AbortedError && paused.signal.aborted && !signal.aborted) return 'paused';
+    if (error instanceof AbortedError && pause.signal.aborted && !signal.aborted) return 'paused';
     throw error;
   } finally {
     clearInterval(watch);
@@ -180,5 +192,5 @@ async function work(options: JoinOptions, settings: SiloSettings, identity: Iden
   }
 }
 
-/** How soon `silo pause` is noticed. */
+/** How soon `silo pause` and `silo leave` are noticed. */
 const LOOK_EVERY_MS = 1000;

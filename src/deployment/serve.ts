@@ -23,7 +23,7 @@ import { imagesOf, planOf } from './federation-spec.ts';
 import type { ServerEvent } from './server-events.ts';
 import { addressesOf, readSettings, type ServerLayout } from './server-folder.ts';
 import { saveHeard } from './server-status.ts';
-import { readRegistry, withKey, withoutSilo } from './silo-registry.ts';
+import { isTaken, readRegistry, type SiloRegistry, withKey, withoutUsedInvite } from './silo-registry.ts';
 import { whileWorkingIn } from './work-lock.ts';
 
 export interface ServeOptions {
@@ -35,6 +35,8 @@ export interface ServeOptions {
   readonly emit: (event: ServerEvent) => void;
   readonly signal: AbortSignal;
   readonly now: () => Date;
+  /** Of align-fl. */
+  readonly version: string;
 }
 
 /**
@@ -80,7 +82,7 @@ async function natsServers(
 
 /** The way to the silos, with everything around it that has to be watched. */
 async function openHub(
-  { layout, emit, signal, now }: ServeOptions,
+  { layout, emit, signal, now, version }: ServeOptions,
   { spec, servers }: { readonly spec: Spec; readonly servers: readonly string[] },
   closing: (() => Promise<void>)[],
 ): Promise<SiloHub> {
@@ -88,7 +90,7 @@ async function openHub(
   const ca = await readFile(layout.authority, 'utf8');
   const { shape, classes } = imagesOf(spec);
   const notice = (text: string) => emit({ kind: 'notice', text });
-  const nc = await connectNats({ servers, ca }, { identity, name: 'server', signal, onNotice: notice });
+  const nc = await connectNats({ servers, ca }, { identity, inboxPrefix: '_INBOX', name: 'server', signal, onNotice: (heard) => emit({ kind: 'connection', notice: heard }) });
   closing.push(() => nc.close());
   await provision(
     nc,
@@ -106,6 +108,7 @@ async function openHub(
     nc,
     identity,
     silos: await keysIn(layout),
+    version,
     run: spec.name,
     federation: spec.name,
     plan: planOf(spec),
@@ -116,16 +119,37 @@ async function openHub(
     signal,
   });
   closing.push(() => hub.close());
-  const enrolments = answerEnrolments(nc, {
-    identity,
-    onEnrol: async ({ silo, publicKey }) => {
-      await changeRegistry(layout, (registry) => withKey(registry, silo, publicKey));
-      hub.addSilo(silo, publicKey);
-      notice(`${silo} has joined.`);
-    },
+  let registry = await readRegistry(layout.registry);
+  const change = async (to: (registry: SiloRegistry) => SiloRegistry) => {
+    await changeRegistry(layout, to);
+    registry = await readRegistry(layout.registry);
+  };
+  const follow = every(LOOK_EVERY_MS, async () => {
+    const before = registry;
+    registry = await readRegistry(layout.registry); // other processes invite and revoke
+    for (const { name, key } of registry.silos) {
+      if (before.silos.find((silo) => silo.name === name)?.key === key) continue;
+      if (key === null) hub.removeSilo(name);
+      else hub.addSilo(name, key);
+    }
   });
-  closing.push(async () => enrolments.close());
-  closing.push(watchRegistry(layout, hub));
+  closing.push(follow);
+  const enrolments = answerEnrolments(nc, {
+    federation: spec.name,
+    identity,
+    find: (silo) => {
+      const found = registry.silos.find(({ name }) => name === silo);
+      return found ? { key: found.key, enrolKey: found.invite } : null;
+    },
+    isKnownKey: (publicKey) => publicKey === identity.publicKey || isTaken(registry, publicKey),
+    async onEnrol(silo, publicKey) {
+      await change((known) => withKey(known, silo, publicKey));
+      hub.addSilo(silo, publicKey);
+    },
+    onAnswered: (silo) => change((known) => withoutUsedInvite(known, silo)),
+    onRefused: (silo, why) => notice(`${silo} could not join: ${why instanceof Error ? why.message : why}`),
+  });
+  closing.push(() => enrolments.close());
   closing.push(tellStatus(layout, hub, now));
   return hub;
 }
@@ -171,18 +195,6 @@ interface CommittedUpload {
   readonly silo: string;
   readonly round: number;
   readonly sha256: string;
-}
-
-/** Other processes invite and revoke: the hub follows what they wrote. */
-function watchRegistry(layout: ServerLayout, hub: SiloHub): () => Promise<void> {
-  let known: ReadonlyMap<string, string> | null = null;
-  const look = async () => {
-    const now = await keysIn(layout);
-    for (const [silo, key] of now) if (known?.get(silo) !== key) hub.addSilo(silo, key);
-    for (const silo of known?.keys() ?? []) if (!now.has(silo)) hub.removeSilo(silo);
-    known = now;
-  };
-  return every(LOOK_EVERY_MS, look);
 }
 
 /** For `align-fl server status`, whichever process asks. */

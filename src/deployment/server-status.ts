@@ -7,7 +7,7 @@ import { runLayout } from '../experiments/run-layout.ts';
 import { readJson, writeJsonAtomic } from '../storage/atomic-file.ts';
 import { isThere } from '../storage/presence.ts';
 import { readSettings, type ServerLayout } from './server-folder.ts';
-import { readRegistry } from './silo-registry.ts';
+import { readRegistry, type RegisteredSilo } from './silo-registry.ts';
 
 const heardSchema = z.strictObject({
   format: z.literal('align-fl/status@1'),
@@ -66,7 +66,7 @@ export async function serverStatus(layout: ServerLayout, now: Date): Promise<Ser
       );
       return {
         name: silo.name,
-        access: silo.state === 'out' ? 'out' : silo.key ? 'in' : silo.invite ? 'invited' : 'not invited',
+        access: accessOf(silo),
         state: last?.state ?? null,
         round: last?.round ?? null,
         percent: last?.percent ?? null,
@@ -83,6 +83,12 @@ export async function saveHeard(layout: ServerLayout, silos: HeardSilos['silos']
 }
 
 // --- internal ---
+
+function accessOf({ key, invite, formerKeys }: RegisteredSilo): ServerStatus['silos'][number]['access'] {
+  if (key !== null) return 'in';
+  if (invite !== null) return 'invited';
+  return formerKeys.length > 0 ? 'out' : 'not invited';
+}
 
 /** Nothing where the file is damaged: it is written anew within seconds. */
 async function readHeard(path: string): Promise<Pick<HeardSilos, 'silos'>> {

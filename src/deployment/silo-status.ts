@@ -1,8 +1,7 @@
 // Where a silo stands, from its own files: what any process on its machine may look at while it is at work.
 
 import { parseSpec } from '../experiments/parse-spec.ts';
-import type { Departure } from '../net/departures.ts';
-import { readDepartures } from '../net/departures.ts';
+import { type Departure, readDepartures } from '../net/departures.ts';
 import { epsilonWords } from '../privacy/event-words.ts';
 import { readLedger } from '../privacy/ledger.ts';
 import { spentOf } from '../privacy/ledger-charges.ts';
@@ -41,7 +40,7 @@ export async function siloStatus(layout: SiloLayout): Promise<SiloStatus> {
     round: stored === null ? null : stored.finished ? stored.round : stored.round - 1,
     rounds: plan?.rounds ?? null,
     privacy: await privacyIn(ledger),
-    departures: isThere(layout.departures) ? await readDepartures(layout.departures) : [],
+    departures: isThere(layout.departures) ? (await readDepartures(layout.departures)).departures : [],
   };
 }
 

@@ -6,7 +6,7 @@ import { readSiloImages } from '../data/silo-images.ts';
 import type { ReceivedRelease } from '../exchange/release.ts';
 import { parseSpec } from '../experiments/parse-spec.ts';
 import { loadRelease } from '../experiments/release-folder.ts';
-import { siloConfigOf } from '../experiments/silo-config-of.ts';
+import { siloConfigOf } from '../experiments/silo-configs.ts';
 import type { Spec } from '../experiments/spec.ts';
 import { openSiloThreads, type SiloThreads } from '../federation/thread-port.ts';
 import type { Welcome } from '../net/messages.ts';
