@@ -2,9 +2,9 @@
 // and reading back with a limit on size.
 
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { StateError } from '../errors.ts';
+import { AlignError, StateError } from '../errors.ts';
 
 /**
  * Replaces `path` in one step: writes a neighbour, syncs it, renames it over `path`, syncs the folder.
@@ -12,6 +12,14 @@ import { StateError } from '../errors.ts';
  * Throws StateError (with the cause) where the disk refuses; the old file is then untouched.
  */
 export async function writeFileAtomic(path: string, content: Uint8Array | string): Promise<void> {
+  await fillFileAtomic(path, (file) => file.writeFile(content));
+}
+
+/**
+ * `writeFileAtomic` of what `fill` writes piece by piece, for contents that need not be in memory as a whole. Where `fill`
+ * throws, the old file is untouched; its own errors come out as they are.
+ */
+export async function fillFileAtomic(path: string, fill: (file: FileHandle) => Promise<void>): Promise<void> {
   const target = resolve(path);
   const folder = dirname(target);
   const part = join(folder, `.${basename(target)}.${randomUUID()}${PART_SUFFIX}`);
@@ -20,7 +28,7 @@ export async function writeFileAtomic(path: string, content: Uint8Array | string
     try {
       const handle = await open(part, 'wx');
       try {
-        await handle.writeFile(content);
+        await fill(handle);
         await handle.sync();
       } finally {
         await handle.close();
@@ -32,6 +40,7 @@ export async function writeFileAtomic(path: string, content: Uint8Array | string
     }
     await syncFolder(folder);
   } catch (cause) {
+    if (cause instanceof AlignError) throw cause;
     throw new StateError(
       `Could not write ${target}: ${reason(cause)}. Check the disk's space and rights.`,
       { path: target },
