@@ -153,10 +153,6 @@ async function writeWhole(path: string, { fill, mode, place }: WholeFile): Promi
     await syncFolder(folder);
   } catch (cause) {
     if (cause instanceof AlignError) throw cause;
-    if (errorCode(cause) === 'EEXIST') {
-      const message = `${target} exists already and is not replaced. Name another place, or move it away if you are sure.`;
-      throw new StateError(message, { path: target, exists: true }, { cause });
-    }
     throw new StateError(
       `Could not write ${target}: ${reason(cause)}. Check the disk's space and rights.`,
       { path: target },
@@ -167,7 +163,13 @@ async function writeWhole(path: string, { fill, mode, place }: WholeFile): Promi
 
 /** A rename that does not replace: the second name of a file is refused where the name is taken. */
 async function linkOnce(part: string, target: string): Promise<void> {
-  await link(part, target);
+  try {
+    await link(part, target);
+  } catch (cause) {
+    if (errorCode(cause) !== 'EEXIST') throw cause;
+    const message = `${target} exists already and is not replaced. Name another place, or move it away if you are sure.`;
+    throw new StateError(message, { path: target, exists: true }, { cause });
+  }
   await rm(part);
 }
 
