@@ -66,6 +66,11 @@ export class LostPeerError extends AlignError {
   readonly code = 'LOST_PEER';
 }
 
+/** One side did not let the other in, or is not who it should be: a certificate, a key, a permission, an invite. `facts.reason` says which. */
+export class AccessError extends AlignError {
+  readonly code = 'ACCESS';
+}
+
 /** Work was stopped on request (Ctrl-C, an abort signal); what was completed is on disk. */
 export class AbortedError extends AlignError {
   readonly code = 'ABORTED';
