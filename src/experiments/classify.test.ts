@@ -187,6 +187,16 @@ describe('a run of task: classify', () => {
     expect(globalSha256.after).not.toBe(globalSha256.before);
   });
 
+  test('is refused with convolutions on the WebAssembly backend, also those of the classifier', async () => {
+    const refused = (change: Partial<SpecInput>) =>
+      expect(
+        played(join(ROOT, 'wasm'), { ...CLASSIFY, ...change, engine: { executor: 'wasm' } }),
+      ).rejects.toMatchObject({ code: 'DEVICE' });
+    await refused({ classifier: { model: { kind: 'conv', channels: [2], features: 4 } } });
+    await refused({ classifier: {} }); // the default is convolutional
+    await refused({ model: { kind: 'conv', channels: [2], latent: 2 } }); // the neural silo's
+  });
+
   test('under baselines silos train classifiers, of which nothing but an average leaves them', async () => {
     const silos = CLASSIFY.silos.map(({ name }) => ({ name }));
     const strategies: SpecInput['strategies'] = ['fedavg', 'local-only', 'centralised'];

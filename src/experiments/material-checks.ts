@@ -6,7 +6,7 @@ import { fewestImagesToProbe } from '../evaluation/split.ts';
 import { pixelCount } from '../models/image-shape.ts';
 import { imagesAtSilos } from './at-silos.ts';
 import { decodersBy, workOf } from './participation.ts';
-import { type SiloSpec, type Spec, syntheticImageCount } from './spec.ts';
+import { generatorOfSilo, type SiloSpec, type Spec, syntheticImageCount } from './spec.ts';
 
 /** What was loaded and dealt. */
 export interface Dealt {
@@ -16,7 +16,7 @@ export interface Dealt {
 
 /**
  * Throws before anything is trained in vain: DataError or SpecError for too few test images, SpecError for a silo that
- * cannot fill a batch and for more synthetic images than fit into memory.
+ * cannot fill a batch, for classes or frequencies that images do not have, and for more synthetic images than fit into memory.
  */
 export function refuseUnfit(spec: Spec, { dataSet, silos }: Dealt): void {
   const atSilos = imagesAtSilos(spec);
@@ -24,6 +24,7 @@ export function refuseUnfit(spec: Spec, { dataSet, silos }: Dealt): void {
   refuseMoreThanTestImages(spec, dataSet);
   if (!atSilos) refuseSmallSilos(spec, silos);
   refuseUnknownOffers(spec, dataSet);
+  refuseHighFrequencies(spec, dataSet);
   refuseHugePool(spec, pixelCount(dataSet.train.shape));
 }
 
@@ -88,6 +89,23 @@ function refuseUnknownOffers({ silos }: Spec, { name, classNames }: DataSet): vo
     throw new SpecError(
       `${path}: ${name} has classes 0 to ${classNames.length - 1}, but ${silo.name} offers ${unknown.join(', ')}. Correct the list.`,
       { path, silo: silo.name },
+    );
+  }
+}
+
+/** A closed form keeps no more frequencies than images have. */
+function refuseHighFrequencies(spec: Spec, { name, train: { shape } }: DataSet): void {
+  if (spec.task !== 'classify' || !spec.strategies.includes('align')) return;
+  const most = Math.max(shape.height, shape.width);
+  for (const [i, silo] of spec.silos.entries()) {
+    const own = generatorOfSilo(spec, silo);
+    const closed = own.kind === 'vae' ? own.warmStart : own.kind === 'linear-gaussian' ? own : null;
+    if (closed === null || closed.frequencies <= most) continue;
+    const path = `${silo.generator ? `silos.${i}.` : ''}generator.${own.kind === 'vae' ? 'warmStart.' : ''}frequencies`;
+    throw new SpecError(
+      `${path}: ${closed.frequencies} low frequencies along each axis were to be kept, but the images of ${name} have ` +
+        `${shape.height} x ${shape.width} pixels. Lower it to ${most}.`,
+      { path, silo: silo.name, most },
     );
   }
 }
