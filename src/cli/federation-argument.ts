@@ -7,7 +7,7 @@ import type { DraftTask } from '../experiments/draft-spec.ts';
 import { loadSpec } from '../experiments/load-spec.ts';
 import { applyOverrides, parseOverride } from '../experiments/overrides.ts';
 import { parseSpec } from '../experiments/parse-spec.ts';
-import { EXPERIMENT_NAME, SILO_NAME, type SourceSpec, type Spec } from '../experiments/spec.ts';
+import { EXPERIMENT_NAME, SILO_NAME, type ImageSourceSpec, type Spec } from '../experiments/spec.ts';
 import { DELTA, numberArgument, TARGET_EPSILON, WHOLE } from './number-argument.ts';
 
 export interface FederationFlags {
@@ -46,7 +46,7 @@ const HOW_TO_CHOOSE =
   'gaussian; the last two with --epsilon and --delta, such as --epsilon 8 --delta 1e-5. docs/privacy.md tells more.';
 
 /** A federation's own spec, or that of a simulation, whose silos then bring the images. */
-async function fromFile(target: string, flags: FederationFlags, test: SourceSpec | null): Promise<Spec> {
+async function fromFile(target: string, flags: FederationFlags, test: ImageSourceSpec | null): Promise<Spec> {
   const others = (['task', 'image', 'classes', 'privacy', 'epsilon', 'delta'] as const).filter(
     (flag) => flags[flag] !== undefined,
   );

@@ -2,7 +2,7 @@
 
 import { draftModel, type DraftTask } from '../experiments/draft-spec.ts';
 import { parseSpec } from '../experiments/parse-spec.ts';
-import type { PrivacySpec, SourceSpec, Spec } from '../experiments/spec.ts';
+import type { PrivacySpec, ImageSourceSpec, Spec } from '../experiments/spec.ts';
 import { pixelCount } from '../models/image-shape.ts';
 import type { FederationImages } from './federation-spec.ts';
 
@@ -19,7 +19,7 @@ export interface FederationFacts {
   readonly images: FederationImages;
   readonly privacy: FederationPrivacy;
   /** Where the server finds images to judge by; null for nowhere. */
-  readonly test: SourceSpec | null;
+  readonly test: ImageSourceSpec | null;
 }
 
 /**
@@ -37,7 +37,7 @@ export function draftFederation({ name, silos, task, images, privacy, test }: Fe
     task,
     rounds: isClosed ? 1 : isPrivate ? 2 : 3,
     data: {
-      source: { kind: 'at-silos', shape, classes, test },
+      source: { kind: 'at-silos', shape, classes, testSource: test },
       partition: { kind: 'at-silos' },
     },
     silos: silos.map((silo) => ({ name: silo })),

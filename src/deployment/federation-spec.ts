@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { SpecError } from '../errors.ts';
 import { parseSpec } from '../experiments/parse-spec.ts';
-import type { SourceSpec, Spec } from '../experiments/spec.ts';
+import type { ImageSourceSpec, Spec } from '../experiments/spec.ts';
 import type { ImageShape } from '../models/image-shape.ts';
 
 /** What every silo of a federation has in common. */
@@ -24,7 +24,7 @@ export interface Plan {
  * server finds images to judge by; null for nowhere. Baselines that share weights or images are left out, and so is what only a
  * simulation can look at.
  */
-export function federationSpec(spec: Spec, images: FederationImages, test: SourceSpec | null): Spec {
+export function federationSpec(spec: Spec, images: FederationImages, test: ImageSourceSpec | null): Spec {
   const { partition } = spec.data;
   if (!spec.strategies.includes('align')) {
     throw new SpecError('strategies: a federation shares decoders, and `align` is not among the strategies. Add it.', {
@@ -35,7 +35,7 @@ export function federationSpec(spec: Spec, images: FederationImages, test: Sourc
   return parseSpec({
     ...spec,
     data: {
-      source: { kind: 'at-silos', shape: images.shape, classes: images.classes, test },
+      source: { kind: 'at-silos', shape: images.shape, classes: images.classes, testSource: test && testOf(test) },
       partition: { kind: 'at-silos' },
     },
     silos: spec.silos.map((silo, i) => ({ ...(declared[i] && { offers: declared[i] }), ...silo })),
@@ -44,12 +44,17 @@ export function federationSpec(spec: Spec, images: FederationImages, test: Sourc
   });
 }
 
+/** Of a drawn set only the test images are drawn. */
+function testOf(source: ImageSourceSpec): unknown {
+  return 'train' in source ? { kind: source.kind, test: source.test } : source;
+}
+
 /** The plan of a federation. Where the server's own files lie is none of it. */
 export function planOf(spec: Spec): Plan {
   const { source } = spec.data;
   const withoutPlaces = {
     ...spec,
-    data: { ...spec.data, source: source.kind === 'at-silos' ? { ...source, test: null } : source },
+    data: { ...spec.data, source: source.kind === 'at-silos' ? { ...source, testSource: null } : source },
   };
   const text = JSON.stringify(withoutPlaces);
   return { text, sha256: createHash('sha256').update(text).digest('hex') };

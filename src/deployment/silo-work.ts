@@ -113,18 +113,10 @@ async function prepared(
   planText: string,
 ): Promise<Prepared> {
   const spec = parseSpec(JSON.parse(planText), { source: 'the plan of the server' });
-  const expected = imagesOf(spec);
+  imagesOf(spec);
   siloIn(spec, settings.silo);
   if (settings.data === null) return { spec, config: null, notes: [] };
-  const { set, notes } = await readSiloImages(settings.data, expected);
-  const { batchSize } = spec.local;
-  if (set.labels.length < batchSize) {
-    throw new SpecError(
-      `${settings.data} has ${set.labels.length} images, and the plan trains in batches of ${batchSize}. Add images, or ask whoever runs ` +
-        'the server to lower local.batchSize.',
-      { images: set.labels.length, batchSize },
-    );
-  }
+  const { set, notes } = await readSiloImages(settings.data);
   const config = siloConfigOf(spec, settings.silo, set, { stateDir: layout.state, ledgerDir: settings.ledger });
   if (budget !== null) await setBudget(settings.ledger, budget, now);
   if (!isThere(stateFileOf(config))) await requireWholePlan(config, spec.name);
