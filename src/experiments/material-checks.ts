@@ -60,7 +60,7 @@ function refuseSmallSilos(spec: Spec, silos: Dealt['silos']): void {
     const images = set.labels.length;
     if (images >= batchSize) continue;
     throw new SpecError(
-      `local.batchSize: silo ${name} was dealt ${images} images, fewer than one batch of ${batchSize}. ` +
+      `local.batchSize: ${name} was dealt ${images} images, fewer than one batch of ${batchSize}. ` +
         'Lower local.batchSize, deal more evenly, or take more images.',
       { path: 'local.batchSize', silo: name, images, batchSize },
     );
