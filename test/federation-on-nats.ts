@@ -80,7 +80,11 @@ export interface TestFederation {
   /** Starts an agent; `stop` ends it and waits. */
   agent(silo: TestSilo, change?: Partial<SiloAgentOptions>): TestAgent;
   /** As the caller does it: the journal first. */
-  commit(hub: SiloHub, round: number, uploads: readonly { silo: string; round: number; sha256: string }[]): Promise<void>;
+  commit(
+    hub: SiloHub,
+    round: number,
+    uploads: readonly { silo: string; round: number; sha256: string }[],
+  ): Promise<void>;
   closeAll(): Promise<void>;
 }
 

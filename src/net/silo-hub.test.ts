@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { departuresOf, releaseOf, testFederation, type TestFederation } from '../../test/federation-on-nats.ts';
 import { HAS_NATS_SERVER, type PlainNats, startPlainNats } from '../../test/plain-nats.ts';
-import { temporaryFolder } from '../../test/small-silos.ts';
+import { readUpload, temporaryFolder } from '../../test/small-silos.ts';
 
 const ROOT = temporaryFolder();
 const task = (round: number) => ({ kind: 'train-own', run: 'trial', round }) as const;
@@ -22,7 +22,7 @@ describe.skipIf(!HAS_NATS_SERVER)('a federation over a real nats-server (skipped
     const a = federation.silo('a');
     const hub = await federation.openHub();
     const agent = federation.agent(a);
-    const upload = await hub.port('a').play(task(1));
+    const upload = await readUpload(await hub.port('a').play(task(1)));
     const wanted = releaseOf('a', 1);
     expect(upload).toEqual({ ...wanted, decoder: { ...wanted.decoder, onnx: wanted.decoder.onnx } });
     expect(await departuresOf(a)).toContain('1 leaving');
