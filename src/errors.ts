@@ -61,6 +61,11 @@ export class ReleaseError extends AlignError {
   readonly code = 'RELEASE';
 }
 
+/** A message from the network is not what the protocol allows, and was dropped. `facts.reason` says why. */
+export class MessageError extends AlignError {
+  readonly code = 'MESSAGE';
+}
+
 /** The other side is gone: a thread, a process or a connection ended in the middle of a task. Retry: nothing counts twice. */
 export class LostPeerError extends AlignError {
   readonly code = 'LOST_PEER';

@@ -15,7 +15,7 @@ export { type DecoderContract, type ExpectedDecoder, inspectDecoder } from './ex
 export { type DecoderDescription, describeDecoder } from './exchange/describe-decoder.ts';
 export { type LipschitzCertificate, lipschitzCertificate } from './exchange/lipschitz-certificate.ts';
 export { type OpenDecoder, openDecoder, type OpenDecoderOptions } from './exchange/open-decoder.ts';
-export { type ProbeOptions, probeDecoder } from './exchange/probe.ts';
+export { drawnClasses, type ProbeOptions, probeDecoder } from './exchange/probe.ts';
 export { type DecoderFile, type SealRequest, seal } from './exchange/gate.ts';
 export { declaredStatement, NO_PRIVACY } from './exchange/privacy-statement.ts';
 export type {

@@ -1,10 +1,16 @@
 // Documents that lie are worse than none: their links lead somewhere, the files they name exist, and the commands they
 // show are commands.
 
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
-import { describe, expect, test, vi } from 'vitest';
+import { afterAll, describe, expect, test, vi } from 'vitest';
+import { parse } from 'yaml';
 import { RANKS } from '../scripts/structure-rules.mjs';
+import { classifierSchema } from '../src/experiments/generator-spec.ts';
+import { loadSpec } from '../src/experiments/load-spec.ts';
+import { parseSpec } from '../src/experiments/parse-spec.ts';
+import { generatorOfSilo } from '../src/experiments/spec.ts';
 import { said } from './command-line.ts';
 
 const ROOT = resolve(import.meta.dirname, '..');
@@ -12,6 +18,8 @@ const DOCUMENTS = ['.', 'docs', 'docs/decisions']
   .flatMap((folder) => readdirSync(join(ROOT, folder)).map((name) => join(ROOT, folder, name)))
   .filter((path) => path.endsWith('.md'))
   .map((path) => ({ name: relative(ROOT, path).replaceAll('\\', '/'), path, text: readFileSync(path, 'utf8') }));
+const SPECS = mkdtempSync(join(tmpdir(), 'align-fl-docs-'));
+afterAll(() => rmSync(SPECS, { recursive: true, force: true }));
 
 describe.each(DOCUMENTS)('$name', ({ path, text }) => {
   test('has no dead relative link', () => {
@@ -33,6 +41,39 @@ describe.each(DOCUMENTS)('$name', ({ path, text }) => {
     );
     const missing = named.map((one) => one.replace(/[.]+$/, '')).filter((one) => !existsSync(join(ROOT, one)));
     expect(missing).toEqual([]);
+  });
+});
+
+describe('a spec in YAML', () => {
+  const blocks = DOCUMENTS.flatMap(({ name, text }) =>
+    [...text.matchAll(/^```ya?ml\n([\s\S]*?)^```/gm)].map(
+      ([, yaml = ''], i) => [`${name}, block ${i + 1}`, yaml, parse(yaml) as Record<string, unknown>] as const,
+    ),
+  );
+  /** What a fragment leaves out. */
+  const rest = {
+    name: 'fragment',
+    task: 'classify',
+    data: { source: { kind: 'mnist' }, partition: { kind: 'iid' } },
+    silos: [{ name: 'silo-a' }],
+    privacy: { mechanism: 'none' },
+  };
+
+  test.each(blocks)('in %s is one, or a part of one', async (_, yaml, value) => {
+    const file = join(SPECS, 'spec.yaml');
+    writeFileSync(file, yaml);
+    if (value['silos']) await expect(loadSpec(file)).resolves.toBeDefined();
+    else expect(() => parseSpec({ ...rest, ...value, data: { ...rest.data, ...(value['data'] ?? {}) } })).not.toThrow();
+  });
+
+  test('shows every kind of generator, what silos offer, and the classifier', () => {
+    const whole = blocks.map(([, , value]) => value).filter(({ task }) => task === 'classify');
+    const specs = whole.map((value) => parseSpec(value));
+    const kinds = specs.flatMap((spec) => spec.silos.map((silo) => generatorOfSilo(spec, silo).kind));
+    expect(new Set(kinds)).toEqual(new Set(['vae', 'linear-gaussian', 'release']));
+    expect(specs.some(({ silos }) => silos.some(({ offers }) => offers !== undefined))).toBe(true);
+    const classifiers = whole.flatMap((value) => Object.keys((value['classifier'] as object | undefined) ?? {}));
+    expect(new Set(classifiers)).toEqual(new Set(Object.keys(classifierSchema.unwrap().shape)));
   });
 });
 

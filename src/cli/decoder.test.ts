@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { decode } from 'fast-png';
 import { afterAll, describe, expect, test } from 'vitest';
 import { said } from '../../test/command-line.ts';
-import { handMadeDecoder, handMadeLabelledDecoder, port } from '../../test/hand-made-decoder.ts';
+import { floats, handMadeDecoder, handMadeLabelledDecoder, port } from '../../test/hand-made-decoder.ts';
 
 const ROOT = mkdtempSync(join(tmpdir(), 'align-fl-decoder-cli-'));
 afterAll(() => rmSync(ROOT, { recursive: true, force: true }));
@@ -20,6 +20,14 @@ const OPEN = file(
   'open.onnx',
   handMadeDecoder((_, graph) => {
     graph.output = [port('x', ['n', 'a', 'b', 'c'])];
+  }),
+);
+/** Offers classes 0 and 2 of three: the logits of class 1 are beyond what a sigmoid tells from 0. */
+const BLANK = file(
+  'blank.onnx',
+  handMadeLabelledDecoder((graph) => {
+    const v = graph.initializer.findIndex(({ name }) => name === 'v');
+    graph.initializer[v] = floats('v', [3, 4], Float32Array.of(3, 0, 0, 0, -200, -200, -200, -200, 0, 0, 1, -1));
   }),
 );
 const PICTURE = join(ROOT, 'picture.png');
@@ -79,6 +87,41 @@ describe('align-fl decoder sample', () => {
     expect(decode(readFileSync(PICTURE))).toMatchObject({ width: 2 + 3 * 6, height: 2 + 3 * 6 });
     expect((await said('decoder', 'sample', PLAIN, '--class', '1')).stderr).toContain('takes no class');
     expect((await said('decoder', 'sample', LABELLED, '--class', '3')).stderr).toContain('classes from 0 to 2');
+  });
+});
+
+describe('a decoder that leaves a class blank, which its silo does not offer', () => {
+  test('is drawn without that class, and told to be', async () => {
+    const { code, stdout } = await said('decoder', 'sample', BLANK, '--count', '4', '--out', PICTURE);
+    expect(code).toBe(0);
+    expect(stdout).toContain('8 images, from the top classes 0, 2\n');
+    expect(stdout).toContain('Class 1: left out');
+    expect(decode(readFileSync(PICTURE))).toMatchObject({ height: 2 + 2 * 6 });
+  });
+
+  test('is drawn blank where that class is asked for, and said to be', async () => {
+    const { code, stdout } = await said('decoder', 'sample', BLANK, '--class', '0,1', '--out', PICTURE);
+    expect(code).toBe(0);
+    expect(stdout).toContain('Class 1: one image, whatever the code');
+    expect(stdout).toContain('it draws 0, 2.');
+    expect((await said('decoder', 'sample', BLANK, '--class', '0,2', '--out', PICTURE)).stdout).not.toContain('Class');
+  });
+
+  test('is timed', async () => {
+    expect((await said('decoder', 'bench', BLANK, '--batch', '2', '--seconds', '0.01')).code).toBe(0);
+  });
+
+  test('is refused where it leaves all of them blank', async () => {
+    const none = file(
+      'none.onnx',
+      handMadeLabelledDecoder((graph) => {
+        const v = graph.initializer.findIndex(({ name }) => name === 'v');
+        graph.initializer[v] = floats('v', [3, 4], new Float32Array(12).fill(-200));
+      }),
+    );
+    const { code, stderr } = await said('decoder', 'sample', none, '--out', PICTURE);
+    expect(code).toBe(1);
+    expect(stderr).toContain('8 draws with different z gave one image');
   });
 });
 

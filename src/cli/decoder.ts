@@ -5,12 +5,12 @@ import { basename } from 'node:path';
 import type { Command } from 'commander';
 import { type Engine, openEngine } from '../engine/engine.ts';
 import { childKey, type Key, seedKey } from '../engine/keys.ts';
-import { ReleaseError, SpecError, StateError } from '../errors.ts';
+import { SpecError, StateError } from '../errors.ts';
 import { imageGridPng } from '../evaluation/image-grid.ts';
 import { type DecoderDescription, describeDecoder } from '../exchange/describe-decoder.ts';
 import { type DecoderContract, inspectDecoder } from '../exchange/inspect.ts';
 import { type OpenDecoder, openDecoder } from '../exchange/open-decoder.ts';
-import { probeDecoder } from '../exchange/probe.ts';
+import { drawnClasses } from '../exchange/probe.ts';
 import { pixelCount } from '../models/image-shape.ts';
 import { textTable } from '../report/text-table.ts';
 import type { Console } from './console.ts';
@@ -152,8 +152,20 @@ async function sampleCommand(path: string, flags: SampleFlags, console: Console)
       },
     );
     const rows = classes === null ? '' : `, from the top classes ${labels.join(', ')}`;
-    console.print(`${out}: ${labels.length * count} images${rows}`);
+    console.print(`${out}: ${labels.length * count} images${rows}${blankWords(contract, drawn, asked)}`);
   });
+}
+
+/** What a row of equal images means, where some were asked for; which classes have no row, where all were. */
+function blankWords({ classes }: DecoderContract, drawn: readonly number[] | null, asked: readonly number[] | null) {
+  if (classes === null || drawn === null) return '';
+  const all = Array.from({ length: classes }, (_, label) => label);
+  const blank = (asked ?? all).filter((label) => !drawn.includes(label));
+  if (blank.length === 0) return '';
+  const listed = `Class ${blank.join(', ')}`;
+  return asked === null
+    ? `\n${listed}: left out, as the decoder gives one image whatever the code. It was not made for them.`
+    : `\n${listed}: one image, whatever the code. The decoder was not made for them; it draws ${drawn.join(', ')}.`;
 }
 
 async function benchCommand(path: string, flags: BenchFlags, console: Console): Promise<void> {
@@ -210,39 +222,13 @@ interface Tried {
   readonly open: (rows?: number) => Promise<OpenDecoder>;
 }
 
-/** Draws from every class on trial. A silo offers a few of them, and a closed form leaves the others blank. */
-async function classesDrawn(
-  engine: Engine,
-  onnx: Uint8Array,
-  contract: DecoderContract,
-): Promise<readonly number[] | null> {
-  const key = seedKey('probe');
-  if (contract.classes === null) {
-    await probeDecoder(engine, onnx, contract, { key });
-    return null;
-  }
-  const drawn: number[] = [];
-  let blank: unknown;
-  for (let label = 0; label < contract.classes; label++) {
-    try {
-      await probeDecoder(engine, onnx, contract, { key, offered: [label] });
-      drawn.push(label);
-    } catch (error) {
-      if (!(error instanceof ReleaseError && error.facts['reason'] === 'constant')) throw error;
-      blank = error;
-    }
-  }
-  if (drawn.length === 0) throw blank;
-  return drawn;
-}
-
 /** Inspects a file, draws from it on trial, and lends it to `use`. */
 async function withDecoder(path: string, flags: DecoderFlags, use: (tried: Tried) => Promise<void>): Promise<void> {
   const onnx = await readDecoder(path);
   const contract = inspectDecoder(onnx, { shape: shapeArgument(flags.shape, onnx), classes: 'any' });
   const engine = await openEngine();
   try {
-    const drawn = await classesDrawn(engine, onnx, contract);
+    const drawn = await drawnClasses(engine, onnx, contract, seedKey('probe'));
     await use({
       contract,
       drawn,

@@ -21,7 +21,7 @@ import { normUpperBound } from '../models/spectral-norm.ts';
 import { type ExpectedDecoder, inspectDecoder } from './inspect.ts';
 import { lipschitzCertificate } from './lipschitz-certificate.ts';
 import { requireOffers } from './offered-classes.ts';
-import { oneHotRows, probeDecoder } from './probe.ts';
+import { drawnClasses, oneHotRows, probeDecoder } from './probe.ts';
 
 const KEY = seedKey('labelled');
 const W = Float32Array.of(1, -1, 0.5, 2, -0.5, 1, 1, -2); // as in the hand-made decoder
@@ -129,6 +129,27 @@ describe('a trial draw', () => {
     await expect(probe(constantInOne)).rejects.toMatchObject({ facts: { reason: 'constant' } });
     await expect(probe(constantInOne, [0, 1])).rejects.toThrow(/of class 1/);
     await probe(constantInOne, [0, 2]);
+  });
+
+  test('finds the classes that a file makes images of, in one session', async () => {
+    let opened = 0;
+    const counting: Pick<Engine, 'openModel'> = {
+      openModel: (...given) => {
+        opened += 1;
+        return engine.openModel(...given);
+      },
+    };
+    const found = (bytes: Uint8Array) => drawnClasses(counting, bytes, inspect(bytes, 3), KEY);
+    expect(await found(constantInOne)).toEqual([0, 2]);
+    expect(opened).toBe(1);
+    expect(await found(handMadeLabelledDecoder())).toEqual([0, 1, 2]);
+    expect(await found(handMadeDecoder())).toBeNull();
+    const dead = handMadeLabelledDecoder(
+      (graph) => void (graph.initializer[0] = floats('w', [2, 4], new Float32Array(8))),
+    );
+    await expect(found(dead)).rejects.toMatchObject({ facts: { reason: 'constant' } });
+    const wild = handMadeLabelledDecoder((graph) => void (graph.node[3] = node('Identity', ['logits'], ['pixels'])));
+    await expect(found(wild)).rejects.toMatchObject({ facts: { reason: 'out-of-range' } });
   });
 });
 

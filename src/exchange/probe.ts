@@ -33,30 +33,42 @@ export async function probeDecoder(
   contract: DecoderContract,
   { key, offered }: ProbeOptions,
 ): Promise<void> {
-  const { latent, shape, batch, classes } = contract;
-  const n = batch ?? PROBE_IMAGES;
-  const sides = [shape.channels, shape.height, shape.width];
-  const program = await open(engine, bytes, {
-    inputs: [
-      { name: DECODER_INPUT, dtype: 'float32', shape: [n, latent] },
-      ...(classes === null ? [] : [{ name: DECODER_CLASS, dtype: 'float32', shape: [n, classes] } as const]),
-    ],
-    output: { name: DECODER_OUTPUT, dtype: 'float32', shape: [n, ...sides] },
-  });
+  const { classes } = contract;
+  const asked = classes === null ? [null] : (offered ?? Array.from({ length: classes }, (_, label) => label));
+  const trial = await openTrial(engine, bytes, contract);
   try {
-    const sizes = { latent, n, pixels: pixelCount(shape) };
-    const asked = classes === null ? [null] : (offered ?? Array.from({ length: classes }, (_, label) => label));
     for (const label of asked) {
-      const x = await drawImages(program, label === null ? key : childKey(key, `class-${label}`), {
-        ...sizes,
-        labels: label === null || classes === null ? null : oneHotRows(label, classes, n),
-      });
-      checkPixels(x);
-      checkVaries(x, sizes.pixels, label);
+      if (!(await trial.varies(label, key))) refuseConstant(contract, label);
     }
   } finally {
-    await program.close();
+    await trial.close();
   }
+}
+
+/**
+ * The classes of which a decoder makes images, ascending; null where it takes none. A silo offers a few classes of the
+ * federation, and a closed form leaves the others blank. Throws ReleaseError as `probeDecoder` does, of one image whatever the
+ * code only where that holds for every class.
+ */
+export async function drawnClasses(
+  engine: Pick<Engine, 'openModel'>,
+  bytes: Uint8Array,
+  contract: DecoderContract,
+  key: Key,
+): Promise<readonly number[] | null> {
+  if (contract.classes === null) {
+    await probeDecoder(engine, bytes, contract, { key });
+    return null;
+  }
+  const drawn: number[] = [];
+  const trial = await openTrial(engine, bytes, contract);
+  try {
+    for (let label = 0; label < contract.classes; label++) if (await trial.varies(label, key)) drawn.push(label);
+  } finally {
+    await trial.close();
+  }
+  if (drawn.length === 0) refuseConstant(contract, null);
+  return drawn;
 }
 
 /** `[rows, classes]`, every row 1 at `label` and 0 elsewhere: what a decoder's `class` takes. */
@@ -80,6 +92,41 @@ const PROBE_IMAGES = 8;
 
 /** Below this spread over draws, of every pixel, a decoder counts as constant. */
 const LEAST_SPREAD = 1e-6;
+
+interface Trial {
+  /** Whether draws with different codes differ. Throws ReleaseError where they are no images. */
+  varies(label: number | null, key: Key): Promise<boolean>;
+  close(): Promise<void>;
+}
+
+/** A decoder opened for draws of any class, one session for all of them. */
+async function openTrial(
+  engine: Pick<Engine, 'openModel'>,
+  bytes: Uint8Array,
+  { latent, shape, batch, classes }: DecoderContract,
+): Promise<Trial> {
+  const n = batch ?? PROBE_IMAGES;
+  const sides = [shape.channels, shape.height, shape.width];
+  const program = await open(engine, bytes, {
+    inputs: [
+      { name: DECODER_INPUT, dtype: 'float32', shape: [n, latent] },
+      ...(classes === null ? [] : [{ name: DECODER_CLASS, dtype: 'float32', shape: [n, classes] } as const]),
+    ],
+    output: { name: DECODER_OUTPUT, dtype: 'float32', shape: [n, ...sides] },
+  });
+  const sizes = { latent, n, pixels: pixelCount(shape) };
+  return {
+    async varies(label, key) {
+      const x = await drawImages(program, label === null ? key : childKey(key, `class-${label}`), {
+        ...sizes,
+        labels: label === null || classes === null ? null : oneHotRows(label, classes, n),
+      });
+      checkPixels(x);
+      return x.some((value, i) => Math.abs(value - (x[i % sizes.pixels] as number)) > LEAST_SPREAD);
+    },
+    close: () => program.close(),
+  };
+}
 
 /** At least `PROBE_IMAGES` images in runs of n. */
 async function drawImages(
@@ -143,9 +190,8 @@ function part(array: Float32Array, index: number, parts: number): Float32Array {
   return array.subarray(index * length, (index + 1) * length);
 }
 
-/** `x [N, D]`: some pixel differs between images. */
-function checkVaries(x: Float32Array, pixels: number, label: number | null): void {
-  const varies = x.some((value, i) => Math.abs(value - (x[i % pixels] as number)) > LEAST_SPREAD);
+function refuseConstant({ batch }: DecoderContract, label: number | null): never {
+  const n = batch ?? PROBE_IMAGES;
   const of = label === null ? '' : ` of class ${label}`;
-  if (!varies) refuse('constant', `${x.length / pixels} draws${of} with different z gave one image.`);
+  return refuse('constant', `${n * Math.ceil(PROBE_IMAGES / n)} draws${of} with different z gave one image.`);
 }

@@ -1,12 +1,12 @@
 // A run that teaches a classifier: generators of three kinds in one federation, whatever interrupts it, and what is claimed.
 
-import { cpSync, existsSync, readFileSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { temporaryFolder } from '../../test/small-silos.ts';
 import { type Engine, openEngine } from '../engine/engine.ts';
 import { AbortedError } from '../errors.ts';
-import { NO_PRIVACY } from '../exchange/privacy-statement.ts';
+import { declaredStatement, NO_PRIVACY } from '../exchange/privacy-statement.ts';
 import { localPort } from '../federation/local-port.ts';
 import { readLedger } from '../privacy/ledger.ts';
 import { createSiloRunner, type SiloRunner } from '../silo/silo.ts';
@@ -156,14 +156,45 @@ describe('a run of task: classify', () => {
     },
   );
 
+  test('goes on with the release that it began with, and with no other', async () => {
+    const path = join(ROOT, 'replaced');
+    const stop = new AbortController();
+    const emit = (event: RunEvent) => void (event.kind === 'server-started' && stop.abort());
+    await expect(played(path, CLASSIFY, { emit, signal: stop.signal })).rejects.toBeInstanceOf(AbortedError);
+    const about = join(RELEASE, 'release.json');
+    const said = readFileSync(about, 'utf8');
+    const declared = { privacy: declaredStatement('nothing worth the name') };
+    writeFileSync(about, JSON.stringify({ ...(JSON.parse(said) as object), ...declared }));
+    try {
+      await expect(played(path, CLASSIFY)).rejects.toThrow(/releases was brought \w{64}, is now brought \w{64}/);
+    } finally {
+      writeFileSync(about, said);
+    }
+    expect(alignOf(await played(path, CLASSIFY)).globalSha256).toBe(alignOf(whole.summary).globalSha256);
+  });
+
   test('a silo can be forgotten: the classifier is that of a run that never had it', async () => {
     const path = join(ROOT, 'to-forget');
     cpSync(whole.path, path, { recursive: true });
-    const { globalSha256 } = await forgetSilo({ path, silo: 'neural', keep: true });
+    renameSync(RELEASE, `${RELEASE}-gone`); // what a silo brought is read from the run
+    const forgotten = await forgetSilo({ path, silo: 'neural', keep: true }).finally(() =>
+      renameSync(`${RELEASE}-gone`, RELEASE),
+    );
+    const { globalSha256 } = forgotten;
     const silos = CLASSIFY.silos.map((silo) => (silo.name === 'neural' ? { ...silo, participation: null } : silo));
     const never = await played(join(ROOT, 'never'), { ...CLASSIFY, silos });
     expect(globalSha256.after).toBe(alignOf(never).globalSha256);
     expect(globalSha256.after).not.toBe(globalSha256.before);
+  });
+
+  test('is refused with convolutions on the WebAssembly backend, also those of the classifier', async () => {
+    const refused = (change: Partial<SpecInput>) =>
+      expect(
+        played(join(ROOT, 'wasm'), { ...CLASSIFY, ...change, engine: { executor: 'wasm' } }),
+      ).rejects.toMatchObject({ code: 'DEVICE' });
+    await refused({ classifier: { model: { kind: 'conv', channels: [2], features: 4 } } });
+    await refused({ classifier: {} }); // the default is convolutional
+    await refused({ model: { kind: 'conv', channels: [2], latent: 2 } }); // the neural silo's
   });
 
   test('under baselines silos train classifiers, of which nothing but an average leaves them', async () => {

@@ -9,9 +9,12 @@ import { join, relative } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { SpecError, StateError } from '../errors.ts';
+import type { ReceivedRelease } from '../exchange/release.ts';
 import type { SiloPort } from '../federation/silo-port.ts';
+import type { ImageShape } from '../models/image-shape.ts';
 import type { SiloConfig } from '../silo/silo-config.ts';
-import { readJournal } from './journal.ts';
+import type { OpenBrought } from './brought-releases.ts';
+import { type Journal, readJournal } from './journal.ts';
 import { didYouMean } from './nearest.ts';
 import { parseSpec } from './parse-spec.ts';
 import { takesPart } from './participation.ts';
@@ -74,12 +77,14 @@ export async function forgetSilo(options: ForgetOptions): Promise<Forgotten> {
     const before = await readSummary(old.layout.summary);
     const rebuilt = `${old.root}-without-${silo}`;
     const rebuiltFrom = { folder: old.root, silo };
-    const summary = await played({ ...options, spec, path: rebuilt, rebuiltFrom, port: await portsToStored(old) });
+    const journal = await readJournal(old.layout.journal);
+    const stored = { ...options, brought: broughtInto(old, journal) };
+    const summary = await played({ ...stored, spec, path: rebuilt, rebuiltFrom, port: portsToStored(old, journal) });
     requireSameImages(before, summary, old.root);
     await requireSameDecoders(old, { rebuilt, silo });
     const after = alignOf(summary).globalSha256;
     const fresh = `${rebuilt}-played`;
-    if (verify) requireSame(after, alignOf(await played({ ...options, spec, path: fresh })).globalSha256, fresh);
+    if (verify) requireSame(after, alignOf(await played({ ...stored, spec, path: fresh })).globalSha256, fresh);
     return {
       silo,
       folder: old.root,
@@ -168,22 +173,37 @@ function requireRepeatable(spec: Spec, without: Spec): void {
 }
 
 /** Ports to silos that are not asked again: they answer with what the run has of them. */
-async function portsToStored({ layout, spec }: RunFolder): Promise<(config: SiloConfig) => SiloPort> {
-  const records = (await readJournal(layout.journal)).strategies['align'] ?? [];
-  return ({ name, images }) => ({
+function portsToStored(folder: RunFolder, journal: Journal): (config: SiloConfig) => SiloPort {
+  return ({ name, images: { shape } }) => ({
     name,
-    play: async (task) => {
-      const lateBy = spec.silos.find((silo) => silo.name === name)?.participation?.lateBy ?? 0;
-      const round = task.round + lateBy;
-      const upload = decoderIn(records[round - 1], name);
-      if (upload && !existsSync(layout.decoder(round, name))) throw gone(layout.decoder(round, name), name);
-      if (upload) return storedRelease(layout, { silo: name, round, upload, shape: images.shape });
-      throw new StateError(
-        `${layout.journal} tells of no decoder of ${name} in round ${round}. Restore the folder from a copy.`,
-        { path: layout.journal, silo: name, round },
-      );
-    },
+    play: ({ round }) => releaseIn(folder, journal, { silo: name, round, shape }),
   });
+}
+
+/** What silos brought along into a run, whatever their folders hold by now. */
+function broughtInto(folder: RunFolder, journal: Journal): OpenBrought {
+  return async (_, { shape }) => ({
+    origin: journal.origin.releases,
+    of: (silo, round) => releaseIn(folder, journal, { silo, round, shape }),
+  });
+}
+
+/** What a silo answered to the task of a round, as the run has it. */
+async function releaseIn(
+  { layout, spec }: RunFolder,
+  { strategies }: Journal,
+  asked: { readonly silo: string; readonly round: number; readonly shape: ImageShape },
+): Promise<ReceivedRelease> {
+  const { silo, shape } = asked;
+  const lateBy = spec.silos.find(({ name }) => name === silo)?.participation?.lateBy ?? 0;
+  const round = asked.round + lateBy;
+  const upload = decoderIn(strategies['align']?.[round - 1], silo);
+  if (upload && !existsSync(layout.decoder(round, silo))) throw gone(layout.decoder(round, silo), silo);
+  if (upload) return storedRelease(layout, { silo, round, upload, shape });
+  throw new StateError(
+    `${layout.journal} tells of no decoder of ${silo} in round ${round}. Restore the folder from a copy.`,
+    { path: layout.journal, silo, round },
+  );
 }
 
 function gone(path: string, silo: string): StateError {

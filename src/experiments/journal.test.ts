@@ -7,7 +7,14 @@ import { NO_PRIVACY } from '../exchange/privacy-statement.ts';
 import { openJournal, type Origin, type RoundRecord, saveJournal, withRound } from './journal.ts';
 
 const NOW = new Date('2026-01-02T03:04:05Z');
-const ORIGIN: Origin = { version: '1', executor: 'onnxruntime', device: 'cpu', partition: 'aa', testImages: 'bb' };
+const ORIGIN: Origin = {
+  version: '1',
+  executor: 'onnxruntime',
+  device: 'cpu',
+  partition: 'aa',
+  testImages: 'bb',
+  releases: 'none',
+};
 const SPREAD = { mean: 0.5, sd: null };
 const record = (round: number): RoundRecord => ({
   round,

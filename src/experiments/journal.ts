@@ -43,6 +43,8 @@ const originSchema = z.strictObject({
   partition: z.string(),
   /** SHA-256 of the test images. */
   testImages: z.string(),
+  /** Silos that bring a release along, each with the SHA-256 of what it is; `none`. */
+  releases: z.string().default('none'),
 });
 
 const journalSchema = z.strictObject({

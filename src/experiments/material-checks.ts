@@ -4,7 +4,8 @@ import type { DataSet, ImageSet } from '../data/image-set.ts';
 import { DataError, SpecError } from '../errors.ts';
 import { fewestImagesToProbe } from '../evaluation/split.ts';
 import { pixelCount } from '../models/image-shape.ts';
-import { decodersBy } from './participation.ts';
+import { imagesAtSilos } from './at-silos.ts';
+import { decodersBy, workOf } from './participation.ts';
 import { generatorOfSilo, type SiloSpec, type Spec, syntheticImageCount } from './spec.ts';
 
 /** What was loaded and dealt. */
@@ -15,14 +16,29 @@ export interface Dealt {
 
 /**
  * Throws before anything is trained in vain: DataError or SpecError for too few test images, SpecError for a silo that
- * cannot fill a batch and for more synthetic images than fit into memory.
+ * cannot fill a batch, for classes or frequencies that images do not have, and for more synthetic images than fit into memory.
  */
 export function refuseUnfit(spec: Spec, { dataSet, silos }: Dealt): void {
-  refuseFewTestImages(spec, dataSet);
+  const atSilos = imagesAtSilos(spec);
+  if (atSilos?.testSource !== null) refuseFewTestImages(spec, dataSet);
   refuseMoreThanTestImages(spec, dataSet);
-  refuseSmallSilos(spec, silos);
+  if (!atSilos) refuseSmallSilos(spec, silos);
   refuseUnknownOffers(spec, dataSet);
+  refuseHighFrequencies(spec, dataSet);
   refuseHugePool(spec, pixelCount(dataSet.train.shape));
+}
+
+/** Throws SpecError where a silo that trains has not images enough for one batch. */
+export function refuseSmallSilo(spec: Spec, silo: SiloSpec, images: number): void {
+  const { batchSize } = spec.local;
+  if (images >= batchSize || trainsNothing(spec, silo)) return;
+  const [has, instead] = imagesAtSilos(spec)
+    ? ['has', 'Lower local.batchSize, or bring more images.']
+    : ['was dealt', 'Lower local.batchSize, deal more evenly, or take more images.'];
+  throw new SpecError(
+    `local.batchSize: silo ${silo.name} ${has} ${images} images, fewer than one batch of ${batchSize}. ${instead}`,
+    { path: 'local.batchSize', silo: silo.name, images, batchSize },
+  );
 }
 
 // --- internal ---
@@ -38,7 +54,11 @@ function refuseFewTestImages({ data: { source } }: Spec, { name, classNames, tes
   const message =
     `${name} has ${count} test images, expected at least ${needed}: four fifths of them teach the probe ${classes} ` +
     'classes, and it is scored on the rest.';
-  if ('test' in source) throw new SpecError(`data.source.test: ${message} Raise it.`, { path: 'data.source.test' });
+  const of = source.kind === 'at-silos' ? source.testSource : source;
+  if (of && 'test' in of) {
+    const path = of === source ? 'data.source.test' : 'data.source.testSource.test';
+    throw new SpecError(`${path}: ${message} Raise it.`, { path });
+  }
   throw new DataError(`${message} Add some, or take another data set.`, { images: count, needed });
 }
 
@@ -53,23 +73,12 @@ function refuseMoreThanTestImages({ evaluation: { generation } }: Spec, { name, 
 }
 
 function refuseSmallSilos(spec: Spec, silos: Dealt['silos']): void {
-  const { batchSize } = spec.local;
-  for (const [i, { name, set }] of silos.entries()) {
-    if (trainsNothing(spec, spec.silos[i])) continue;
-    const images = set.labels.length;
-    if (images >= batchSize) continue;
-    throw new SpecError(
-      `local.batchSize: silo ${name} was dealt ${images} images, fewer than one batch of ${batchSize}. ` +
-        'Lower local.batchSize, deal more evenly, or take more images.',
-      { path: 'local.batchSize', silo: name, images, batchSize },
-    );
-  }
+  for (const [i, { set }] of silos.entries()) refuseSmallSilo(spec, spec.silos[i] as SiloSpec, set.labels.length);
 }
 
 /** Whether a silo never fills a batch: a closed form is computed, a brought decoder is there. */
-function trainsNothing(spec: Spec, silo: SiloSpec | undefined): boolean {
-  const isAlone = spec.task === 'classify' && spec.strategies.every((name) => name === 'align');
-  return isAlone && silo !== undefined && generatorOfSilo(spec, silo).kind !== 'vae';
+function trainsNothing(spec: Spec, silo: SiloSpec): boolean {
+  return spec.strategies.every((name) => workOf(spec, silo, name) !== 'trains');
 }
 
 function refuseUnknownOffers({ silos }: Spec, { name, classNames }: DataSet): void {
@@ -80,6 +89,23 @@ function refuseUnknownOffers({ silos }: Spec, { name, classNames }: DataSet): vo
     throw new SpecError(
       `${path}: ${name} has classes 0 to ${classNames.length - 1}, but ${silo.name} offers ${unknown.join(', ')}. Correct the list.`,
       { path, silo: silo.name },
+    );
+  }
+}
+
+/** A closed form keeps no more frequencies than images have. */
+function refuseHighFrequencies(spec: Spec, { name, train: { shape } }: DataSet): void {
+  if (spec.task !== 'classify' || !spec.strategies.includes('align')) return;
+  const most = Math.max(shape.height, shape.width);
+  for (const [i, silo] of spec.silos.entries()) {
+    const own = generatorOfSilo(spec, silo);
+    const closed = own.kind === 'vae' ? own.warmStart : own.kind === 'linear-gaussian' ? own : null;
+    if (closed === null || closed.frequencies <= most) continue;
+    const path = `${silo.generator ? `silos.${i}.` : ''}generator.${own.kind === 'vae' ? 'warmStart.' : ''}frequencies`;
+    throw new SpecError(
+      `${path}: ${closed.frequencies} low frequencies along each axis were to be kept, but the images of ${name} have ` +
+        `${shape.height} x ${shape.width} pixels. Lower it to ${most}.`,
+      { path, silo: silo.name, most },
     );
   }
 }

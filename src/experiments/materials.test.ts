@@ -83,6 +83,43 @@ describe('the materials of a run', () => {
     expect((error as SpecError).facts).toMatchObject({ path: 'local.batchSize', batchSize: 60 });
   });
 
+  test('show the classes that silos offer, and as many frequencies as are kept', async () => {
+    const dir = ownImages('two', { train: Array(40).fill([0, 1]).flat(), test: Array(20).fill([0, 1]).flat() });
+    const two = [
+      `data.source={kind: folder, dir: ${dir}}`,
+      'data.partition={kind: iid}',
+      'silos=[{name: a}, {name: b}]',
+    ];
+    const classify = (...more: string[]) =>
+      gather(...two, 'task=classify', 'strategies=[align]', 'server.images=200', ...more);
+    await classify('silos.b.offers=[1]');
+    expect(await refusalOf(classify('silos.b.offers=[0, 2, 3]'))).toMatchObject({
+      code: 'SPEC',
+      message: expect.stringMatching(/^silos\.1\.offers: .* classes 0 to 1, but b offers 2, 3/) as string,
+      facts: { path: 'silos.1.offers' },
+    });
+    const closed = '{kind: linear-gaussian, frequencies: 2}';
+    await classify(`generator=${closed}`);
+    for (const [path, ...sets] of [
+      ['generator.frequencies', 'generator={kind: linear-gaussian, frequencies: 3}'],
+      [
+        'silos.1.generator.frequencies',
+        `generator=${closed}`,
+        'silos.b.generator={kind: linear-gaussian, frequencies: 3}',
+      ],
+      ['generator.warmStart.frequencies', 'generator.warmStart={frequencies: 3}'],
+    ] as const) {
+      const error = await refusalOf(classify(...sets));
+      expect(error).toMatchObject({ code: 'SPEC', facts: { path } });
+      expect(error.message).toMatch(/: 3 low frequencies .* 2 x 2 pixels\. .* to 2\./);
+    }
+    await classify(
+      'generator={kind: linear-gaussian, frequencies: 3}',
+      'silos.a.generator=' + closed,
+      'silos.b.generator=' + closed,
+    );
+  });
+
   test('leave memory for the synthetic images', async () => {
     const error = await refusalOf(gather('server.images=10000000'));
     expect(error).toBeInstanceOf(SpecError);

@@ -146,7 +146,12 @@ describe('applyOverrides', () => {
   it('lists every unknown path with the nearest valid ones', () => {
     expect(() => set('rouns=3', 'learningRate=0.1', 'model.latnt=3')).toThrow(SpecError);
     expect(() => set('rouns=3')).toThrow('rouns: unknown path; did you mean rounds?');
-    expect(() => set('learningRate=0.1')).toThrow('local.optimizer.learningRate or server.optimizer.learningRate?');
+    expect(() => set('learningRate=0.1')).toThrow(
+      'did you mean local.optimizer.learningRate or server.optimizer.learningRate or generator.warmStart',
+    );
+    expect(() => set('epochs=3')).toThrow(
+      'did you mean local.epochs or server.epochs or generator.warmStart.epochs or',
+    );
     expect(() => set('model.latnt=3')).toThrow('model.latent');
     expect(() => set('local.zzz=3')).toThrow(
       'local.zzz: unknown path; local has epochs, batchSize, optimizer, schedule',

@@ -171,9 +171,10 @@ function unknownStep(input: unknown, path: readonly string[], here: Location, st
   const last = path[path.length - 1] as string;
   const all = settablePaths(input);
   const wholeNear = nearest(asked, all, 3);
-  const lastNear = all.filter(
-    (candidate) => nearest(last, [candidate.slice(candidate.lastIndexOf('.') + 1)]).length > 0,
-  );
+  const depth = (candidate: string) => candidate.split('.').length;
+  const lastNear = all
+    .filter((candidate) => nearest(last, [candidate.slice(candidate.lastIndexOf('.') + 1)]).length > 0)
+    .sort((a, b) => depth(a) - depth(b)); // local.epochs before that of a warm start of one silo
   const near = [...new Set([...wholeNear, ...lastNear])].slice(0, 4);
   const keys = keysFor(here.schema, started);
   const where = formatPath(here.path);

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { SpecError } from '../errors.ts';
 import { applyOverrides, parseOverride } from './overrides.ts';
 import { parseSpec } from './parse-spec.ts';
-import { answeredRound, decodersBy, lastRoundOf, plannedRounds, roundsOf, silosIn } from './participation.ts';
+import { answeredRound, decodersBy, lastRoundOf, plannedRounds, roundsOf, silosIn, workOf } from './participation.ts';
 import { findPreset } from './presets.ts';
 import { privacyOfSilo, type Spec, type SpecInput } from './spec.ts';
 import { specHash } from './spec-identity.ts';
@@ -80,6 +80,18 @@ test('the plan of work counts who trains, and decoders as they come', () => {
   const siloSteps = [...align, ...fedavg].reduce((sum, steps) => sum + steps, 0) / 8;
   const server = (3 * 2 * (2 + 3 + 4 + 4)) / 4; // 16 images of each decoder, 8 a step, 3 epochs
   expect(workPlan(spec(), [40, 40, 40, 20])).toEqual({ siloSteps, serverSteps: { align: server, fedavg: 0 } });
+});
+
+test('what a silo does for align is what its generator says; for every other strategy it trains', () => {
+  const sets = ['task=classify', 'silos.late.generator={kind: release, dir: /r}', 'generator.kind=linear-gaussian'];
+  const whole = spec(...sets, 'silos.steady.generator.kind=vae');
+  const works = (strategy: Spec['strategies'][number]) => whole.silos.map((one) => workOf(whole, one, strategy));
+  expect(works('align')).toEqual(['trains', 'computes', 'computes', 'brings']);
+  expect(new Set(works('fedavg'))).toEqual(new Set(['trains']));
+  expect(plannedRounds(whole, silo('late', whole))).toBe(3 + 0 + 0); // local-only alone: an average goes on without who is late
+  // Five looks for a closed form, nothing for what was brought, batches everywhere else.
+  const closed = workPlan(spec(...sets, 'strategies=[align]'), [40, 40, 40, 20]);
+  expect(closed.siloSteps).toBe(5 * ((4 + 2 + 2) / 4));
 });
 
 describe('participation is refused', () => {

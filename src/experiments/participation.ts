@@ -1,6 +1,6 @@
 // Who takes part when: silos that join late, leave, come late by a round, or have images and never play.
 
-import { playedStrategies, type SiloSpec, type Spec, type StrategyName } from './spec.ts';
+import { generatorOfSilo, playedStrategies, type SiloSpec, type Spec, type StrategyName } from './spec.ts';
 
 /**
  * The round whose task a silo answers in round `round` of a strategy, or null where nothing comes from it: it has not joined
@@ -48,11 +48,29 @@ export function roundsOf({ rounds }: Pick<Spec, 'rounds'>, silo: SiloSpec, strat
   return count;
 }
 
-/** Rounds in which a silo trains, over all strategies: what its private training has to pay for. */
-export function plannedRounds(spec: Pick<Spec, 'strategies' | 'rounds' | 'task'>, silo: SiloSpec): number {
+/**
+ * What a silo does for a strategy: it `trains` step by step, `computes` a closed form, or gives a decoder that it `brings` along
+ * from elsewhere.
+ */
+export function workOf(
+  spec: Pick<Spec, 'task' | 'generator'>,
+  silo: SiloSpec,
+  strategy: StrategyName,
+): 'trains' | 'computes' | 'brings' {
+  if (strategy !== 'align') return 'trains';
+  const { kind } = generatorOfSilo(spec, silo);
+  if (kind === 'release') return 'brings';
+  return spec.task === 'classify' && kind === 'linear-gaussian' ? 'computes' : 'trains';
+}
+
+/** Rounds in which a silo looks at its records, over all strategies: what its private training has to pay for. */
+export function plannedRounds(
+  spec: Pick<Spec, 'strategies' | 'rounds' | 'task' | 'generator'>,
+  silo: SiloSpec,
+): number {
   const strategies = playedStrategies(spec).filter((name) => name !== 'centralised');
-  const trains = strategies.filter((name) => name !== 'align' || silo.generator?.kind !== 'release');
-  return trains.reduce((sum, name) => sum + roundsOf(spec, silo, name), 0);
+  const own = strategies.filter((name) => workOf(spec, silo, name) !== 'brings');
+  return own.reduce((sum, name) => sum + roundsOf(spec, silo, name), 0);
 }
 
 /** Silos of which a decoder has come by the end of a round: the pool only grows. */

@@ -23,6 +23,18 @@ describe('a warning', () => {
     expect(warnings({ records: 500 }, [5000])).toEqual([]); // it would tell that there are more
   });
 
+  test('names no number where the mechanism protects it', () => {
+    const spec = parseSpec({
+      ...(findPreset('classify-mnist')?.spec as object),
+      privacy: { mechanism: 'gaussian', epsilon: 8, delta: 1e-3 },
+    });
+    expect(privacyWarnings(spec, [1789, 5000])).toEqual([
+      expect.stringMatching(/smallest silo has at least 1000 records.*Take one far below one over its records\.$/),
+    ]);
+    expect(privacyWarnings(spec, [1789, 5000]).join()).not.toMatch(/789|0\.0001/);
+    expect(privacyWarnings(spec, [999])).toEqual([]);
+  });
+
   test('comes where epsilon means little, and never without a mechanism', () => {
     expect(warnings({ epsilon: 21, delta: 1e-5 }, [100])).toEqual([expect.stringContaining('privacy.epsilon is 21')]);
     expect(privacyWarnings(specWith({ mechanism: 'none' }), [1])).toEqual([]);

@@ -3,8 +3,9 @@
 import type { PrivacySpec, Spec } from './spec.ts';
 
 /**
- * Warnings for the spec's silos, which have so many records each. A declared number is named in their place: the true one may
- * be secret.
+ * Warnings for the spec's silos, which have so many records each. A declared number is named in their place, and none where
+ * neighbours differ in a record more or less and nothing was declared: the true one is secret then. That a warning comes at all
+ * still tells that there are at least 1 / delta.
  */
 export function privacyWarnings(
   { privacy, silos }: Pick<Spec, 'privacy' | 'silos'>,
@@ -33,12 +34,18 @@ function warningsOf(privacy: PrivacySpec, place: Place): readonly string[] {
   const { path } = place;
   const declared = privacy.mechanism === 'dp-sgd' ? privacy.records : null;
   const fewest = declared ?? place.fewest;
-  const whose = declared === null ? `${place.whose} has ${fewest}` : `${path}.records declares ${fewest}`;
+  // The Gaussian mechanism protects the number of records, and no field declares one.
+  const isSecret = privacy.mechanism === 'gaussian';
+  const whose =
+    declared !== null
+      ? `${path}.records declares ${fewest}`
+      : `${place.whose} has ${isSecret ? `at least ${Math.ceil(1 / privacy.delta)}` : fewest}`;
+  const advice = isSecret ? 'one far below one over its records' : `less than ${(0.1 / fewest).toPrecision(1)}`;
   const warnings: string[] = [];
   if (privacy.delta * fewest >= 1) {
     warnings.push(
       `${path}.delta is ${privacy.delta}, but ${whose} records: with a delta from one over the records up, giving one record ` +
-        `away entirely would count as private. Take less than ${(0.1 / fewest).toPrecision(1)}.`,
+        `away entirely would count as private. Take ${advice}.`,
     );
   }
   if (privacy.epsilon > 20) {

@@ -13,7 +13,9 @@ import { requireWholePlan } from '../silo/whole-plan.ts';
 import { writeJsonAtomic } from '../storage/atomic-file.ts';
 import { isThere } from '../storage/presence.ts';
 import { contentHash } from '../storage/content-hash.ts';
+import { type BroughtReleases, type OpenBrought, openBroughtReleases } from './brought-releases.ts';
 import { openClassification } from './classify.ts';
+import { imagesAtSilos, requireImagesHere } from './at-silos.ts';
 import { openEventLog } from './event-log.ts';
 import { type Origin, openJournal } from './journal.ts';
 import { globalStateFile } from './global-model.ts';
@@ -52,6 +54,8 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
   /** A way to reach silos that are not to train in threads of this process; their budgets are not asked beforehand. */
   readonly port?: StrategyParts['port'];
+  /** Where what silos bring along in place of training comes from; by default the folders that the spec names. */
+  readonly brought?: OpenBrought;
 }
 
 /**
@@ -61,9 +65,11 @@ export interface RunOptions {
  */
 export async function runExperiment(options: RunOptions): Promise<Summary> {
   const { folder, data = { env: process.env }, emit = () => {}, signal = new AbortController().signal, port } = options;
+  const { brought = openBroughtReleases } = options;
   try {
     if (folder.state === 'complete') return await readSummary(folder.layout.summary);
     if (folder.rebuiltFrom && !port) throw mustNotTrain(folder);
+    if (!port) requireImagesHere(folder.spec, 'align-fl run');
     const log = openEventLog(folder.layout.events);
     const now = () => new Date();
     const record = (event: RunEvent) => {
@@ -71,7 +77,7 @@ export async function runExperiment(options: RunOptions): Promise<Summary> {
       emit(event);
     };
     try {
-      return await play({ folder, data, emit: record, signal, now, port, version: packageVersion() });
+      return await play({ folder, data, emit: record, signal, now, port, brought, version: packageVersion() });
     } finally {
       log.close();
     }
@@ -100,6 +106,7 @@ interface Play {
   /** The clock, for time stamps only. */
   readonly now: () => Date;
   readonly port: StrategyParts['port'] | undefined;
+  readonly brought: OpenBrought;
   readonly version: string;
 }
 
@@ -108,11 +115,13 @@ async function play(options: Play): Promise<Summary> {
   const { spec, layout } = folder;
   const root = seedKey(spec.seed);
   const materials = await gatherMaterials(spec, { ...options.data, signal }, childKey(root, 'data'));
+  const { classes, dataSet } = materials;
+  const brought = await options.brought(spec, { classes, shape: dataSet.test.shape });
   const { executor, device } = spec.engine;
   const engine = await openEngine({ executor, device, threads: spec.engine.serverThreads });
-  refuseConvolutionsOnWasm(engine, spec, materials.dataSet.test.shape);
+  refuseConvolutionsOnWasm(engine, spec, dataSet.test.shape);
   const journalFile = layout.journal;
-  let journal = await openJournal(journalFile, originOf(options, materials, engine), now());
+  let journal = await openJournal(journalFile, originOf({ ...options, brought }, materials, engine), now());
   await writeJsonAtomic(layout.partition, materials.manifest);
 
   const atOnce = Math.min(spec.engine.silosAtOnce ?? availableParallelism(), spec.silos.length);
@@ -126,7 +135,7 @@ async function play(options: Play): Promise<Summary> {
     const port = options.port ?? threads.port;
     journal = await task.controls(journal);
     for (const name of playedStrategies(spec)) {
-      const opened = await openStrategy(name, { folder, task, materials, root, emit, port });
+      const opened = await openStrategy(name, { folder, task, materials, root, emit, brought, port });
       const run = { ...opened, task, rounds: spec.rounds, atOnce, layout, journalFile, emit, signal };
       journal = await playStrategy(run, journal);
       if (signal.aborted) throw new AbortedError('Stopped.');
@@ -161,10 +170,14 @@ async function requireWholePlans(folder: RunFolder, materials: Materials): Promi
 }
 
 /** What the numbers depend on besides the spec. */
-function originOf({ version }: Play, { manifest, dataSet }: Materials, engine: Engine): Origin {
+function originOf(
+  { version, brought }: { readonly version: string; readonly brought: BroughtReleases },
+  { manifest, dataSet }: Materials,
+  engine: Engine,
+): Origin {
   const partition = contentHash(JSON.stringify(manifest));
   const { executor, device } = engine;
-  return { version, executor, device, partition, testImages: imageSetHash(dataSet.test) };
+  return { version, executor, device, partition, testImages: imageSetHash(dataSet.test), releases: brought.origin };
 }
 
 /** Whatever the run trains. */
@@ -187,6 +200,7 @@ function refuseConvolutionsOnWasm(engine: Engine, spec: Spec, shape: ImageShape)
 
 function announce({ folder, emit }: Play, { dataSet, manifest }: Materials, engine: Engine): void {
   const { spec } = folder;
+  const atSilos = imagesAtSilos(spec) !== null;
   emit({
     kind: 'run-started',
     name: spec.name,
@@ -198,12 +212,18 @@ function announce({ folder, emit }: Play, { dataSet, manifest }: Materials, engi
     device: engine.device,
     rounds: spec.rounds,
     strategies: spec.strategies,
-    dataSet: { name: dataSet.name, train: dataSet.train.labels.length, test: dataSet.test.labels.length },
-    silos: manifest.silos.map(({ name, examples, classes }) => ({
-      name,
-      examples,
-      classes: classes.map(({ label }) => label),
-    })),
+    dataSet: {
+      name: dataSet.name,
+      train: atSilos ? null : dataSet.train.labels.length,
+      test: dataSet.test.labels.length,
+    },
+    silos: atSilos
+      ? spec.silos.map(({ name }) => ({ name, examples: null, classes: [] }))
+      : manifest.silos.map(({ name, examples, classes }) => ({
+          name,
+          examples,
+          classes: classes.map(({ label }) => label),
+        })),
   });
   const sizes = manifest.silos.map(({ examples }) => examples);
   emit({ kind: 'run-planned', ...workPlan(spec, sizes) });

@@ -17,17 +17,18 @@ import { firstBudget } from '../privacy/first-budget.ts';
 import { jsonEpsilon } from '../privacy/json-epsilon.ts';
 import { hasLedger } from '../privacy/ledger-file.ts';
 import type { SiloConfig } from '../silo/silo-config.ts';
+import type { BroughtReleases } from './brought-releases.ts';
 import { globalStateFile } from './global-model.ts';
 import type { RoundRecord } from './journal.ts';
 import { ledgerDirOf } from './ledger-places.ts';
 import type { Materials } from './materials.ts';
-import { firstRoundOf, plannedRounds, silosIn, takesPart } from './participation.ts';
-import { loadRelease } from './release-folder.ts';
+import { silosIn, takesPart, workOf } from './participation.ts';
 import type { RunEvent } from './run-events.ts';
 import type { RunFolder } from './run-folder.ts';
 import type { RunTask } from './run-task.ts';
-import { modelTrainedBy, modelTrainedOnAll } from './silo-models.ts';
-import { privacyOfSilo, sharesSilos, type SiloSpec, type Spec, type StrategyName } from './spec.ts';
+import { configOf } from './silo-configs.ts';
+import { modelTrainedOnAll } from './silo-models.ts';
+import { sharesSilos, type Spec, type StrategyName } from './spec.ts';
 
 /** A strategy ready to be played. */
 export interface OpenStrategy {
@@ -47,6 +48,8 @@ export interface StrategyParts {
   /** Root of the run. */
   readonly root: Key;
   readonly emit: (event: RunEvent) => void;
+  /** What silos give away that train nothing. */
+  readonly brought: BroughtReleases;
   /** A way to reach the silo that `config` describes. */
   readonly port: (config: SiloConfig, diary: SiloDiary) => SiloPort;
 }
@@ -78,19 +81,13 @@ export function siloConfigs(
 ): readonly SiloConfig[] {
   const { spec, layout } = folder;
   return spec.silos.flatMap((silo, i) => {
-    if (!takesPart(spec, silo, name) || releaseFolderOf(silo, name) !== null) return [];
-    return {
-      name: silo.name,
-      model: modelTrainedBy(spec, silo, name, materials),
-      local: spec.local,
-      privacy: privacyOfSilo(spec, silo),
-      firstRound: firstRoundOf(silo),
-      plannedRounds: plannedRounds(spec, silo),
+    if (!takesPart(spec, silo, name) || workOf(spec, silo, name) === 'brings') return [];
+    return configOf(spec, silo, name, {
+      images: (materials.silos[i] as Materials['silos'][number]).set,
+      classes: materials.classes,
       stateDir: layout.silo(silo.name, name),
       ledgerDir: ledgerDirOf(spec, layout, silo.name),
-      seed: spec.seed,
-      images: (materials.silos[i] as Materials['silos'][number]).set,
-    };
+    });
   });
 }
 
@@ -124,26 +121,17 @@ async function strategyOf(name: StrategyName, parts: StrategyParts): Promise<Str
 }
 
 function portsOf(name: StrategyName, parts: StrategyParts): ReadonlyMap<string, SiloPort> {
-  const { silos } = parts.folder.spec;
+  const { spec } = parts.folder;
+  const { silos } = spec;
   const trained = siloConfigs(name, parts).map((config) => parts.port(config, diaryOf(name, config.name, parts.emit)));
-  const brought = silos.flatMap((silo) => releasePort(silo, name) ?? []);
+  const brought = silos
+    .filter((silo) => workOf(spec, silo, name) === 'brings')
+    .map(({ name: silo }): SiloPort => ({ name: silo, play: ({ round }) => parts.brought.of(silo, round) }));
   const ports = [...trained, ...brought].map((port) => {
     const lateBy = silos.find((silo) => silo.name === port.name)?.participation?.lateBy ?? 0;
     return latePort(port, lateBy);
   });
   return new Map(ports.map((port) => [port.name, port]));
-}
-
-/** Where the decoder lies that a silo brings along in place of training one; null where it trains. */
-function releaseFolderOf({ generator }: SiloSpec, strategy: StrategyName): string | null {
-  return strategy === 'align' && generator?.kind === 'release' ? generator.dir : null;
-}
-
-/** A silo that answers every round with the decoder it brought along. */
-function releasePort(silo: SiloSpec, strategy: StrategyName): SiloPort | null {
-  const dir = releaseFolderOf(silo, strategy);
-  if (dir === null) return null;
-  return { name: silo.name, play: ({ round }) => loadRelease(dir, { round, silo: silo.name }) };
 }
 
 /** One silo with everybody's images and the server's model, whose state is the global one. */
@@ -162,20 +150,21 @@ async function portToAll({ folder, materials, emit, port }: StrategyParts): Prom
     );
   }
   const home = layout.global('centralised');
+  const images = joinImages(
+    everTakingPart(spec, materials).map(({ set }) => set),
+    'all silos',
+  );
   return port(
     {
       name: ALL_SILOS,
-      model: modelTrainedOnAll(spec, materials),
+      model: modelTrainedOnAll(spec, { images, classes: materials.classes }),
       local: spec.local,
       privacy: spec.privacy,
       plannedRounds: spec.rounds,
       stateDir: home,
       ledgerDir: home,
       seed: spec.seed,
-      images: joinImages(
-        everTakingPart(spec, materials).map(({ set }) => set),
-        'all silos',
-      ),
+      images,
     },
     diaryOf('centralised', ALL_SILOS, emit),
   );

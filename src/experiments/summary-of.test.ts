@@ -50,7 +50,7 @@ test('what a silo claims is its last statement under any strategy, as all of the
   writeFileSync(layout.partition, JSON.stringify(manifest));
   const journal: Journal = {
     format: 'align-fl/journal@2',
-    origin: { version: '0', executor: 'onnxruntime', device: 'cpu', partition: '', testImages: '' },
+    origin: { version: '0', executor: 'onnxruntime', device: 'cpu', partition: '', testImages: '', releases: 'none' },
     startedAt: '2026-01-02T03:04:05.000Z',
     strategies: {
       fedavg: [record(1, null, ['north 3', 'east 3']), record(2, null, ['north 4', 'east 4'])],

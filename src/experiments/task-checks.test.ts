@@ -43,6 +43,11 @@ test.each<readonly [string, Partial<SpecInput>, RegExp]>([
     /privacy\.mechanism: gaussian pays for one release, and fedavg trains/,
   ],
   [
+    'mixed records in private training',
+    { privacy: DP_SGD, strategies: ['align', 'fedavg'], classifier: { augmentation: { mixup: 0.2 } } },
+    /classifier\.augmentation\.mixup: mixes records, which private training of fedavg must not/,
+  ],
+  [
     'generators of classes where nobody learns classes',
     { task: 'represent', generator: CLOSED },
     /generator: is for task: classify/,
@@ -62,5 +67,6 @@ test('generators, mechanisms and baselines that go together are taken', () => {
   expect(problemsOf({ privacy: GAUSSIAN, generator: CLOSED })).toBe('');
   expect(problemsOf({ privacy: DP_SGD, strategies: ['align', 'fedavg'] })).toBe('');
   expect(problemsOf({ privacy: FLAT, generator: CLOSED })).toBe('');
+  expect(problemsOf({ privacy: DP_SGD, classifier: { augmentation: { mixup: 0.2 } } })).toBe(''); // of synthetic images
   expect(problemsOf({ silos: [{ name: 'a', generator: CLOSED, privacy: GAUSSIAN }, { name: 'b' }] })).toBe('');
 });

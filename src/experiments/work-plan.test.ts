@@ -15,3 +15,18 @@ test('the plan counts whole batches: of each silo, and of the server where it tr
   const total = { ...spec, strategies: ['align' as const], server: { ...spec.server, imagesPer: 'total' as const } };
   expect(workPlan(total, [1])).toEqual({ siloSteps: 3, serverSteps: { align: 15 } });
 });
+
+test('a warm start counts in the first round of a silo', async () => {
+  const spec = await loadSpec('quickstart', [
+    'task=classify',
+    'strategies=[align]',
+    'rounds=4',
+    'local.epochs=2',
+    'local.batchSize=10',
+    'silos.silo-b.participation={from: 2}',
+    'silos.silo-b.generator={kind: vae, warmStart: {images: 95, batchSize: 10, epochs: 3}}',
+  ]);
+  // Two epochs of 4 steps; at silo-b in three rounds, and once 3 epochs of 10 before.
+  const [own, warm] = [2 * 4, 3 * 10];
+  expect(workPlan(spec, [40, 40]).siloSteps).toBe((4 * own + 3 * own + warm) / 4);
+});

@@ -1,8 +1,16 @@
 // How many training steps a run will take, so that progress and time left can be told from the first second.
 
 import { stepsPerEpoch } from '../training/epoch-order.ts';
-import { answeredRound, decodersBy } from './participation.ts';
-import { generatorOfSilo, playedStrategies, privacyOfSilo, type Spec, syntheticImageCount } from './spec.ts';
+import { answeredRound, decodersBy, firstRoundOf, workOf } from './participation.ts';
+import {
+  generatorOfSilo,
+  playedStrategies,
+  privacyOfSilo,
+  type SiloSpec,
+  type Spec,
+  type StrategyName,
+  syntheticImageCount,
+} from './spec.ts';
 
 export interface WorkPlan {
   /** Training steps of all silos together in one round; their mean where silos do not take part in all of them. */
@@ -13,26 +21,16 @@ export interface WorkPlan {
 
 /** The plan of a spec whose silos have `sizes` images. */
 export function workPlan(spec: Spec, sizes: readonly number[]): WorkPlan {
-  const { local, server } = spec;
+  const { server } = spec;
   const rounds = Array.from({ length: spec.rounds }, (_, i) => i + 1);
   const played = playedStrategies(spec);
-  const stepsOf = sizes.map((size, i) => {
-    const silo = spec.silos[i] as Spec['silos'][number];
-    const generator = generatorOfSilo(spec, silo);
-    const isAlone = spec.task === 'classify' && spec.strategies.every((name) => name === 'align');
-    if (isAlone && generator.kind === 'release') return 0;
-    if (isAlone && generator.kind === 'linear-gaussian') return CLOSED_FORM_STEPS;
-    const privacy = privacyOfSilo(spec, silo);
-    // Private training draws its batches from as many records as were declared.
-    const declared = privacy.mechanism === 'dp-sgd' ? privacy.records : null;
-    return local.epochs * stepsPerEpoch(declared ?? size, local.batchSize);
-  });
   const siloSteps = mean(
     played.flatMap((name) =>
       rounds.map((round) =>
-        stepsOf.reduce((sum, steps, i) => {
-          const silo = spec.silos[i] as Spec['silos'][number];
-          return name === 'centralised' || answeredRound(silo, name, round) !== null ? sum + steps : sum;
+        sizes.reduce((sum, size, i) => {
+          const silo = spec.silos[i] as SiloSpec;
+          const isThere = name === 'centralised' || answeredRound(silo, name, round) !== null;
+          return isThere ? sum + stepsOf(spec, silo, { strategy: name, round, size }) : sum;
         }, 0),
       ),
     ),
@@ -51,6 +49,27 @@ export function workPlan(spec: Spec, sizes: readonly number[]): WorkPlan {
 
 /** Looks at the records, and what is made of them: about so many. */
 const CLOSED_FORM_STEPS = 5;
+
+/** Training steps of a silo with `size` images in one round. */
+function stepsOf(
+  spec: Spec,
+  silo: SiloSpec,
+  { strategy, round, size }: { readonly strategy: StrategyName; readonly round: number; readonly size: number },
+): number {
+  const work = workOf(spec, silo, strategy);
+  if (work === 'brings') return 0;
+  if (work === 'computes') return CLOSED_FORM_STEPS;
+  const privacy = privacyOfSilo(spec, silo);
+  // Private training draws its batches from as many records as were declared.
+  const declared = privacy.mechanism === 'dp-sgd' ? privacy.records : null;
+  const steps = spec.local.epochs * stepsPerEpoch(declared ?? size, spec.local.batchSize);
+  const generator = generatorOfSilo(spec, silo);
+  const isFirst =
+    spec.task === 'classify' && strategy === 'align' && answeredRound(silo, strategy, round) === firstRoundOf(silo);
+  if (!isFirst || generator.kind !== 'vae' || generator.warmStart === null) return steps;
+  const { epochs, images, batchSize } = generator.warmStart;
+  return steps + epochs * stepsPerEpoch(images, batchSize);
+}
 
 function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;

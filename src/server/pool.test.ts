@@ -12,6 +12,7 @@ import { exportDecoder } from '../models/decoder-export.ts';
 import { initialParameters } from '../models/initialise.ts';
 import { decoderPart, vaeOf } from '../models/vae.ts';
 import { drawPool, type Pool, type PoolOptions, shareOut } from './pool.ts';
+import { contentHash } from '../storage/content-hash.ts';
 
 const KEY = seedKey('pool');
 const SHAPE = { channels: 1, height: 8, width: 4 };
@@ -37,7 +38,8 @@ function releaseOf(silo: string): Release {
 
 /** A release that no gate made: what could come from outside. */
 function foreign(silo: string, onnx: Uint8Array): Release {
-  return { kind: 'decoder', silo, round: 1, decoder: { onnx }, privacy: NO_PRIVACY } as unknown as Release;
+  const said = { sha256: contentHash(onnx), sizeBytes: onnx.length, latent: 2, shape: HAND_MADE_SHAPE, classes: null };
+  return { kind: 'decoder', silo, round: 1, decoder: { onnx, ...said }, privacy: NO_PRIVACY } as unknown as Release;
 }
 
 const draw = (change: Partial<PoolOptions> = {}) =>
@@ -156,6 +158,14 @@ describe('a pool', () => {
       await expect(draw({ releases, shape: HAND_MADE_SHAPE })).rejects.toThrow(ReleaseError);
     }
     await expect(draw({ shape: { channels: 1, height: 4, width: 8 } })).rejects.toThrow(ReleaseError);
+  });
+
+  test('takes no other file than its header tells of', async () => {
+    const release = foreign('stranger', handMadeDecoder());
+    const releases = [{ ...release, decoder: { ...release.decoder, sha256: contentHash('another') } }];
+    await expect(draw({ releases, shape: HAND_MADE_SHAPE })).rejects.toMatchObject({
+      facts: { reason: 'not-as-declared', field: 'sha256' },
+    });
   });
 
   test('is not drawn on after the signal has fired', async () => {

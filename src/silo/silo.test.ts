@@ -21,6 +21,7 @@ import { vaeOf } from '../models/vae.ts';
 import { epsilonOf } from '../privacy/accountant.ts';
 import type { DpSgdOptions } from '../privacy/dp-plan.ts';
 import { readLedger, setBudget } from '../privacy/ledger.ts';
+import { NO_AUGMENTATION } from '../training/augmentation.ts';
 import { loadState, saveState, type StoredState } from '../training/state-file.ts';
 import { createSiloRunner, type SiloRunner } from './silo.ts';
 import type { SiloConfig } from './silo-config.ts';
@@ -218,6 +219,30 @@ describe('a private silo', () => {
       [smallSilo('north', folder(), { images, privacy, model: smallVae(odd) }), own(1), 'SpecError'],
     ] as const) {
       await expect(runner.play(config, task)).rejects.toMatchObject({ name: error });
+      expect(hasLedger(config)).toBe(false);
+    }
+  });
+
+  test('pays for no closed form that nobody would take, and for no mixed records', async () => {
+    const gaussian = { mechanism: 'gaussian', epsilon: 8, delta: 1e-5, clipNorm: null, noise: 'secure' } as const;
+    const huge: SiloConfig['model'] = {
+      kind: 'linear-gaussian',
+      options: { components: 64, frequencies: 28, rank: 784 },
+      classes: { count: 10, offered: [0, 1] },
+    };
+    const mixing: SiloConfig['model'] = {
+      kind: 'classifier',
+      architecture: { kind: 'mlp', hidden: [], features: 2 },
+      classes: 10,
+      augmentation: { ...NO_AUGMENTATION, mixup: 0.2 },
+      averaging: null,
+    };
+    for (const [model, mechanism, error] of [
+      [huge, gaussian, { code: 'SPEC', facts: { path: 'generator' } }],
+      [mixing, SMALL_PRIVACY, { code: 'PRIVACY', message: expect.stringContaining('mixup') as string }],
+    ] as const) {
+      const config = smallSilo('north', folder(), { model, privacy: mechanism });
+      await expect(runner.play(config, own(1))).rejects.toMatchObject(error);
       expect(hasLedger(config)).toBe(false);
     }
   });

@@ -2,9 +2,9 @@
 // and reading back with a limit on size.
 
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { StateError } from '../errors.ts';
+import { AlignError, StateError } from '../errors.ts';
 
 /**
  * Replaces `path` in one step: writes a neighbour, syncs it, renames it over `path`, syncs the folder.
@@ -17,7 +17,8 @@ export async function writeFileAtomic(
   content: Uint8Array | string,
   options: { readonly mode?: number } = {},
 ): Promise<void> {
-  await writeWhole(path, { content, mode: options.mode ?? USUAL_MODE, place: rename });
+  const fill = (file: FileHandle) => file.writeFile(content);
+  await writeWhole(path, { fill, mode: options.mode ?? USUAL_MODE, place: rename });
 }
 
 /**
@@ -29,7 +30,16 @@ export async function writeNewFile(
   content: Uint8Array | string,
   options: { readonly mode?: number } = {},
 ): Promise<void> {
-  await writeWhole(path, { content, mode: options.mode ?? USUAL_MODE, place: linkOnce });
+  const fill = (file: FileHandle) => file.writeFile(content);
+  await writeWhole(path, { fill, mode: options.mode ?? USUAL_MODE, place: linkOnce });
+}
+
+/**
+ * `writeFileAtomic` of what `fill` writes piece by piece, for contents that need not be in memory as a whole. Where `fill`
+ * throws, the old file is untouched; its own errors come out as they are.
+ */
+export async function fillFileAtomic(path: string, fill: (file: FileHandle) => Promise<void>): Promise<void> {
+  await writeWhole(path, { fill, mode: USUAL_MODE, place: rename });
 }
 
 /** `writeFileAtomic` of `value` as JSON with two spaces of indent and a final newline. */
@@ -115,13 +125,13 @@ const PART_SUFFIX = '.part';
 const USUAL_MODE = 0o666; // less what the process's umask takes away
 
 interface WholeFile {
-  readonly content: Uint8Array | string;
+  readonly fill: (file: FileHandle) => Promise<void>;
   readonly mode: number;
   /** Gives the written neighbour its name. */
   readonly place: (part: string, target: string) => Promise<void>;
 }
 
-async function writeWhole(path: string, { content, mode, place }: WholeFile): Promise<void> {
+async function writeWhole(path: string, { fill, mode, place }: WholeFile): Promise<void> {
   const target = resolve(path);
   const folder = dirname(target);
   const part = join(folder, `.${basename(target)}.${randomUUID()}${PART_SUFFIX}`);
@@ -130,7 +140,7 @@ async function writeWhole(path: string, { content, mode, place }: WholeFile): Pr
     try {
       const handle = await open(part, 'wx', mode);
       try {
-        await handle.writeFile(content);
+        await fill(handle);
         await handle.sync();
       } finally {
         await handle.close();
@@ -142,10 +152,7 @@ async function writeWhole(path: string, { content, mode, place }: WholeFile): Pr
     }
     await syncFolder(folder);
   } catch (cause) {
-    if (errorCode(cause) === 'EEXIST') {
-      const message = `${target} exists already and is not replaced. Name another place, or move it away if you are sure.`;
-      throw new StateError(message, { path: target, exists: true }, { cause });
-    }
+    if (cause instanceof AlignError) throw cause;
     throw new StateError(
       `Could not write ${target}: ${reason(cause)}. Check the disk's space and rights.`,
       { path: target },
@@ -156,7 +163,13 @@ async function writeWhole(path: string, { content, mode, place }: WholeFile): Pr
 
 /** A rename that does not replace: the second name of a file is refused where the name is taken. */
 async function linkOnce(part: string, target: string): Promise<void> {
-  await link(part, target);
+  try {
+    await link(part, target);
+  } catch (cause) {
+    if (errorCode(cause) !== 'EEXIST') throw cause;
+    const message = `${target} exists already and is not replaced. Name another place, or move it away if you are sure.`;
+    throw new StateError(message, { path: target, exists: true }, { cause });
+  }
   await rm(part);
 }
 

@@ -10,11 +10,13 @@ import { childKey, seedKey } from '../engine/keys.ts';
 import { AbortedError, NumericalError, StateError } from '../errors.ts';
 import { initialParameters } from '../models/initialise.ts';
 import { vaeOf } from '../models/vae.ts';
+import { createDpTrainers } from '../privacy/dp-trainer.ts';
 import { type RoundTraining, trainRound } from './round-training.ts';
 import { loadState } from './state-file.ts';
 import type { NamedArrays } from './parameter-slots.ts';
 import { createTrainer, type Trainer } from './trainer.ts';
 import { vaeObjective } from './vae-objective.ts';
+import { weightAverage } from './weight-average.ts';
 
 const KEY = seedKey('round-training');
 const EPOCHS = 4;
@@ -157,6 +159,43 @@ describe('the training of a round', () => {
     expect(await loadState(job(1).file)).toMatchObject({ epochsDone: EPOCHS, finished: false });
     expect(await trainRound(trainer, job(1))).toEqual(whole);
     expect(readFileSync(job(1).file).equals(readFileSync(join(folder, 'whole.safetensors')))).toBe(true);
+  });
+
+  test('that was killed there ends with the average of the weights, too, where it was to', async () => {
+    const training = {
+      epochs: 2,
+      batchSize: 16,
+      optimizer: { kind: 'adam', learningRate: 1e-2, beta1: 0.9, beta2: 0.999, eps: 1e-8 },
+      schedule: { kind: 'constant' },
+    } as const;
+    const objective = vaeObjective('VAE', VAE, { reconstruction: 'mse', klWeight: 1 });
+    const plain = { clipping: 'auto-s', clipNorm: 1, quantile: 0.5, mode: 'full', physicalBatch: null } as const;
+    const plan = { samplingRate: 0.4, noiseMultiplier: 1, steps: 99, stepsPerEpoch: 3, expectedBatch: 16 };
+    const privately = await createDpTrainers(engine, objective, training, {
+      ...plain,
+      noise: 'seeded',
+      averaging: 0.9,
+    });
+    const averaging = [
+      await createTrainer(engine, objective, training, { projection: weightAverage(VAE.parameters, 0.9) }),
+      privately(plan),
+    ];
+    saveAlways();
+    for (const [i, own] of averaging.entries()) {
+      const work = job(1, { file: join(folder, `killed-${i}.safetensors`) });
+      const whole = await trainRound(own, job(1, { file: join(folder, `whole-${i}.safetensors`) }));
+      const dying: Trainer = {
+        async train(given, hooks) {
+          await own.train(given, hooks);
+          throw new AbortedError('Killed here.');
+        },
+      };
+      await expect(trainRound(dying, work)).rejects.toThrow('Killed here.');
+      const { parameters, finished } = (await loadState(work.file))!;
+      expect(finished).toBe(false);
+      expect(parameters).not.toEqual(whole); // the last step's
+      expect(await trainRound(own, work)).toEqual(whole);
+    }
   });
 
   test('that was stopped early in its first epochs starts again, to the same bytes', async () => {

@@ -87,9 +87,15 @@ export function trainerOf(learner: Learner, objective: Objective, options: Train
     async train({ examples, start, key }, hooks = {}) {
       checkExamples(examples, objective);
       restore(slots, start);
-      learner.begin?.(Object.keys(start.memory).length === 0);
+      const isFresh = Object.keys(start.memory).length === 0;
+      learner.begin?.(isFresh);
       const steps = learner.stepsPerEpoch(examples);
-      let last: TrainingState = start;
+      const ended = (epochsDone: number): TrainingState => {
+        const parameters = learner.result?.();
+        return snapshot(parameters ? { ...slots, parameters } : slots, epochsDone);
+      };
+      // A checkpoint of the last epoch holds its last step; what training ends with is made of that.
+      let last: TrainingState = start.epochsDone >= options.epochs && !isFresh ? ended(start.epochsDone) : start;
       let loss = Number.NaN; // until a step has a term: a private one may have drawn nobody
       for (let epoch = start.epochsDone; epoch < options.epochs; epoch++) {
         const epochKey = childKey(key, `epoch-${epoch + 1}`);
@@ -110,10 +116,7 @@ export function trainerOf(learner: Learner, objective: Objective, options: Train
         }
         const terms = Object.fromEntries([...sums].map(([name, { total, count }]) => [name, total / count]));
         const state = () => snapshot(slots, epoch + 1);
-        if (epoch + 1 === options.epochs) {
-          const parameters = learner.result?.();
-          last = parameters ? snapshot({ ...slots, parameters }, epoch + 1) : state();
-        }
+        if (epoch + 1 === options.epochs) last = ended(epoch + 1);
         await hooks.onEpoch?.(epoch + 1, terms, state);
       }
       return last;

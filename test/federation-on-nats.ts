@@ -1,0 +1,223 @@
+// A federation for tests of the protocol: a hub and agents in this process, over a real broker, with hand-made decoders.
+
+import { mkdirSync, mkdtempSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createUser } from '@nats-io/nkeys';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { seal } from '../src/exchange/gate.ts';
+import { inspectDecoder } from '../src/exchange/inspect.ts';
+import { NO_PRIVACY } from '../src/exchange/privacy-statement.ts';
+import type { Release } from '../src/exchange/release.ts';
+import { openDepartures, readDepartures } from '../src/net/departures.ts';
+import type { Signer } from '../src/net/envelope.ts';
+import type { AgentEvent, HubEvent } from '../src/net/net-events.ts';
+import { openOutbox } from '../src/net/outbox.ts';
+import { provision } from '../src/net/provision.ts';
+import { runSiloAgent, type SiloAgentOptions } from '../src/net/silo-agent.ts';
+import { openSiloHub, type SiloHub, type SiloHubOptions } from '../src/net/silo-hub.ts';
+import { TIMING, type Timing } from '../src/net/timing.ts';
+import { contentHash } from '../src/storage/content-hash.ts';
+import { HAND_MADE_SHAPE, handMadeDecoder } from './hand-made-decoder.ts';
+import type { PlainNats } from './plain-nats.ts';
+
+/** Seconds become tenths. */
+export const QUICK: Timing = {
+  ...TIMING,
+  tryMs: 500,
+  workingEveryMs: 200,
+  ackWaitMs: 1_500,
+  statusEveryMs: 100,
+  heardWithinMs: 800,
+  otherInstanceMs: 400,
+  taskWaitMs: 1_000,
+  endMs: 2_000,
+};
+
+export const PLAN_TEXT = '{"rounds":2}';
+export const PLAN = contentHash(PLAN_TEXT);
+
+/** An identity that is known to nobody else. */
+export function newIdentity(): Signer {
+  const pair = createUser();
+  return { publicKey: pair.getPublicKey(), sign: (bytes) => pair.sign(bytes) };
+}
+
+/** The release of a silo's round: another decoder for each, the same whenever it is asked for. */
+export function releaseOf(silo: string, round: number): Release {
+  const w = Float32Array.from(contentHash(`${silo}/${round}`).slice(0, 8), (digit) => Number.parseInt(digit, 16) - 7);
+  const onnx = handMadeDecoder((_, graph) => {
+    const tensor = graph.initializer[0];
+    if (tensor) Object.assign(tensor, { name: 'decoder.w', rawData: new Uint8Array(w.slice().buffer) });
+    if (graph.node[0]) graph.node[0].input[1] = 'decoder.w';
+  });
+  return seal({
+    silo,
+    round,
+    decoder: { onnx, specs: { 'decoder.w': { shape: [2, 4], dtype: 'float32' } as never }, classes: null },
+    parameters: { 'decoder.w': w },
+    shape: HAND_MADE_SHAPE,
+    privacy: NO_PRIVACY,
+  });
+}
+
+/** What is on the disk of a silo, and how often it was asked to train. */
+export interface TestSilo {
+  readonly name: string;
+  readonly identity: Signer;
+  readonly folder: string;
+  /** Rounds that are done, with what they gave. */
+  readonly done: Map<number, Release>;
+  /** Rounds in the order in which they were trained, not answered from `done`. */
+  readonly trained: number[];
+}
+
+export interface TestFederation {
+  readonly server: Signer;
+  readonly hubEvents: HubEvent[];
+  readonly committed: Map<string, { round: number; sha256: string }[]>;
+  silo(name: string): TestSilo;
+  openHub(change?: Partial<SiloHubOptions>): Promise<SiloHub>;
+  /** Starts an agent; `stop` ends it and waits. */
+  agent(silo: TestSilo, change?: Partial<SiloAgentOptions>): TestAgent;
+  /** As the caller does it: the journal first. */
+  commit(hub: SiloHub, round: number, uploads: readonly { silo: string; round: number; sha256: string }[]): Promise<void>;
+  closeAll(): Promise<void>;
+}
+
+export interface TestAgent {
+  readonly events: AgentEvent[];
+  readonly result: Promise<'ended' | 'left' | Error>;
+  readonly leave: AbortController;
+  stop(): Promise<void>;
+  /** Resolves when an event of this kind has come. */
+  seen(kind: AgentEvent['kind']): Promise<void>;
+}
+
+/** A federation of `names` at a broker of its own. */
+export async function testFederation(nats: PlainNats, root: string, names: readonly string[]): Promise<TestFederation> {
+  const folder = mkdtempSync(join(root, 'federation-'));
+  const server = newIdentity();
+  const run = 'trial';
+  const nc = await nats.connect('server');
+  await provision(nc, names, { signal: AbortSignal.timeout(20_000), timing: QUICK });
+  const silos = new Map(names.map((name) => [name, newSilo(name, folder)]));
+  const hubEvents: HubEvent[] = [];
+  const committed = new Map<string, { round: number; sha256: string }[]>();
+  const closers: (() => Promise<unknown>)[] = [];
+  const lines = new Map<string, NatsConnection>();
+  return {
+    server,
+    hubEvents,
+    committed,
+    silo: (name) => silos.get(name) as TestSilo,
+    async openHub(change = {}) {
+      const hub = await openSiloHub({
+        nc,
+        identity: server,
+        silos: new Map([...silos].map(([name, { identity }]) => [name, identity.publicKey])),
+        federation: 'test',
+        version: '0.1.0',
+        run,
+        plan: { sha256: PLAN, text: PLAN_TEXT },
+        committedSoFar: (silo) => committed.get(silo) ?? [],
+        incomingDir: join(folder, 'incoming'),
+        inspect: async (file) =>
+          void inspectDecoder(new Uint8Array(readFileSync(file)), { shape: HAND_MADE_SHAPE, classes: null }),
+        emit: (event) => void hubEvents.push(event),
+        signal: new AbortController().signal,
+        timing: QUICK,
+        ...change,
+      });
+      closers.push(() => hub.close());
+      return hub;
+    },
+    agent(silo, change = {}) {
+      const stop = new AbortController();
+      const leave = new AbortController();
+      const events: AgentEvent[] = [];
+      const watchers = new Set<() => void>();
+      const emit = (event: AgentEvent) => {
+        events.push(event);
+        for (const look of watchers) look();
+        change.emit?.(event);
+      };
+      const start = async () => {
+        const line = lines.get(silo.name) ?? (await nats.connect(silo.name));
+        lines.set(silo.name, line);
+        return runSiloAgent({
+          nc: line,
+          identity: silo.identity,
+          silo: silo.name,
+          server: server.publicKey,
+          instance: `i${events.length}-${instances++}`,
+          version: '0.1.0',
+          home: {
+            outbox: openOutbox(join(silo.folder, 'outbox')),
+            departures: await openDepartures(join(silo.folder, 'departures.jsonl'), () => new Date(0)),
+          },
+          state: () => ({ plan: silo.done.size > 0 ? PLAN : null, round: Math.max(0, ...silo.done.keys()) }),
+          agree: async () => {},
+          play: async (round) => {
+            const known = silo.done.get(round);
+            if (known) return known;
+            silo.trained.push(round);
+            const release = releaseOf(silo.name, round);
+            silo.done.set(round, release);
+            return release;
+          },
+          leave: leave.signal,
+          timing: QUICK,
+          ...change,
+          emit,
+          signal: change.signal ? AbortSignal.any([stop.signal, change.signal]) : stop.signal,
+        });
+      };
+      const result = start().catch((error: Error) => error);
+      const agent: TestAgent = {
+        events,
+        result,
+        leave,
+        async stop() {
+          stop.abort();
+          await result;
+        },
+        seen: (kind) =>
+          new Promise<void>((resolve) => {
+            const look = () => {
+              if (!events.some((event) => event.kind === kind)) return;
+              watchers.delete(look);
+              resolve();
+            };
+            watchers.add(look);
+            look();
+          }),
+      };
+      closers.unshift(() => agent.stop());
+      return agent;
+    },
+    async commit(hub, round, uploads) {
+      for (const { silo, round: own, sha256 } of uploads) {
+        const soFar = committed.get(silo) ?? [];
+        if (!soFar.some((one) => one.sha256 === sha256)) committed.set(silo, [...soFar, { round: own, sha256 }]);
+      }
+      await hub.commit(round, uploads);
+    },
+    async closeAll() {
+      for (const close of closers) await close();
+    },
+  };
+}
+
+/** States of a silo's releases in the log of what left it, in order. */
+export async function departuresOf(silo: TestSilo): Promise<readonly string[]> {
+  const { departures } = await readDepartures(join(silo.folder, 'departures.jsonl'));
+  return departures.map(({ round, state }) => `${round} ${state}`);
+}
+
+let instances = 0;
+
+function newSilo(name: string, root: string): TestSilo {
+  const folder = join(root, name);
+  mkdirSync(folder);
+  return { name, identity: newIdentity(), folder, done: new Map(), trained: [] };
+}
