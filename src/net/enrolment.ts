@@ -8,8 +8,8 @@ import { AbortedError, AccessError, LostPeerError } from '../errors.ts';
 import { connectNats } from './connect.ts';
 import { type Identity, isPublicKey, verifySignature } from './identity.ts';
 import type { Invite } from './invite.ts';
-import { SILO_NAME } from './nats-config.ts';
-import { enrolInbox, enrolSubject, siloInbox } from './nats-permissions.ts';
+import { enrolInbox, enrolSubject, isAnswerable, siloInbox } from './nats-permissions.ts';
+import { SILO_NAME } from './subjects.ts';
 
 /** Why a key was not enrolled. */
 export type EnrolmentRefusal = 'NOT_INVITED' | 'USED' | 'SIGNATURE' | 'KEY_TAKEN' | 'FEDERATION';
@@ -147,8 +147,7 @@ export function answerEnrolments(nc: NatsConnection, desk: EnrolmentDesk): { clo
   const subscription = nc.subscribe(enrolSubject('*'), {
     callback: (_error, message) => {
       const silo = message.subject.slice(enrolSubject('').length);
-      // The answer is published with all the server's rights: never to a subject of the asker's choice.
-      if (!SILO_NAME.test(silo) || message.reply?.startsWith(`${enrolInbox(silo)}.`) !== true) return;
+      if (!SILO_NAME.test(silo) || !isAnswerable(message.reply, enrolInbox(silo))) return;
       const before = queues.get(silo) ?? Promise.resolve();
       const now = before
         .then(() => answer(nc, desk, silo, message))

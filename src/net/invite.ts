@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { AccessError, AlignError } from '../errors.ts';
 import type { ServerAddress } from './connect.ts';
 import { type Identity, identityOf, isPublicKey } from './identity.ts';
-import { SILO_NAME } from './nats-config.ts';
+import { SILO_NAME } from './subjects.ts';
 
 /** What an invite says. */
 export interface Invite {

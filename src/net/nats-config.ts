@@ -5,6 +5,7 @@ import { isIP } from 'node:net';
 import { ShapeError, SpecError } from '../errors.ts';
 import { isPublicKey } from './identity.ts';
 import { enrolPermissions, type Permissions, siloPermissions } from './nats-permissions.ts';
+import { SILO_NAME } from './subjects.ts';
 
 /** One silo as the nats-server knows it. */
 export interface SiloAccess {
@@ -31,9 +32,6 @@ export interface NatsConfigOptions {
   /** Of the nats-server that will read it, such as "2.9.10": 2.10 and newer write to the disk before they acknowledge. */
   readonly natsVersion: string;
 }
-
-/** A silo's name on the network. */
-export const SILO_NAME = /^[a-z0-9][a-z0-9-]{0,31}$/;
 
 /** The most bytes of one message. */
 export const MAX_PAYLOAD_BYTES = 1024 * 1024;
