@@ -17,16 +17,7 @@ export interface Signer {
 }
 
 /** Why a message was dropped, as `facts.reason` of a MessageError. */
-export type MessageFault =
-  | 'size'
-  | 'not-json'
-  | 'version'
-  | 'envelope'
-  | 'kind'
-  | 'signature'
-  | 'body'
-  | 'sender'
-  | 'not-asked';
+export type MessageFault = 'size' | 'not-json' | 'version' | 'envelope' | 'kind' | 'signature' | 'body' | 'sender' | 'not-asked';
 
 /**
  * A message as it travels. The same message is the same bytes, so its hash can name it. Throws MessageError where `body` is not
@@ -62,11 +53,7 @@ export function openMessage<K extends Kind>(
   const v = typeof outer === 'object' && outer !== null && 'v' in outer ? outer.v : undefined;
   if (v !== PROTOCOL) {
     const shown = typeof v === 'string' ? JSON.stringify(v.slice(0, 40)) : 'none';
-    fail(
-      'version',
-      subject,
-      `is of protocol ${shown}; this side speaks ${PROTOCOL}. Use the same version on both sides`,
-    );
+    fail('version', subject, `is of protocol ${shown}; this side speaks ${PROTOCOL}. Use the same version on both sides`);
   }
   const envelope = parsed(subject, 'envelope', envelopeSchema, outer);
   const kind = kinds.find((one) => one === envelope.kind);

@@ -34,8 +34,7 @@ export function hubPort(options: HubPortOptions, name: string): SiloPort {
         );
       }
       const { round } = task;
-      if (task.run !== run)
-        throw new ShapeError(`The network was opened for run ${run}, and is asked for ${task.run}.`);
+      if (task.run !== run) throw new ShapeError(`The network was opened for run ${run}, and is asked for ${task.run}.`);
       const what = `Round ${round} of ${name}`;
       const signal = hooks.signal ? AbortSignal.any([options.signal, hooks.signal]) : options.signal;
       const looked = new Set<unknown>(); // what went wrong before this call is tried again

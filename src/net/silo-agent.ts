@@ -79,8 +79,7 @@ export async function runSiloAgent(options: SiloAgentOptions): Promise<'ended' |
       const { round, decoder } = entry.header;
       const last = home.departures.last(answer.plan, round);
       const isSettled = last?.sha256 === decoder.sha256 && (last.state === 'committed' || last.state === 'refused');
-      if (isSettled)
-        await home.outbox.remove(answer.plan, round); // stopped between noting and removing
+      if (isSettled) await home.outbox.remove(answer.plan, round); // stopped between noting and removing
       else await deliver(work, entry); // where the broker has all of it, nothing happens
     }
     status.set('idle');
@@ -143,8 +142,7 @@ export async function runSiloAgent(options: SiloAgentOptions): Promise<'ended' |
       emit({ kind: 'committed', round, sha256 });
     }
     for (const { header } of await outbox.list(plan)) {
-      if (header.round === round || (how === 'committed' && header.round < round))
-        await outbox.remove(plan, header.round);
+      if (header.round === round || (how === 'committed' && header.round < round)) await outbox.remove(plan, header.round);
     }
     const keep = (await outbox.list(plan)).flatMap(({ header }) => header.parts.map((part) => part.sha256));
     await removeOtherParts(link, silo, new Set(keep));

@@ -153,8 +153,7 @@ export async function openSiloHub(options: SiloHubOptions): Promise<SiloHub> {
       }
     },
     on(event) {
-      if (event.kind === 'silo-here' && records.of(event.silo).left !== event.instance)
-        records.of(event.silo).left = null;
+      if (event.kind === 'silo-here' && records.of(event.silo).left !== event.instance) records.of(event.silo).left = null;
       emit(event);
       if ('silo' in event) records.changed(event.silo);
     },
@@ -171,9 +170,7 @@ export async function openSiloHub(options: SiloHubOptions): Promise<SiloHub> {
     },
     async late(name) {
       const { rounds, committedRound } = records.of(name);
-      const here = [...rounds.values()]
-        .flat()
-        .filter(({ state, header }) => state === 'ready' && header.round > committedRound);
+      const here = [...rounds.values()].flat().filter(({ state, header }) => state === 'ready' && header.round > committedRound);
       const newest = here.sort((a, b) => b.header.round - a.header.round)[0];
       return newest ? readRelease(newest.header, arrivals.fileOf(name, newest.header.round)) : null;
     },

@@ -82,9 +82,7 @@ export async function insist<T>(options: Insistence, work: () => Promise<T>): Pr
     } catch (cause) {
       throwIfAborted(signal, what);
       if (cause instanceof AlignError && !(cause instanceof LostPeerError)) throw cause;
-      const isFinal = FINAL.some(
-        (kind) => cause instanceof kind || (cause as Error | undefined)?.cause instanceof kind,
-      );
+      const isFinal = FINAL.some((kind) => cause instanceof kind || (cause as Error | undefined)?.cause instanceof kind);
       if (isFinal || limit.aborted) {
         const reason = cause instanceof Error ? cause.message : String(cause);
         throw new LostPeerError(
