@@ -30,6 +30,7 @@ export const QUICK: Timing = {
   heardWithinMs: 800,
   otherInstanceMs: 400,
   taskWaitMs: 1_000,
+  stopMs: 200,
   endMs: 2_000,
 };
 
@@ -76,6 +77,9 @@ export interface TestFederation {
   readonly hubEvents: HubEvent[];
   readonly committed: Map<string, { round: number; sha256: string }[]>;
   silo(name: string): TestSilo;
+  /** Resolves when the hub has told of such an event. */
+  seen(kind: HubEvent['kind']): Promise<void>;
+  seenWhere(test: (event: HubEvent) => boolean): Promise<void>;
   openHub(change?: Partial<SiloHubOptions>): Promise<SiloHub>;
   /** Starts an agent; `stop` ends it and waits. */
   agent(silo: TestSilo, change?: Partial<SiloAgentOptions>): TestAgent;
@@ -89,8 +93,8 @@ export interface TestAgent {
   readonly result: Promise<'ended' | 'left' | Error>;
   readonly leave: AbortController;
   stop(): Promise<void>;
-  /** Resolves when an event of this kind has come. */
-  seen(kind: AgentEvent['kind']): Promise<void>;
+  /** Resolves when an event of this kind, and round, has come. */
+  seen(kind: AgentEvent['kind'], round?: number): Promise<void>;
 }
 
 /** A federation of `names` at a broker of its own. */
@@ -102,6 +106,8 @@ export async function testFederation(nats: PlainNats, root: string, names: reado
   await provision(nc, names, { signal: AbortSignal.timeout(20_000), timing: QUICK });
   const silos = new Map(names.map((name) => [name, newSilo(name, folder)]));
   const hubEvents: HubEvent[] = [];
+  const hubWatchers = new Set<() => void>();
+  const seenWhere = (test: (event: HubEvent) => boolean) => seenIn(hubWatchers, () => hubEvents.some(test));
   const committed = new Map<string, { round: number; sha256: string }[]>();
   const closers: (() => Promise<unknown>)[] = [];
   const lines = new Map<string, NatsConnection>();
@@ -110,6 +116,8 @@ export async function testFederation(nats: PlainNats, root: string, names: reado
     hubEvents,
     committed,
     silo: (name) => silos.get(name) as TestSilo,
+    seenWhere,
+    seen: (kind) => seenWhere((event) => event.kind === kind),
     async openHub(change = {}) {
       const hub = await openSiloHub({
         nc,
@@ -123,7 +131,10 @@ export async function testFederation(nats: PlainNats, root: string, names: reado
         incomingDir: join(folder, 'incoming'),
         inspect: async (file) =>
           void inspectDecoder(new Uint8Array(readFileSync(file)), { shape: HAND_MADE_SHAPE, classes: null }),
-        emit: (event) => void hubEvents.push(event),
+        emit(event) {
+          hubEvents.push(event);
+          for (const look of [...hubWatchers]) look();
+        },
         signal: new AbortController().signal,
         timing: QUICK,
         ...change,
@@ -138,7 +149,7 @@ export async function testFederation(nats: PlainNats, root: string, names: reado
       const watchers = new Set<() => void>();
       const emit = (event: AgentEvent) => {
         events.push(event);
-        for (const look of watchers) look();
+        for (const look of [...watchers]) look();
         change.emit?.(event);
       };
       const start = async () => {
@@ -181,16 +192,10 @@ export async function testFederation(nats: PlainNats, root: string, names: reado
           stop.abort();
           await result;
         },
-        seen: (kind) =>
-          new Promise<void>((resolve) => {
-            const look = () => {
-              if (!events.some((event) => event.kind === kind)) return;
-              watchers.delete(look);
-              resolve();
-            };
-            watchers.add(look);
-            look();
-          }),
+        seen: (kind, round) =>
+          seenIn(watchers, () =>
+            events.some((event) => event.kind === kind && (round === undefined || ('round' in event && event.round === round))),
+          ),
       };
       closers.unshift(() => agent.stop());
       return agent;
@@ -215,6 +220,19 @@ export async function departuresOf(silo: TestSilo): Promise<readonly string[]> {
 }
 
 let instances = 0;
+
+/** Looks at every event until `isSo`. */
+function seenIn(watchers: Set<() => void>, isSo: () => boolean): Promise<void> {
+  return new Promise<void>((resolve) => {
+    const look = () => {
+      if (!isSo()) return;
+      watchers.delete(look);
+      resolve();
+    };
+    watchers.add(look);
+    look();
+  });
+}
 
 function newSilo(name: string, root: string): TestSilo {
   const folder = join(root, name);

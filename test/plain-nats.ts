@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { jetstreamManager } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 
 /** Whether there is one to be started. */
@@ -16,6 +17,8 @@ export interface PlainNats {
   kill(): Promise<void>;
   /** On the same port and files. */
   restart(): Promise<void>;
+  /** How many messages a stream holds. */
+  messagesIn(stream: string): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -58,6 +61,12 @@ export async function startPlainNats(): Promise<PlainNats> {
     },
     kill,
     restart: start,
+    async messagesIn(stream) {
+      const nc = await connect({ servers: `127.0.0.1:${port}` });
+      const { state } = await (await jetstreamManager(nc)).streams.info(stream);
+      await nc.close();
+      return state.messages;
+    },
     async close() {
       await Promise.all(connections.map((nc) => nc.close()));
       await kill();

@@ -134,19 +134,15 @@ export async function runSiloAgent(options: SiloAgentOptions): Promise<'ended' |
     const { plan, round, sha256 } = body;
     const entry = await outbox.get(plan, round);
     if (entry?.header.decoder.sha256 !== sha256) return; // known already
-    if ('code' in body) {
-      await departures.note(entry.header, how, `${body.code} ${body.reason}`.slice(0, 200));
-      emit({ kind: 'refused', round, sha256, code: body.code, reason: body.reason });
-    } else {
-      await departures.note(entry.header, how);
-      emit({ kind: 'committed', round, sha256 });
-    }
+    await departures.note(entry.header, how, 'code' in body ? `${body.code} ${body.reason}`.slice(0, 200) : undefined);
     for (const { header } of await outbox.list(plan)) {
       if (header.round === round || (how === 'committed' && header.round < round)) await outbox.remove(plan, header.round);
     }
     const keep = (await outbox.list(plan)).flatMap(({ header }) => header.parts.map((part) => part.sha256));
     await removeOtherParts(link, silo, new Set(keep));
     status.set('idle');
+    if ('code' in body) emit({ kind: 'refused', round, sha256, code: body.code, reason: body.reason });
+    else emit({ kind: 'committed', round, sha256 });
   };
   /** A task whose acknowledgement is lost comes again, and is answered from disk. */
   const acknowledge = async (task: JsMsg) => {
