@@ -2,14 +2,14 @@
 
 import { mkdirSync, mkdtempSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createUser } from '@nats-io/nkeys';
+import { jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { seal } from '../src/exchange/gate.ts';
 import { inspectDecoder } from '../src/exchange/inspect.ts';
 import { NO_PRIVACY } from '../src/exchange/privacy-statement.ts';
 import type { Release } from '../src/exchange/release.ts';
 import { openDepartures, readDepartures } from '../src/net/departures.ts';
-import type { Signer } from '../src/net/envelope.ts';
+import type { Identity } from '../src/net/identity.ts';
 import type { AgentEvent, HubEvent } from '../src/net/net-events.ts';
 import { openOutbox } from '../src/net/outbox.ts';
 import { provision } from '../src/net/provision.ts';
@@ -18,7 +18,7 @@ import { openSiloHub, type SiloHub, type SiloHubOptions } from '../src/net/silo-
 import { TIMING, type Timing } from '../src/net/timing.ts';
 import { contentHash } from '../src/storage/content-hash.ts';
 import { HAND_MADE_SHAPE, handMadeDecoder } from './hand-made-decoder.ts';
-import type { PlainNats } from './plain-nats.ts';
+import type { TestNats } from './nats-fixture.ts';
 
 /** Seconds become tenths. */
 export const QUICK: Timing = {
@@ -36,12 +36,6 @@ export const QUICK: Timing = {
 
 export const PLAN_TEXT = '{"rounds":2}';
 export const PLAN = contentHash(PLAN_TEXT);
-
-/** An identity that is known to nobody else. */
-export function newIdentity(): Signer {
-  const pair = createUser();
-  return { publicKey: pair.getPublicKey(), sign: (bytes) => pair.sign(bytes) };
-}
 
 /** The release of a silo's round: another decoder for each, the same whenever it is asked for. */
 export function releaseOf(silo: string, round: number): Release {
@@ -64,7 +58,7 @@ export function releaseOf(silo: string, round: number): Release {
 /** What is on the disk of a silo, and how often it was asked to train. */
 export interface TestSilo {
   readonly name: string;
-  readonly identity: Signer;
+  readonly identity: Identity;
   readonly folder: string;
   /** Rounds that are done, with what they gave. */
   readonly done: Map<number, Release>;
@@ -73,7 +67,7 @@ export interface TestSilo {
 }
 
 export interface TestFederation {
-  readonly server: Signer;
+  readonly server: Identity;
   readonly hubEvents: HubEvent[];
   readonly committed: Map<string, { round: number; sha256: string }[]>;
   silo(name: string): TestSilo;
@@ -85,6 +79,10 @@ export interface TestFederation {
   agent(silo: TestSilo, change?: Partial<SiloAgentOptions>): TestAgent;
   /** As the caller does it: the journal first. */
   commit(hub: SiloHub, round: number, uploads: readonly { silo: string; round: number; sha256: string }[]): Promise<void>;
+  /** The server's connection, which may publish anything. */
+  readonly nc: NatsConnection;
+  /** How many messages a stream holds. */
+  messagesIn(stream: string): Promise<number>;
   closeAll(): Promise<void>;
 }
 
@@ -97,22 +95,25 @@ export interface TestAgent {
   seen(kind: AgentEvent['kind'], round?: number): Promise<void>;
 }
 
-/** A federation of `names` at a broker of its own. */
-export async function testFederation(nats: PlainNats, root: string, names: readonly string[]): Promise<TestFederation> {
+/** A federation of `names`, anew at a broker that may have served another one. */
+export async function testFederation(nats: TestNats, root: string, names: readonly string[]): Promise<TestFederation> {
   const folder = mkdtempSync(join(root, 'federation-'));
-  const server = newIdentity();
+  const { server } = nats;
   const run = 'trial';
-  const nc = await nats.connect('server');
+  const nc = await connections.of(nats, 'server');
+  const jsm = await jetstreamManager(nc);
+  for await (const { config } of jsm.streams.list()) await jsm.streams.delete(config.name);
   await provision(nc, names, { signal: AbortSignal.timeout(20_000), timing: QUICK });
-  const silos = new Map(names.map((name) => [name, newSilo(name, folder)]));
+  const silos = new Map(names.map((name) => [name, newSilo(name, folder, nats.silo(name))]));
   const hubEvents: HubEvent[] = [];
   const hubWatchers = new Set<() => void>();
   const seenWhere = (test: (event: HubEvent) => boolean) => seenIn(hubWatchers, () => hubEvents.some(test));
   const committed = new Map<string, { round: number; sha256: string }[]>();
   const closers: (() => Promise<unknown>)[] = [];
-  const lines = new Map<string, NatsConnection>();
   return {
     server,
+    nc,
+    messagesIn: async (stream) => (await jsm.streams.info(stream)).state.messages,
     hubEvents,
     committed,
     silo: (name) => silos.get(name) as TestSilo,
@@ -153,10 +154,8 @@ export async function testFederation(nats: PlainNats, root: string, names: reado
         change.emit?.(event);
       };
       const start = async () => {
-        const line = lines.get(silo.name) ?? (await nats.connect(silo.name));
-        lines.set(silo.name, line);
         return runSiloAgent({
-          nc: line,
+          nc: await connections.of(nats, silo.name),
           identity: silo.identity,
           silo: silo.name,
           server: server.publicKey,
@@ -234,8 +233,20 @@ function seenIn(watchers: Set<() => void>, isSo: () => boolean): Promise<void> {
   });
 }
 
-function newSilo(name: string, root: string): TestSilo {
+/** One for each user of each broker. */
+const connections = {
+  open: new WeakMap<TestNats, Map<string, Promise<NatsConnection>>>(),
+  of(nats: TestNats, name: string): Promise<NatsConnection> {
+    const all = this.open.get(nats) ?? new Map<string, Promise<NatsConnection>>();
+    this.open.set(nats, all);
+    const one = all.get(name) ?? (name === 'server' ? nats.connectServer() : nats.connectSilo(name));
+    all.set(name, one);
+    return one;
+  },
+};
+
+function newSilo(name: string, root: string, identity: Identity): TestSilo {
   const folder = join(root, name);
   mkdirSync(folder);
-  return { name, identity: newIdentity(), folder, done: new Map(), trained: [] };
+  return { name, identity, folder, done: new Map(), trained: [] };
 }

@@ -1,21 +1,21 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { jetstream } from '@nats-io/jetstream';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import {
   departuresOf,
-  newIdentity,
   PLAN,
   QUICK,
   releaseOf,
   testFederation,
   type TestFederation,
 } from '../../test/federation-on-nats.ts';
-import { HAS_NATS_SERVER, type PlainNats, startPlainNats } from '../../test/plain-nats.ts';
+import { NEEDS_NATS, natsServer, startTestNats, type TestNats } from '../../test/nats-fixture.ts';
 import { temporaryFolder } from '../../test/small-silos.ts';
-import { AbortedError, LostPeerError, PrivacyError, ReleaseError, ShapeError, StateError } from '../errors.ts';
+import { AbortedError, AccessError, LostPeerError, PrivacyError, ReleaseError, ShapeError, StateError } from '../errors.ts';
 import { contentHash } from '../storage/content-hash.ts';
 import { sealMessage, type Signer } from './envelope.ts';
+import { createIdentity } from './identity.ts';
 import type { AgentEvent } from './net-events.ts';
 import { openOutbox } from './outbox.ts';
 import { updateSubject } from './subjects.ts';
@@ -24,20 +24,18 @@ const ROOT = temporaryFolder();
 const task = (round: number) => ({ kind: 'train-own', run: 'trial', round }) as const;
 const uploadOf = (silo: string, round: number) => ({ silo, round, sha256: releaseOf(silo, round).decoder.sha256 });
 
-describe.skipIf(!HAS_NATS_SERVER)('over a real nats-server (skipped where there is none)', () => {
-  let nats: PlainNats;
+describe.skipIf(!natsServer)(`over a real nats-server${NEEDS_NATS}`, () => {
+  let nats: TestNats;
   let federation: TestFederation;
   const open = async (...names: string[]) => {
     federation = await testFederation(nats, ROOT, names);
     return { federation, a: federation.silo('a') };
   };
-  beforeEach(async () => {
-    nats = await startPlainNats();
+  beforeAll(async () => {
+    nats = await startTestNats({ silos: ['a', 'b', 'c'] });
   });
-  afterEach(async () => {
-    await federation.closeAll();
-    await nats.close();
-  });
+  afterEach(() => federation.closeAll());
+  afterAll(() => nats.close());
 
   test('a task goes out, a release comes back, is committed, and leaves nothing behind at the silo', async () => {
     const { a } = await open('a');
@@ -55,7 +53,7 @@ describe.skipIf(!HAS_NATS_SERVER)('over a real nats-server (skipped where there 
     const steps = ['leaving', 'delivered', 'committed'];
     expect(await departuresOf(a)).toEqual([1, 2].flatMap((round) => steps.map((step) => `${round} ${step}`)));
     expect(readdirSync(join(a.folder, 'outbox'))).toEqual([]);
-    expect(await nats.messagesIn('OBJ_up-a')).toBe(0);
+    expect(await federation.messagesIn('OBJ_up-a')).toBe(0);
     expect(a.trained).toEqual([1, 2]);
   });
 
@@ -201,7 +199,7 @@ describe.skipIf(!HAS_NATS_SERVER)('over a real nats-server (skipped where there 
   describe('what is not right', () => {
     /** A release as its silo would sign it, changed, and published. */
     async function publishRelease(change: object, signer: Signer, silo = 'a') {
-      const nc = await nats.connect('stranger');
+      const { nc } = federation;
       const { decoder, privacy } = releaseOf('a', 1);
       const { onnx, ...facts } = decoder;
       const parts = [{ sha256: contentHash(onnx), sizeBytes: onnx.length }];
@@ -239,8 +237,8 @@ describe.skipIf(!HAS_NATS_SERVER)('over a real nats-server (skipped where there 
     test('a notice that somebody else signed, or bytes that are none, are dropped; the hub goes on', async () => {
       const { a } = await open('a');
       const hub = await federation.openHub();
-      await publishRelease({}, newIdentity());
-      const nc = await nats.connect('stranger');
+      await publishRelease({}, createIdentity().identity);
+      const { nc } = federation;
       for (const bytes of ['', '{', '[]', '{"v":"align-fl/net@2"}', 'x'.repeat(66_000)]) {
         await jetstream(nc).publish('fl.up.a', bytes);
         nc.publish('fl.status.a', bytes);
@@ -256,9 +254,9 @@ describe.skipIf(!HAS_NATS_SERVER)('over a real nats-server (skipped where there 
     test('a task that the server did not sign is dropped by the silo, which goes on', async () => {
       const { a } = await open('a');
       const hub = await federation.openHub();
-      const nc = await nats.connect('stranger');
+      const { nc } = federation;
       const body = { run: 'trial', plan: PLAN, round: 7, nonce: contentHash('') };
-      await jetstream(nc).publish('fl.task.a', sealMessage(newIdentity(), { subject: 'fl.task.a', kind: 'train', body }));
+      await jetstream(nc).publish('fl.task.a', sealMessage(createIdentity().identity, { subject: 'fl.task.a', kind: 'train', body }));
       await jetstream(nc).publish('fl.task.a', 'nonsense');
       const agent = federation.agent(a);
       expect(await hub.port('a').play(task(1))).toEqual(releaseOf('a', 1));
@@ -358,7 +356,7 @@ describe.skipIf(!HAS_NATS_SERVER)('over a real nats-server (skipped where there 
       const first = federation.agent(a);
       await first.seen('welcome');
       const second = await federation.agent(a).result;
-      expect(second).toBeInstanceOf(StateError);
+      expect(second).toBeInstanceOf(AccessError);
       expect(second).toMatchObject({ facts: { reason: 'ALREADY_CONNECTED' } });
       await first.stop();
       await federation.agent(a).seen('welcome');
@@ -454,7 +452,7 @@ describe.skipIf(!HAS_NATS_SERVER)('over a real nats-server (skipped where there 
     await first.port('a').play(task(1));
     await old.stop();
     await first.close();
-    const renewed = { ...a, identity: newIdentity() };
+    const renewed = { ...a, identity: createIdentity().identity };
     const hub = await federation.openHub({ silos: new Map([['a', renewed.identity.publicKey]]) });
     federation.agent(renewed);
     expect(await hub.port('a').play(task(1))).toEqual(releaseOf('a', 1));

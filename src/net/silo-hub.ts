@@ -6,17 +6,17 @@
 import { type NatsConnection, nuid } from '@nats-io/transport-node';
 import type { ReceivedRelease } from '../exchange/release.ts';
 import type { SiloPort } from '../federation/silo-port.ts';
-import { contentHash } from '../storage/content-hash.ts';
 import { LostPeerError } from '../errors.ts';
 import type { Link } from './bucket.ts';
 import { publishDurably } from './durable-publish.ts';
-import { sealMessage, type Signer } from './envelope.ts';
+import { sealMessage } from './envelope.ts';
 import { openArrivals } from './hub-arrivals.ts';
 import { judgeHello } from './hub-hello.ts';
 import { hubPort, readRelease } from './hub-port.ts';
 import { openPresence } from './hub-presence.ts';
 import { type Candidate, openHubRecords } from './hub-records.ts';
 import { takeUpdate } from './hub-updates.ts';
+import type { Identity } from './identity.ts';
 import type { Body, ReleaseHeader, SiloStatus } from './messages.ts';
 import type { HubEvent } from './net-events.ts';
 import { requireSiloName } from './provision.ts';
@@ -28,7 +28,7 @@ import { until } from './waiting.ts';
 export interface SiloHubOptions {
   readonly nc: NatsConnection;
   /** The server's. */
-  readonly identity: Signer;
+  readonly identity: Identity;
   /** Public keys of the silos that are known so far. */
   readonly silos: ReadonlyMap<string, string>;
   readonly federation: string;
@@ -94,7 +94,7 @@ export async function openSiloHub(options: SiloHubOptions): Promise<SiloHub> {
   };
 
   const nonceOf = (silo: string, round: number) =>
-    contentHash(identity.sign(new TextEncoder().encode(['align-fl/nonce@1', plan.sha256, round, silo].join('\n'))));
+    Buffer.from(identity.secretFor(['align-fl/nonce@1', plan.sha256, round, silo].join('\n'))).toString('hex');
   const send = async <K extends 'train' | 'committed' | 'refused' | 'end'>(silo: string, kind: K, body: Body<K>) => {
     const subject = taskSubject(silo);
     const bytes = sealMessage(identity, { subject, kind, body });
