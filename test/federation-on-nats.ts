@@ -78,7 +78,11 @@ export interface TestFederation {
   /** Starts an agent; `stop` ends it and waits. */
   agent(silo: TestSilo, change?: Partial<SiloAgentOptions>): TestAgent;
   /** As the caller does it: the journal first. */
-  commit(hub: SiloHub, round: number, uploads: readonly { silo: string; round: number; sha256: string }[]): Promise<void>;
+  commit(
+    hub: SiloHub,
+    round: number,
+    uploads: readonly { silo: string; round: number; sha256: string }[],
+  ): Promise<void>;
   /** The server's connection, which may publish anything. */
   readonly nc: NatsConnection;
   /** How many messages a stream holds. */
@@ -193,7 +197,9 @@ export async function testFederation(nats: TestNats, root: string, names: readon
         },
         seen: (kind, round) =>
           seenIn(watchers, () =>
-            events.some((event) => event.kind === kind && (round === undefined || ('round' in event && event.round === round))),
+            events.some(
+              (event) => event.kind === kind && (round === undefined || ('round' in event && event.round === round)),
+            ),
           ),
       };
       closers.unshift(() => agent.stop());

@@ -29,7 +29,9 @@ export async function sayHello({ link, identity, server, hello, emit }: HelloOpt
   const onRetry = (_: string, error: Error) => emit({ kind: 'server-away', message: error.message });
   const patient = AbortSignal.timeout(link.timing.otherInstanceMs);
   for (;;) {
-    const { kind, body } = await insistOn({ ...link, onRetry }, 'The hello', () => ask(link, subject, bytes, server, emit));
+    const { kind, body } = await insistOn({ ...link, onRetry }, 'The hello', () =>
+      ask(link, subject, bytes, server, emit),
+    );
     if (kind === 'welcome') return body;
     emit({ kind: 'denied', code: body.code, message: body.message });
     // An instance of ours that was killed counts as here for some seconds.

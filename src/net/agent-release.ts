@@ -138,5 +138,7 @@ async function fail(
 
 function requireOwn(release: Release, silo: string, round: number): void {
   if (release.silo === silo && release.round === round) return;
-  throw new ShapeError(`Asked for round ${round} of ${silo}, got round ${release.round} of ${release.silo}. This is a bug.`);
+  throw new ShapeError(
+    `Asked for round ${round} of ${silo}, got round ${release.round} of ${release.silo}. This is a bug.`,
+  );
 }

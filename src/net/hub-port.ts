@@ -34,7 +34,8 @@ export function hubPort(options: HubPortOptions, name: string): SiloPort {
         );
       }
       const { round } = task;
-      if (task.run !== run) throw new ShapeError(`The network was opened for run ${run}, and is asked for ${task.run}.`);
+      if (task.run !== run)
+        throw new ShapeError(`The network was opened for run ${run}, and is asked for ${task.run}.`);
       const what = `Round ${round} of ${name}`;
       const signal = hooks.signal ? AbortSignal.any([options.signal, hooks.signal]) : options.signal;
       const looked = new Set<unknown>(); // what went wrong before this call is tried again
@@ -45,7 +46,7 @@ export function hubPort(options: HubPortOptions, name: string): SiloPort {
         if (left !== null) throw gone(name, round, 'left');
         const candidates = rounds.get(round) ?? [];
         const ready = candidates.find(({ state }) => state === 'ready');
-        if (ready) return await readRelease(ready.header, arrivals.fileOf(name, round));
+        if (ready) return readRelease(ready.header, arrivals.fileOf(name, round));
         const announced = candidates.find(({ state }) => state === 'announced');
         if (announced) {
           if (announced.error !== null && looked.has(announced)) throw announced.error;
