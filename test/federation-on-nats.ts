@@ -8,6 +8,7 @@ import { seal } from '../src/exchange/gate.ts';
 import { inspectDecoder } from '../src/exchange/inspect.ts';
 import { NO_PRIVACY } from '../src/exchange/privacy-statement.ts';
 import type { Release } from '../src/exchange/release.ts';
+import type { ReceivedUpload } from '../src/exchange/upload.ts';
 import { openDepartures, readDepartures } from '../src/net/departures.ts';
 import type { Identity } from '../src/net/identity.ts';
 import type { AgentEvent, HubEvent } from '../src/net/net-events.ts';
@@ -18,6 +19,7 @@ import { openSiloHub, type SiloHub, type SiloHubOptions } from '../src/net/silo-
 import { TIMING, type Timing } from '../src/net/timing.ts';
 import { contentHash } from '../src/storage/content-hash.ts';
 import { HAND_MADE_SHAPE, handMadeDecoder } from './hand-made-decoder.ts';
+import { readUpload } from './small-silos.ts';
 import type { TestNats } from './nats-fixture.ts';
 
 /** Seconds become tenths. */
@@ -53,6 +55,12 @@ export function releaseOf(silo: string, round: number): Release {
     shape: HAND_MADE_SHAPE,
     privacy: NO_PRIVACY,
   });
+}
+
+/** An upload with its file's bytes in it, as releases are at a silo. */
+export async function wholeOf(upload: Promise<ReceivedUpload | null> | ReceivedUpload) {
+  const came = await upload;
+  return came && readUpload(came);
 }
 
 /** What is on the disk of a silo, and how often it was asked to train. */

@@ -1,6 +1,13 @@
 import { jetstream } from '@nats-io/jetstream';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { departuresOf, PLAN, releaseOf, testFederation, type TestFederation } from '../../test/federation-on-nats.ts';
+import {
+  departuresOf,
+  PLAN,
+  releaseOf,
+  testFederation,
+  type TestFederation,
+  wholeOf,
+} from '../../test/federation-on-nats.ts';
 import { NEEDS_NATS, natsServer, startTestNats, type TestNats } from '../../test/nats-fixture.ts';
 import { temporaryFolder } from '../../test/small-silos.ts';
 import { ReleaseError, ShapeError } from '../errors.ts';
@@ -49,7 +56,7 @@ describe.skipIf(!natsServer)(`What is not right, over a real nats-server${NEEDS_
     await federation.seen('message-dropped');
     expect(federation.hubEvents.find(({ kind }) => kind === 'message-dropped')).toMatchObject({ reason });
     federation.agent(a);
-    expect(await hub.port('a').play(task(1))).toEqual(releaseOf('a', 1)); // and harms nobody
+    expect(await wholeOf(hub.port('a').play(task(1)))).toEqual(releaseOf('a', 1)); // and harms nobody
   });
 
   test('a notice of another run or plan is passed over', async () => {
@@ -74,7 +81,7 @@ describe.skipIf(!natsServer)(`What is not right, over a real nats-server${NEEDS_
     }
     await jetstream(nc).publish('fl.up.nobody', '{}');
     federation.agent(a);
-    expect(await hub.port('a').play(task(1))).toEqual(releaseOf('a', 1));
+    expect(await wholeOf(hub.port('a').play(task(1)))).toEqual(releaseOf('a', 1));
     const reasons = federation.hubEvents.flatMap((event) => (event.kind === 'message-dropped' ? [event.reason] : []));
     expect(new Set(reasons)).toEqual(new Set(['signature', 'not-json', 'version', 'size', 'sender']));
   });
@@ -90,7 +97,7 @@ describe.skipIf(!natsServer)(`What is not right, over a real nats-server${NEEDS_
     );
     await jetstream(nc).publish('fl.task.a', 'nonsense');
     const agent = federation.agent(a);
-    expect(await hub.port('a').play(task(1))).toEqual(releaseOf('a', 1));
+    expect(await wholeOf(hub.port('a').play(task(1)))).toEqual(releaseOf('a', 1));
     expect(agent.events.filter(({ kind }) => kind === 'message-dropped')).toHaveLength(2);
     expect(a.trained).toEqual([1]);
   });
@@ -109,7 +116,7 @@ describe.skipIf(!natsServer)(`What is not right, over a real nats-server${NEEDS_
     await expect(hub.port('a').play(task(1))).rejects.toThrow(ReleaseError); // it stays so
     await hub.close();
     const kinder = await federation.openHub();
-    expect(await kinder.port('a').play(task(1))).toEqual(releaseOf('a', 1));
+    expect(await wholeOf(kinder.port('a').play(task(1)))).toEqual(releaseOf('a', 1));
   });
 
   test('weights never travel', async () => {

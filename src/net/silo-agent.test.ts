@@ -8,6 +8,7 @@ import {
   releaseOf,
   testFederation,
   type TestFederation,
+  wholeOf,
 } from '../../test/federation-on-nats.ts';
 import { NEEDS_NATS, natsServer, startTestNats, type TestNats } from '../../test/nats-fixture.ts';
 import { temporaryFolder } from '../../test/small-silos.ts';
@@ -45,7 +46,7 @@ describe.skipIf(!natsServer)(`A silo over a real nats-server${NEEDS_NATS}`, () =
       };
       expect(await federation.agent(a, { emit, signal: stop.signal }).result).toBeInstanceOf(AbortedError);
       const agent = federation.agent(a);
-      expect(await playing).toEqual(releaseOf('a', 1));
+      expect(await wholeOf(playing)).toEqual(releaseOf('a', 1));
       await federation.commit(hub, 1, [uploadOf('a', 1)]);
       await agent.seen('committed', 1);
       expect(a.trained).toEqual([1]);
@@ -67,7 +68,7 @@ describe.skipIf(!natsServer)(`A silo over a real nats-server${NEEDS_NATS}`, () =
       await first.stop();
       expect(await first.result).toBeInstanceOf(AbortedError);
       federation.agent(a);
-      expect(await playing).toEqual(releaseOf('a', 1));
+      expect(await wholeOf(playing)).toEqual(releaseOf('a', 1));
     });
 
     test('while its server committed hears of it when it is back, though the message came before it', async () => {
@@ -105,7 +106,7 @@ describe.skipIf(!natsServer)(`A silo over a real nats-server${NEEDS_NATS}`, () =
         message: expect.stringMatching('7.31'),
       });
       isOver = false;
-      expect(await hub.port('a').play(task(1))).toEqual(releaseOf('a', 1));
+      expect(await wholeOf(hub.port('a').play(task(1)))).toEqual(releaseOf('a', 1));
       expect(await departuresOf(a)).toEqual(['1 failed', '1 leaving', '1 delivered']);
     });
 
@@ -130,7 +131,7 @@ describe.skipIf(!natsServer)(`A silo over a real nats-server${NEEDS_NATS}`, () =
       federation.hubEvents.length = 0;
       federation.agent(a);
       await federation.seen('silo-here');
-      expect(await second.port('a').play(task(1))).toEqual(releaseOf('a', 1));
+      expect(await wholeOf(second.port('a').play(task(1)))).toEqual(releaseOf('a', 1));
     });
 
     test('is revoked: its port says so, and it is turned away', async () => {
@@ -147,7 +148,7 @@ describe.skipIf(!natsServer)(`A silo over a real nats-server${NEEDS_NATS}`, () =
       await agent.stop();
       expect(await federation.agent(a).result).toMatchObject({ facts: { reason: 'REVOKED' } });
       federation.agent(federation.silo('b'));
-      expect(await hub.port('b').play(task(1))).toEqual(releaseOf('b', 1));
+      expect(await wholeOf(hub.port('b').play(task(1)))).toEqual(releaseOf('b', 1));
     });
   });
 
@@ -230,7 +231,7 @@ describe.skipIf(!natsServer)(`A silo over a real nats-server${NEEDS_NATS}`, () =
       await federation.seenWhere((event) => event.kind === 'silo-status' && event.status.state === 'paused');
       expect(agent.events.some(({ kind }) => kind === 'task')).toBe(false);
       isPaused = false;
-      expect(await playing).toEqual(releaseOf('a', 1));
+      expect(await wholeOf(playing)).toEqual(releaseOf('a', 1));
     });
   });
 

@@ -2,7 +2,13 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { departuresOf, releaseOf, testFederation, type TestFederation } from '../../test/federation-on-nats.ts';
+import {
+  departuresOf,
+  releaseOf,
+  testFederation,
+  type TestFederation,
+  wholeOf,
+} from '../../test/federation-on-nats.ts';
 import { NEEDS_NATS, natsServer, startTestNats, type TestNats } from '../../test/nats-fixture.ts';
 import { temporaryFolder } from '../../test/small-silos.ts';
 import { AbortedError, LostPeerError } from '../errors.ts';
@@ -31,7 +37,7 @@ describe.skipIf(!natsServer)(`A server over a real nats-server${NEEDS_NATS}`, ()
     const agent = federation.agent(a);
     for (const round of [1, 2]) {
       const upload = await hub.port('a').play(task(round));
-      expect(upload).toEqual(releaseOf('a', round));
+      expect(await wholeOf(upload)).toEqual(releaseOf('a', round));
       expect(readdirSync(join(a.folder, 'outbox'))).toHaveLength(1);
       await federation.commit(hub, round, [uploadOf('a', round)]);
       await agent.seen('committed', round);
@@ -50,9 +56,9 @@ describe.skipIf(!natsServer)(`A server over a real nats-server${NEEDS_NATS}`, ()
     const hub = await federation.openHub();
     for (const name of ['a', 'b', 'c']) federation.agent(federation.silo(name));
     const play = (name: string) => hub.port(name).play(task(1));
-    const uploads = await Promise.all(['a', 'b', 'c'].map(play));
+    const uploads = await Promise.all(['a', 'b', 'c'].map((name) => wholeOf(play(name))));
     expect(uploads).toEqual(['a', 'b', 'c'].map((name) => releaseOf(name, 1)));
-    expect(await Promise.all(['a', 'b', 'c'].map(play))).toEqual(uploads);
+    expect(await Promise.all(['a', 'b', 'c'].map((name) => wholeOf(play(name))))).toEqual(uploads);
     expect(federation.hubEvents.filter(({ kind }) => kind === 'task-sent')).toHaveLength(3);
   });
 
@@ -65,10 +71,10 @@ describe.skipIf(!natsServer)(`A server over a real nats-server${NEEDS_NATS}`, ()
       await first.close();
       const second = await federation.openHub();
       federation.hubEvents.length = 0;
-      expect(await second.port('a').play(task(1))).toEqual(releaseOf('a', 1));
+      expect(await wholeOf(second.port('a').play(task(1)))).toEqual(releaseOf('a', 1));
       expect(federation.hubEvents.some(({ kind }) => kind === 'task-sent')).toBe(false);
       await federation.commit(second, 1, [uploadOf('a', 1)]);
-      expect(await second.port('a').play(task(2))).toEqual(releaseOf('a', 2));
+      expect(await wholeOf(second.port('a').play(task(2)))).toEqual(releaseOf('a', 2));
       expect(a.trained).toEqual([1, 2]);
     });
 
@@ -85,7 +91,7 @@ describe.skipIf(!natsServer)(`A server over a real nats-server${NEEDS_NATS}`, ()
       const second = await federation.openHub();
       const playing = second.port('a').play(task(1));
       const agent = federation.agent(a);
-      expect(await playing).toEqual(releaseOf('a', 1));
+      expect(await wholeOf(playing)).toEqual(releaseOf('a', 1));
       await agent.seen('delivered', 1);
       expect(a.trained).toEqual([1]);
     });
@@ -111,7 +117,7 @@ describe.skipIf(!natsServer)(`A server over a real nats-server${NEEDS_NATS}`, ()
       await agent.seen('committed', 1);
       await first.close();
       const second = await federation.openHub();
-      expect(await second.port('a').play(task(1))).toEqual(releaseOf('a', 1));
+      expect(await wholeOf(second.port('a').play(task(1)))).toEqual(releaseOf('a', 1));
       expect(a.trained).toEqual([1]);
     });
   });
@@ -130,7 +136,7 @@ describe.skipIf(!natsServer)(`A server over a real nats-server${NEEDS_NATS}`, ()
       },
     });
     for (const round of [1, 2]) {
-      expect(await hub.port('a').play(task(round))).toEqual(releaseOf('a', round));
+      expect(await wholeOf(hub.port('a').play(task(round)))).toEqual(releaseOf('a', round));
       await federation.commit(hub, round, [uploadOf('a', round)]);
       await agent.seen('committed', round);
     }
@@ -162,7 +168,7 @@ describe.skipIf(!natsServer)(`A server over a real nats-server${NEEDS_NATS}`, ()
         if (message) await jetstream(federation.nc).publish(message.subject, message.data);
       }
     }
-    expect(await hub.port('a').play(task(4))).toEqual(releaseOf('a', 4)); // behind all of it
+    expect(await wholeOf(hub.port('a').play(task(4)))).toEqual(releaseOf('a', 4)); // behind all of it
     expect(a.trained).toEqual([1, 2, 3, 4]);
     expect(await departuresOf(a)).toEqual([...before, '4 leaving', '4 delivered']);
     expect(readdirSync(join(a.folder, 'outbox'))).toHaveLength(2);
@@ -213,7 +219,7 @@ describe.skipIf(!natsServer)(`A server over a real nats-server${NEEDS_NATS}`, ()
     expect(await hub.late('a')).toBeNull();
     federation.agent(a);
     await federation.seen('release-ready');
-    expect(await hub.late('a')).toEqual(releaseOf('a', 1));
+    expect(await wholeOf(hub.late('a'))).toEqual(releaseOf('a', 1));
     await federation.commit(hub, 2, [uploadOf('a', 1)]);
     expect(await hub.late('a')).toBeNull();
   });
@@ -228,7 +234,7 @@ describe.skipIf(!natsServer)(`A server over a real nats-server${NEEDS_NATS}`, ()
     const renewed = { ...a, identity: createIdentity().identity };
     const hub = await federation.openHub({ silos: new Map([['a', renewed.identity.publicKey]]) });
     federation.agent(renewed);
-    expect(await hub.port('a').play(task(1))).toEqual(releaseOf('a', 1));
+    expect(await wholeOf(hub.port('a').play(task(1)))).toEqual(releaseOf('a', 1));
     expect(a.trained).toEqual([1]);
   });
 });

@@ -13,7 +13,7 @@ import { publishDurably } from './durable-publish.ts';
 import { sealMessage } from './envelope.ts';
 import { openArrivals } from './hub-arrivals.ts';
 import { judgeHello } from './hub-hello.ts';
-import { hubPort, readRelease } from './hub-port.ts';
+import { hubPort, releaseInFile } from './hub-port.ts';
 import { openPresence } from './hub-presence.ts';
 import { type Candidate, openHubRecords } from './hub-records.ts';
 import { takeUpdate } from './hub-updates.ts';
@@ -167,19 +167,21 @@ export async function openSiloHub(options: SiloHubOptions): Promise<SiloHub> {
     if (newest) inBackground(tellCommitted(silo, newest.round, newest.sha256));
   }
 
+  const late: SiloHub['late'] = async (name) => {
+    const { rounds, committedRound } = records.of(name);
+    const here = [...rounds.values()]
+      .flat()
+      .filter(({ state, header }) => state === 'ready' && header.round > committedRound);
+    const newest = here.sort((a, b) => b.header.round - a.header.round)[0];
+    return newest ? releaseInFile(newest.header, arrivals.fileOf(name, newest.header.round)) : null;
+  };
+
   return {
     port: (name) => {
       requireSiloName(name);
-      return hubPort({ run, timing, signal, records, arrivals, askFor }, name);
+      return { ...hubPort({ run, timing, signal, records, arrivals, askFor }, name), late: () => late(name) };
     },
-    async late(name) {
-      const { rounds, committedRound } = records.of(name);
-      const here = [...rounds.values()]
-        .flat()
-        .filter(({ state, header }) => state === 'ready' && header.round > committedRound);
-      const newest = here.sort((a, b) => b.header.round - a.header.round)[0];
-      return newest ? readRelease(newest.header, arrivals.fileOf(name, newest.header.round)) : null;
-    },
+    late,
     async commit(round, uploads) {
       await Promise.all(
         uploads.map(async ({ silo, sha256 }) => {
