@@ -1,13 +1,13 @@
 // How a silo introduces itself: until its server answers, and until that lets it in or says why not.
 
 import { errors, type NatsConnection } from '@nats-io/transport-node';
-import { MessageError, PrivacyError, StateError } from '../errors.ts';
+import { AccessError, MessageError, PrivacyError } from '../errors.ts';
 import { contentHash } from '../storage/content-hash.ts';
 import { insistOn, type Link } from './bucket.ts';
 import { fail, openMessage, sealMessage, type Signer } from './envelope.ts';
 import type { Body, Denied, Message, Welcome } from './messages.ts';
 import type { AgentEvent } from './net-events.ts';
-import { helloSubject, MAX_WELCOME_BYTES } from './subjects.ts';
+import { answerSubject, helloSubject, MAX_WELCOME_BYTES } from './subjects.ts';
 import { pause } from './waiting.ts';
 
 export interface HelloOptions {
@@ -21,7 +21,7 @@ export interface HelloOptions {
 
 /**
  * The server's welcome. Waits for a server that is away. Throws PrivacyError where the server has releases that this silo has
- * lost, and StateError where another process is this silo, the identity was revoked, or versions differ: `facts.reason`.
+ * lost, and AccessError where another process is this silo, the identity was revoked, or versions differ: `facts.reason`.
  */
 export async function sayHello({ link, identity, server, hello, emit }: HelloOptions): Promise<Welcome> {
   const subject = helloSubject(hello.silo);
@@ -30,7 +30,7 @@ export async function sayHello({ link, identity, server, hello, emit }: HelloOpt
   const patient = AbortSignal.timeout(link.timing.otherInstanceMs);
   for (;;) {
     const { kind, body } = await insistOn({ ...link, onRetry }, 'The hello', () =>
-      ask(link, subject, bytes, server, emit),
+      ask(link, { silo: hello.silo, bytes, from: server, emit }),
     );
     if (kind === 'welcome') return body;
     emit({ kind: 'denied', code: body.code, message: body.message });
@@ -44,26 +44,31 @@ export async function sayHello({ link, identity, server, hello, emit }: HelloOpt
 
 const AGAIN_AFTER_MS = 2_000;
 
+interface Asking {
+  readonly silo: string;
+  readonly bytes: Uint8Array;
+  readonly from: string;
+  readonly emit: HelloOptions['emit'];
+}
+
 async function ask(
   { nc, timing }: { readonly nc: NatsConnection; readonly timing: Link['timing'] },
-  subject: string,
-  bytes: Uint8Array,
-  from: string,
-  emit: HelloOptions['emit'],
+  { silo, bytes, from, emit }: Asking,
 ): Promise<Message<'welcome' | 'denied'>> {
-  const reply = await nc.request(subject, bytes, { timeout: timing.tryMs });
+  const reply = await nc.request(helloSubject(silo), bytes, { timeout: timing.tryMs });
+  const subject = answerSubject(silo, bytes);
   try {
-    const opening = { subject: reply.subject, from, maxBytes: MAX_WELCOME_BYTES };
+    const opening = { subject, from, maxBytes: MAX_WELCOME_BYTES };
     const message = openMessage(reply.data, { ...opening, kinds: ['welcome', 'denied'] });
     if (message.kind === 'welcome' && contentHash(message.body.planText) !== message.body.plan) {
-      fail('body', reply.subject, 'has a plan with another SHA-256 than it says');
+      fail('body', subject, 'has a plan with another SHA-256 than it says');
     }
     return message;
   } catch (error) {
     if (!(error instanceof MessageError) || error.facts['reason'] === 'version') throw error;
     emit({
       kind: 'message-dropped',
-      subject: reply.subject,
+      subject,
       reason: String(error.facts['reason']),
       message: error.message,
     });
@@ -71,7 +76,7 @@ async function ask(
   }
 }
 
-function deniedError(silo: string, { code, message }: Denied): StateError | PrivacyError {
+function deniedError(silo: string, { code, message }: Denied): AccessError | PrivacyError {
   const facts = { silo, reason: code };
-  return code === 'LOST_STATE' ? new PrivacyError(message, facts) : new StateError(message, facts);
+  return code === 'LOST_STATE' ? new PrivacyError(message, facts) : new AccessError(message, facts);
 }

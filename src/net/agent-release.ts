@@ -17,7 +17,7 @@ import type { Outbox, OutboxEntry } from './outbox.ts';
 import { removeOtherParts, uploadParts } from './parts.ts';
 import type { StatusTeller } from './agent-status.ts';
 import { updateSubject } from './subjects.ts';
-import { throwIfAborted } from './waiting.ts';
+import { throwIfAborted, within } from './waiting.ts';
 
 export interface RoundWork {
   readonly link: Link;
@@ -50,13 +50,11 @@ export async function answerTask(work: RoundWork, body: Body<'train'>, task: num
     let release: Release;
     try {
       status.set('training', round);
-      release = await play(round, {
-        signal: link.signal,
-        onPercent(percent) {
-          status.percent(percent);
-          emit({ kind: 'progress', round, percent: Math.trunc(percent) });
-        },
-      });
+      const onPercent = (percent: number) => {
+        status.percent(percent);
+        emit({ kind: 'progress', round, percent: Math.trunc(percent) });
+      };
+      release = await endedOrStopped(play(round, { signal: link.signal, onPercent }), link, `Round ${round}`);
       requireOwn(release, silo, round);
     } catch (error) {
       throwIfAborted(link.signal, `Round ${round}`);
@@ -109,6 +107,23 @@ export async function publish<K extends Kind>(
 }
 
 // --- internal ---
+
+/** What training gives. After the signal it has some time to come to its own end, as it may be writing; then nobody waits. */
+async function endedOrStopped<T>(training: Promise<T>, { signal, timing }: Link, what: string): Promise<T> {
+  try {
+    return await within(training, { signal, limitMs: timing.answerMs, what });
+  } catch (error) {
+    if (signal.aborted) {
+      let timer: NodeJS.Timeout | undefined;
+      const patience = new Promise<void>((resolve) => (timer = setTimeout(resolve, timing.stopMs)));
+      await Promise.race([training.then(ignore, ignore), patience]);
+      clearTimeout(timer);
+    }
+    throw error;
+  }
+}
+
+const ignore = () => {};
 
 async function fail(
   work: RoundWork,

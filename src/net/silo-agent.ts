@@ -17,7 +17,7 @@ import type { Outbox } from './outbox.ts';
 import { removeOtherParts } from './parts.ts';
 import { requireSiloName } from './provision.ts';
 import { TIMING, type Timing } from './timing.ts';
-import { throwIfAborted } from './waiting.ts';
+import { closedConnection, throwIfAborted } from './waiting.ts';
 
 export interface SiloAgentOptions {
   readonly nc: NatsConnection;
@@ -62,6 +62,7 @@ export async function runSiloAgent(options: SiloAgentOptions): Promise<'ended' |
   const signal = AbortSignal.any(signals);
   const onRetry = (what: string, error: Error) => emit({ kind: 'retry', what, message: error.message });
   const link: Link = { nc, timing, signal, onRetry };
+  void nc.closed().then(() => done.abort(closedConnection(nc)));
   const status = openStatus({ nc, identity, silo, instance, everyMs: timing.statusEveryMs });
   const { play } = options;
   const work: RoundWork = { link, identity, silo, ...home, status, play, emit };
@@ -95,8 +96,9 @@ export async function runSiloAgent(options: SiloAgentOptions): Promise<'ended' |
       return false;
     }
     const { run, plan } = opened.body;
-    if (welcome?.plan !== plan || welcome.run !== run) welcome = await greet(); // the server has begun another run
-    if (welcome.plan !== plan || welcome.run !== run) {
+    const isOfNow = () => welcome?.plan === plan && welcome.run === run;
+    if (!isOfNow() && task.seq > (welcome?.since ?? 0)) welcome = await greet(); // the server has begun another run
+    if (!isOfNow()) {
       const round = 'round' in opened.body ? opened.body.round : null;
       emit({ kind: 'task-ignored', round, because: 'it is of another run than the server has now' });
       await acknowledge(task);
@@ -135,13 +137,7 @@ export async function runSiloAgent(options: SiloAgentOptions): Promise<'ended' |
     const { plan, round, sha256 } = body;
     const entry = await outbox.get(plan, round);
     if (entry?.header.decoder.sha256 !== sha256) return; // known already
-    if ('code' in body) {
-      await departures.note(entry.header, how, `${body.code} ${body.reason}`.slice(0, 200));
-      emit({ kind: 'refused', round, sha256, code: body.code, reason: body.reason });
-    } else {
-      await departures.note(entry.header, how);
-      emit({ kind: 'committed', round, sha256 });
-    }
+    await departures.note(entry.header, how, 'code' in body ? `${body.code} ${body.reason}`.slice(0, 200) : undefined);
     for (const { header } of await outbox.list(plan)) {
       if (header.round === round || (how === 'committed' && header.round < round))
         await outbox.remove(plan, header.round);
@@ -149,6 +145,8 @@ export async function runSiloAgent(options: SiloAgentOptions): Promise<'ended' |
     const keep = (await outbox.list(plan)).flatMap(({ header }) => header.parts.map((part) => part.sha256));
     await removeOtherParts(link, silo, new Set(keep));
     status.set('idle');
+    if ('code' in body) emit({ kind: 'refused', round, sha256, code: body.code, reason: body.reason });
+    else emit({ kind: 'committed', round, sha256 });
   };
   /** A task whose acknowledgement is lost comes again, and is answered from disk. */
   const acknowledge = async (task: JsMsg) => {
@@ -174,7 +172,7 @@ export async function runSiloAgent(options: SiloAgentOptions): Promise<'ended' |
     } catch (error) {
       if (!leave?.aborted || options.signal.aborted) throw error;
     }
-    throwIfAborted(options.signal, `The silo ${silo}`);
+    if (!leave?.aborted || options.signal.aborted) throwIfAborted(signal, `The silo ${silo}`);
     const farewell = { link: { ...link, signal: options.signal }, identity, silo };
     if (welcome) await publish(farewell, 'left', { run: welcome.run, silo, instance }, 'The farewell');
     return 'left';

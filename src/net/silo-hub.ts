@@ -3,32 +3,33 @@
 // Nothing here must survive: tasks and notices are kept by the broker, files in the folder of what came, and what counts as
 // committed in the caller's journal. A hub that is opened anew reads the notices again and goes on.
 
+import { jetstreamManager } from '@nats-io/jetstream';
 import { type NatsConnection, nuid } from '@nats-io/transport-node';
 import type { ReceivedRelease } from '../exchange/release.ts';
 import type { SiloPort } from '../federation/silo-port.ts';
-import { contentHash } from '../storage/content-hash.ts';
 import { LostPeerError } from '../errors.ts';
-import type { Link } from './bucket.ts';
+import { insistOn, type Link } from './bucket.ts';
 import { publishDurably } from './durable-publish.ts';
-import { sealMessage, type Signer } from './envelope.ts';
+import { sealMessage } from './envelope.ts';
 import { openArrivals } from './hub-arrivals.ts';
 import { judgeHello } from './hub-hello.ts';
 import { hubPort, releaseInFile } from './hub-port.ts';
 import { openPresence } from './hub-presence.ts';
 import { type Candidate, openHubRecords } from './hub-records.ts';
 import { takeUpdate } from './hub-updates.ts';
+import type { Identity } from './identity.ts';
 import type { Body, ReleaseHeader, SiloStatus } from './messages.ts';
 import type { HubEvent } from './net-events.ts';
 import { requireSiloName } from './provision.ts';
-import { taskSubject } from './subjects.ts';
+import { TASKS, taskSubject } from './subjects.ts';
 import { TIMING, type Timing } from './timing.ts';
 import { readUpdates } from './updates-reader.ts';
-import { until } from './waiting.ts';
+import { closedConnection, until } from './waiting.ts';
 
 export interface SiloHubOptions {
   readonly nc: NatsConnection;
   /** The server's. */
-  readonly identity: Signer;
+  readonly identity: Identity;
   /** Public keys of the silos that are known so far. */
   readonly silos: ReadonlyMap<string, string>;
   readonly federation: string;
@@ -84,6 +85,7 @@ export async function openSiloHub(options: SiloHubOptions): Promise<SiloHub> {
   const link: Link = { nc, timing, signal, onRetry };
   const keys = new Map(options.silos);
   const records = openHubRecords();
+  void nc.closed().then(() => stop.abort(closedConnection(nc)));
   const background = new Set<Promise<unknown>>();
   const inBackground = (work: Promise<unknown>) => {
     const quiet = work.catch((error: unknown) => {
@@ -94,7 +96,7 @@ export async function openSiloHub(options: SiloHubOptions): Promise<SiloHub> {
   };
 
   const nonceOf = (silo: string, round: number) =>
-    contentHash(identity.sign(new TextEncoder().encode(['align-fl/nonce@1', plan.sha256, round, silo].join('\n'))));
+    Buffer.from(identity.secretFor(['align-fl/nonce@1', plan.sha256, round, silo].join('\n'))).toString('hex');
   const send = async <K extends 'train' | 'committed' | 'refused' | 'end'>(silo: string, kind: K, body: Body<K>) => {
     const subject = taskSubject(silo);
     const bytes = sealMessage(identity, { subject, kind, body });
@@ -132,6 +134,7 @@ export async function openSiloHub(options: SiloHubOptions): Promise<SiloHub> {
     if (newest) await arrivals.discard(silo, records.commit(silo, newest.round));
   }
   const keyOf = (silo: string) => keys.get(silo);
+  const since = await lastTask(link);
   const { ended } = await readUpdates(link, (update) =>
     takeUpdate({ run, plan: plan.sha256, keyOf, nonceOf, records, arrivals, emit }, update),
   );
@@ -141,7 +144,7 @@ export async function openSiloHub(options: SiloHubOptions): Promise<SiloHub> {
     timing,
     keyOf,
     judge: (hello) => judgeHello(hello, { version: options.version, plan: plan.sha256, records, committedSoFar }),
-    welcome: { run, plan: plan.sha256, planText: plan.text, federation: options.federation },
+    welcome: { run, plan: plan.sha256, planText: plan.text, federation: options.federation, since },
     onHello({ silo, instance, pending, state }) {
       const record = records.of(silo);
       if (record.left !== null && record.left !== instance) record.left = null;
@@ -225,6 +228,12 @@ export async function openSiloHub(options: SiloHubOptions): Promise<SiloHub> {
 }
 
 // --- internal ---
+
+/** Number of the newest task in its stream. */
+async function lastTask(link: Link): Promise<number> {
+  const jsm = await jetstreamManager(link.nc, { timeout: link.timing.tryMs, checkAPI: false });
+  return (await insistOn(link, 'A look at the tasks', () => jsm.streams.info(TASKS))).state.last_seq;
+}
 
 type Committed = ReturnType<SiloHubOptions['committedSoFar']>;
 
