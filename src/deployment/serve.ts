@@ -172,8 +172,8 @@ async function played(
     remote: {
       port: (name) => hub.port(name),
       closing:
-        quorum === null || deadlineMinutes === null ? { kind: 'every' } : { kind: 'quorum', quorum, deadlineMs: deadlineMinutes * 60_000 },
-      onCommitted: (round, uploads) => hub.commit(round, uploads),
+        quorum === null || deadlineMinutes === null ? 'every' : { quorum, deadlineMs: deadlineMinutes * 60_000 },
+      onCommitted: (round, uploads) => hub.commit(round, committedIn({ round, uploads })),
     },
   });
 }
@@ -185,9 +185,9 @@ async function roundsDone({ run }: ServerLayout): Promise<readonly RoundRecord[]
 }
 
 /** What an upload was, as silos are told: the round that it answered, and its hash. */
-function committedIn({ round, uploads }: RoundRecord): readonly CommittedUpload[] {
+function committedIn({ round, uploads }: Pick<RoundRecord, 'round' | 'uploads'>): readonly CommittedUpload[] {
   return uploads.flatMap((upload) =>
-    upload.sha256 === null ? [] : [{ silo: upload.silo, round: upload.round ?? round, sha256: upload.sha256 }],
+    upload.sha256 === null ? [] : [{ silo: upload.silo, round: upload.answers ?? round, sha256: upload.sha256 }],
   );
 }
 

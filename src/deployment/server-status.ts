@@ -62,7 +62,7 @@ export async function serverStatus(layout: ServerLayout, now: Date): Promise<Ser
     silos: silos.map((silo) => {
       const last = heard.silos.find((one) => one.name === silo.name);
       const committed = done.flatMap(({ round, uploads }) =>
-        uploads.flatMap((upload) => (upload.silo === silo.name ? [upload.round ?? round] : [])),
+        uploads.flatMap((upload) => (upload.silo === silo.name ? [upload.answers ?? round] : [])),
       );
       return {
         name: silo.name,
