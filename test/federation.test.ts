@@ -30,7 +30,13 @@ const TINY = parseSpec({
   rounds: 2,
   data: {
     source: { kind: 'drawn-digits', train: 120, test: 100 },
-    partition: { kind: 'class-disjoint', classes: [[0, 1], [2, 3]] },
+    partition: {
+      kind: 'class-disjoint',
+      classes: [
+        [0, 1],
+        [2, 3],
+      ],
+    },
   },
   silos: [{ name: 'north' }, { name: 'east' }],
   model: { kind: 'mlp', hidden: [8], latent: 2 },
@@ -91,7 +97,11 @@ function serve({ layout }: Federation, signal: AbortSignal, emit: (event: Server
   return serveFederation({ layout, nats: 'local', data, emit, signal, now, version: '0.1.0' });
 }
 
-async function join_({ layout, home, data: from }: Federation, silo: string, options: Partial<Parameters<typeof joinFederation>[0]>) {
+async function join_(
+  { layout, home, data: from }: Federation,
+  silo: string,
+  options: Partial<Parameters<typeof joinFederation>[0]>,
+) {
   return joinFederation({
     layout: siloLayout(home(silo)),
     invite: (await inviteSilo(layout, silo, { again: true })).line,
@@ -127,7 +137,11 @@ describe.skipIf(natsServer === null)(`a federation over TLS${NEEDS_NATS}`, () =>
       Array.from({ length: spec.rounds }, () => ['leaving', 'delivered', 'committed']).flat(),
     );
     expect(north.isAtWork).toBe(false);
-    for (const secret of [join(federation.home('north'), 'silo.nk'), federation.layout.identity, federation.layout.nats.key]) {
+    for (const secret of [
+      join(federation.home('north'), 'silo.nk'),
+      federation.layout.identity,
+      federation.layout.nats.key,
+    ]) {
       expect(statSync(secret).mode & 0o077).toBe(0);
     }
   });

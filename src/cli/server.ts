@@ -55,7 +55,9 @@ export function addServerCommand(program: Command, console: Console, now: () => 
     .option('--again', 'invite a silo anew that has a key: once it is used, the old key is worth nothing')
     .action(async (dir: string, silo: string, flags: { again?: boolean }) => {
       const { line, told } = await inviteSilo(serverLayout(dir), silo, { again: flags.again === true });
-      console.error(`Invite for ${silo}. Whoever has it can join in its name until it is used: hand it over in secret.`);
+      console.error(
+        `Invite for ${silo}. Whoever has it can join in its name until it is used: hand it over in secret.`,
+      );
       tell(told, serverLayout(dir), console);
       console.print(line);
     });
@@ -83,7 +85,9 @@ export function addServerCommand(program: Command, console: Console, now: () => 
     .description('ask the server at work to stop after its current step; `start` goes on')
     .action(async (dir: string) => {
       const stopped = await askToStop(serverLayout(dir).root);
-      console.print(stopped ? 'It was asked to stop. What is complete is kept.' : 'No server is at work in this folder.');
+      console.print(
+        stopped ? 'It was asked to stop. What is complete is kept.' : 'No server is at work in this folder.',
+      );
     });
 
   server
@@ -184,7 +188,8 @@ async function startCommand(dir: string, flags: StartFlags, console: Console, no
     });
     view.close();
     if (flags.json) console.print(JSON.stringify(summary, null, 2));
-    else console.print(`${resultsText(summary)}\nRun folder: ${serverLayout(dir).run} (summary.json, decoders/, global/)`);
+    else
+      console.print(`${resultsText(summary)}\nRun folder: ${serverLayout(dir).run} (summary.json, decoders/, global/)`);
   } catch (error) {
     if (!(error instanceof AbortedError)) throw error;
     const local = flags.local ? ' --local' : '';
@@ -223,7 +228,10 @@ async function statusCommand(
   console.print(
     [
       `${status.name}: ${status.state}, ${status.roundsDone} of ${status.rounds} rounds done`,
-      textTable(['silo', 'access', 'state', 'round', 'of it', 'heard', { header: 'committed rounds', align: 'left' }], rows),
+      textTable(
+        ['silo', 'access', 'state', 'round', 'of it', 'heard', { header: 'committed rounds', align: 'left' }],
+        rows,
+      ),
     ].join('\n'),
   );
 }

@@ -40,7 +40,10 @@ export function createSiloView(stream: NodeJS.WriteStream): SiloView {
       const time = left === null || event.step === event.steps ? '' : `  about ${formatSeconds(left)} left`;
       const line = `round ${event.round} ${bar(event.step / event.steps)}  loss ${event.loss.toFixed(2)}${time}`;
       if (stream.isTTY) live.draw([line]);
-      else stream.write(`  round ${event.round}: step ${event.step} of ${event.steps}, loss ${event.loss.toFixed(2)}${time}\n`);
+      else
+        stream.write(
+          `  round ${event.round}: step ${event.step} of ${event.steps}, loss ${event.loss.toFixed(2)}${time}\n`,
+        );
     },
     close: live.erase,
   };
@@ -56,6 +59,8 @@ function lineOf(event: Exclude<SiloEvent, { kind: 'training' }>): string | null 
   switch (event.kind) {
     case 'enrolling':
       return `Silo ${event.silo} made a key of its own and shows its public half to ${event.servers.join(' or ')}`;
+    case 'unreachable':
+      return colours.yellow(`${event.message} Trying again; Ctrl-C stops.`);
     case 'connection':
       return colours.yellow(connectionWords(event.notice));
     case 'spent': {

@@ -78,7 +78,6 @@ interface JoinFlags {
   readonly yes?: boolean;
 }
 
-
 const JOIN_HELP = `
 Examples:
   align-fl silo join a.invite --data ./my-data
@@ -93,7 +92,9 @@ async function joinCommand(
 ): Promise<void> {
   const invite = target === undefined ? null : await inviteFrom(target);
   if (invite === null && flags.home === undefined) {
-    throw new SpecError('Name the file of an invite, or with --home the folder of a silo that has joined.', { path: 'invite' });
+    throw new SpecError('Name the file of an invite, or with --home the folder of a silo that has joined.', {
+      path: 'invite',
+    });
   }
   const home = flags.home ?? defaultSiloHome(readInvite(invite as string).silo);
   const abort = new AbortController();
@@ -161,9 +162,12 @@ async function inviteFrom(target: string): Promise<string> {
     return text.trim();
   } catch (cause) {
     const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown';
-    throw new SpecError(`Could not read the invite ${target}: ${code}. Name the file that the server's owner gave you.`, {
-      path: target,
-    });
+    throw new SpecError(
+      `Could not read the invite ${target}: ${code}. Name the file that the server's owner gave you.`,
+      {
+        path: target,
+      },
+    );
   }
 }
 
@@ -175,7 +179,9 @@ async function textOf(stream: NodeJS.ReadStream): Promise<string> {
 
 async function asked(signal: AbortSignal): Promise<boolean> {
   if (!process.stdin.isTTY) {
-    throw new SpecError('Nobody is here to be asked: read the plan above, then join again with --yes.', { path: '--yes' });
+    throw new SpecError('Nobody is here to be asked: read the plan above, then join again with --yes.', {
+      path: '--yes',
+    });
   }
   const lines = createInterface({ input: process.stdin, output: process.stderr });
   try {

@@ -62,7 +62,9 @@ async function upCommand(target: string, flags: UpFlags, console: Console, now: 
   });
   try {
     await prepareLaptop(layout, spec, { data, now: now() });
-    console.error(`A federation of ${spec.silos.length} silos in ${layout.root}; what each silo says: silos/<name>/log.txt`);
+    console.error(
+      `A federation of ${spec.silos.length} silos in ${layout.root}; what each silo says: silos/<name>/log.txt`,
+    );
     const names = spec.silos.map(({ name }) => name);
     const line = { entry: process.argv[1] as string, signal: abort.signal };
     const serving = serveFederation({
@@ -78,16 +80,21 @@ async function upCommand(target: string, flags: UpFlags, console: Console, now: 
     // Whoever fails first ends the others.
     for (const one of [serving, working]) one.catch(() => abort.abort());
     const [served, worked] = await Promise.allSettled([serving, working]);
-    const failures = [worked, served].flatMap((end) => (end.status === 'rejected' ? [end.reason as unknown] : []));
+    const failures = [worked, served].flatMap((end) => (end.status === 'rejected' ? [end.reason as Error] : []));
     const failure = failures.find((reason) => !(reason instanceof AbortedError)) ?? failures[0];
-    if (failure !== undefined) throw failure;
+    if (failure) throw failure;
     view.close();
     const { value: summary } = served as PromiseFulfilledResult<Awaited<typeof serving>>;
     if (flags.json) console.print(JSON.stringify(summary, null, 2));
-    else console.print(`${resultsText(summary)}\nRun folder: ${layout.server.run}; silos: ${join(layout.root, 'silos')}`);
+    else
+      console.print(`${resultsText(summary)}\nRun folder: ${layout.server.run}; silos: ${join(layout.root, 'silos')}`);
   } catch (error) {
     if (!(error instanceof AbortedError)) throw error;
-    throw new AbortedError(`Stopped. The same command goes on: align-fl up ${shellWord(target)} --out ${shellWord(out)}`, {}, { cause: error });
+    throw new AbortedError(
+      `Stopped. The same command goes on: align-fl up ${shellWord(target)} --out ${shellWord(out)}`,
+      {},
+      { cause: error },
+    );
   } finally {
     view.close();
     stopListening();

@@ -22,7 +22,7 @@ export async function changeRegistry(
 ): Promise<Told> {
   return withFolderLock(layout.root, { kind: REGISTRY_LOCK, waitMs: 10_000 }, async () => {
     await saveRegistry(layout.registry, change(await readRegistry(layout.registry)));
-    await writeNatsConfig(layout);
+    await writeConfig(layout);
     const { config, log, pid } = layout.nats;
     try {
       await reloadNatsServer({ config, log, pidFile: pid });
@@ -34,8 +34,14 @@ export async function changeRegistry(
   });
 }
 
-/** Writes nats-server.conf as settings and registry have it. */
+/** Writes nats-server.conf as settings and registry have it, one process at a time. */
 export async function writeNatsConfig(layout: ServerLayout): Promise<void> {
+  await withFolderLock(layout.root, { kind: REGISTRY_LOCK, waitMs: 10_000 }, () => writeConfig(layout));
+}
+
+// --- internal ---
+
+async function writeConfig(layout: ServerLayout): Promise<void> {
   const { port } = await readSettings(layout);
   const { silos } = await readRegistry(layout.registry);
   const { publicKey } = await loadIdentity(layout.identity);
@@ -52,8 +58,6 @@ export async function writeNatsConfig(layout: ServerLayout): Promise<void> {
   });
   await writeFileAtomic(config, text);
 }
-
-// --- internal ---
 
 /** What waits for silos and for the server, at most: a release is removed when it is committed. */
 const MAX_STORE_BYTES = 64 * 2 ** 30;

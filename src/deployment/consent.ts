@@ -27,7 +27,9 @@ export interface Consent {
 export function siloIn(spec: Spec, name: string): SiloSpec {
   const found = spec.silos.find((silo) => silo.name === name);
   if (found) return found;
-  throw new SpecError(`The plan of this federation has no silo '${name}'. Ask whoever runs its server.`, { silo: name });
+  throw new SpecError(`The plan of this federation has no silo '${name}'. Ask whoever runs its server.`, {
+    silo: name,
+  });
 }
 
 /** The text that is shown, as lines. */

@@ -9,7 +9,13 @@ import { createIdentity, saveIdentity } from '../net/identity.ts';
 import { writeFileAtomic, writeNewFile } from '../storage/atomic-file.ts';
 import { writeNatsConfig } from './authority.ts';
 import { imagesOf } from './federation-spec.ts';
-import { makeServerFolder, readSettings, saveSettings, type ServerLayout, type ServerSettings } from './server-folder.ts';
+import {
+  makeServerFolder,
+  readSettings,
+  saveSettings,
+  type ServerLayout,
+  type ServerSettings,
+} from './server-folder.ts';
 import { newRegistry, saveRegistry } from './silo-registry.ts';
 
 export interface NewServer {
@@ -55,8 +61,13 @@ export async function initServer({ layout, spec, settings, now }: NewServer): Pr
 /** A new certificate of the NATS server, a year from `now`, under the authority that silos know. */
 export async function renewServerCertificate(layout: ServerLayout, now: Date): Promise<void> {
   const { hosts } = await readSettings(layout);
-  const [caPem, caKeyPem] = await Promise.all([layout.authority, layout.authorityKey].map((file) => readFile(file, 'utf8')));
-  const { certPem, keyPem } = await renewCertificate({ caPem: caPem as string, caKeyPem: caKeyPem as string }, { hosts, now });
+  const [caPem, caKeyPem] = await Promise.all(
+    [layout.authority, layout.authorityKey].map((file) => readFile(file, 'utf8')),
+  );
+  const { certPem, keyPem } = await renewCertificate(
+    { caPem: caPem as string, caKeyPem: caKeyPem as string },
+    { hosts, now },
+  );
   await writeFileAtomic(layout.nats.key, keyPem, SECRET);
   await writeFileAtomic(layout.nats.certificate, certPem);
 }

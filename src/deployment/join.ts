@@ -1,8 +1,9 @@
 // A silo at work: finds its server, shows its owner what is asked for, then trains, releases, and keeps account of what left.
 
 import { randomUUID } from 'node:crypto';
-import { AbortedError, AccessError, SpecError, StateError } from '../errors.ts';
-import { connectNats } from '../net/connect.ts';
+import { setTimeout as pause } from 'node:timers/promises';
+import { AbortedError, AccessError, LostPeerError, SpecError, StateError } from '../errors.ts';
+import { type ConnectionNotice, connectNats } from '../net/connect.ts';
 import { enrol } from '../net/enrolment.ts';
 import { createIdentity, type Identity, loadIdentity, saveIdentity } from '../net/identity.ts';
 import { type Invite, readInvite } from '../net/invite.ts';
@@ -10,24 +11,19 @@ import { siloInbox } from '../net/nats-permissions.ts';
 import { openDepartures } from '../net/departures.ts';
 import { openOutbox } from '../net/outbox.ts';
 import { runSiloAgent } from '../net/silo-agent.ts';
-import type { Budget } from '../privacy/ledger-entry.ts';
 import { isThere } from '../storage/presence.ts';
-import type { Consent } from './consent.ts';
-import { openSiloWork } from './silo-work.ts';
-import type { SiloEvent } from './silo-events.ts';
+import { openSiloWork, type SiloOwner } from './silo-work.ts';
 import {
   defaultLedgerDir,
   makeSiloFolder,
   readSiloSettings,
   requireSiloSettings,
   saveSiloSettings,
-  type SiloLayout,
   type SiloSettings,
 } from './silo-home.ts';
 import { whileWorkingIn } from './work-lock.ts';
 
-export interface JoinOptions {
-  readonly layout: SiloLayout;
+export interface JoinOptions extends SiloOwner {
   /** The line that the server's owner gave; null to go on in a folder that has joined. */
   readonly invite: string | null;
   /** Folder of images, or an .npz file. */
@@ -36,15 +32,9 @@ export interface JoinOptions {
   readonly release: string | null;
   /** Folder of the privacy ledger; null for one beside the images. */
   readonly ledger: string | null;
-  /** That the ledger is to begin with; null for the plan's own numbers. */
-  readonly budget: Budget | null;
   /** To leave for good instead of working. */
   readonly leaving: boolean;
-  /** Whether the owner agrees. Asked once for a plan. */
-  readonly ask: (consent: Consent) => Promise<boolean>;
-  readonly emit: (event: SiloEvent) => void;
   readonly signal: AbortSignal;
-  readonly now: () => Date;
   /** Of align-fl. */
   readonly version: string;
 }
@@ -127,14 +117,19 @@ async function enrolled(
   if (invite === null) return identity;
   if (!isNew && (await isKnown(settings, identity, signal))) return identity;
   emit({ kind: 'enrolling', silo: settings.silo, servers: settings.servers });
-  await enrol(invite, identity, { signal });
+  await whenReachable({ emit, signal }, () => enrol(invite, identity, { signal }));
   return identity;
 }
 
 /** Whether the server takes this identity already: an invite that was used is worth nothing, and need not be. */
 async function isKnown(settings: SiloSettings, identity: Identity, signal: AbortSignal): Promise<boolean> {
   try {
-    const nc = await connectNats(settings, { identity, inboxPrefix: siloInbox(settings.silo), signal, name: settings.silo });
+    const nc = await connectNats(settings, {
+      identity,
+      inboxPrefix: siloInbox(settings.silo),
+      signal,
+      name: settings.silo,
+    });
     await nc.close();
     return true;
   } catch (error) {
@@ -143,25 +138,25 @@ async function isKnown(settings: SiloSettings, identity: Identity, signal: Abort
   }
 }
 
-async function work(options: JoinOptions, settings: SiloSettings, identity: Identity): Promise<'ended' | 'left' | 'paused'> {
+async function work(
+  options: JoinOptions,
+  settings: SiloSettings,
+  identity: Identity,
+): Promise<'ended' | 'left' | 'paused'> {
   const { layout, emit, signal, now, version } = options;
   const { silo } = settings;
-  const pause = new AbortController();
+  const pausing = new AbortController();
   const leave = new AbortController();
   const watch = setInterval(() => {
     const obey = (found: SiloSettings | null) => {
-      if (found?.wish === 'paused') pause.abort();
+      if (found?.wish === 'paused') pausing.abort();
       if (found?.wish === 'left') leave.abort();
     };
     void readSiloSettings(layout).then(obey, () => {}); // the next look finds what is half written now
   }, LOOK_EVERY_MS);
-  const nc = await connectNats(settings, {
-    identity,
-    inboxPrefix: siloInbox(silo),
-    name: `silo ${silo}`,
-    signal,
-    onNotice: (notice) => emit({ kind: 'connection', notice }),
-  });
+  const onNotice = (notice: ConnectionNotice) => emit({ kind: 'connection', notice });
+  const as = { identity, inboxPrefix: siloInbox(silo), name: `silo ${silo}`, signal, onNotice };
+  const nc = await whenReachable(options, () => connectNats(settings, as));
   const siloWork = await openSiloWork(options, settings);
   try {
     return await runSiloAgent({
@@ -179,11 +174,11 @@ async function work(options: JoinOptions, settings: SiloSettings, identity: Iden
         emit({ kind: 'agent', event });
         if (event.kind === 'welcome' && options.leaving) leave.abort();
       },
-      signal: AbortSignal.any([signal, pause.signal]),
+      signal: AbortSignal.any([signal, pausing.signal]),
       leave: leave.signal,
     });
   } catch (error) {
-    if (error instanceof AbortedError && pause.signal.aborted && !signal.aborted) return 'paused';
+    if (error instanceof AbortedError && pausing.signal.aborted && !signal.aborted) return 'paused';
     throw error;
   } finally {
     clearInterval(watch);
@@ -191,6 +186,26 @@ async function work(options: JoinOptions, settings: SiloSettings, identity: Iden
     await nc.close();
   }
 }
+
+/** `connect` again and again while nobody answers: whoever starts first waits for the other. */
+async function whenReachable<T>(
+  { emit, signal }: Pick<JoinOptions, 'emit' | 'signal'>,
+  connect: () => Promise<T>,
+): Promise<T> {
+  for (;;) {
+    try {
+      return await connect();
+    } catch (error) {
+      if (!(error instanceof LostPeerError) || signal.aborted) throw error;
+      emit({ kind: 'unreachable', message: error.message });
+    }
+    await pause(TRY_EVERY_MS, undefined, { signal }).catch((cause: unknown) => {
+      throw new AbortedError('Stopped while waiting for the server.', {}, { cause });
+    });
+  }
+}
+
+const TRY_EVERY_MS = 2000;
 
 /** How soon `silo pause` and `silo leave` are noticed. */
 const LOOK_EVERY_MS = 1000;

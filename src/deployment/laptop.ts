@@ -72,7 +72,9 @@ export async function prepareLaptop(
     const settings = { hosts: ['localhost'], port: await freePort(), quorum: null, deadlineMinutes: null };
     await initServer({ layout: layout.server, spec: wanted, settings, now });
   } else if (planOf(await loadSpec(layout.server.spec)).sha256 !== planOf(wanted).sha256) {
-    throw new SpecError(`${layout.root} holds another federation. Choose another --out, or delete it.`, { path: '--out' });
+    throw new SpecError(`${layout.root} holds another federation. Choose another --out, or delete it.`, {
+      path: '--out',
+    });
   }
   const { silos } = await readRegistry(layout.server.registry);
   for (const { name, key } of silos) {
@@ -99,7 +101,17 @@ async function runSilo(layout: LaptopLayout, silo: string, { entry, signal }: Co
   if (signal.aborted) throw new AbortedError(`Stopped before silo ${silo} began.`);
   mkdirSync(layout.home(silo), { recursive: true, mode: 0o700 });
   const log = openSync(layout.log(silo), 'a', 0o600);
-  const args = [entry, 'silo', 'join', layout.invite(silo), '--data', layout.data(silo), '--home', layout.home(silo), '--yes'];
+  const args = [
+    entry,
+    'silo',
+    'join',
+    layout.invite(silo),
+    '--data',
+    layout.data(silo),
+    '--home',
+    layout.home(silo),
+    '--yes',
+  ];
   const child = spawn(process.execPath, args, { stdio: ['ignore', log, log] });
   const stop = () => child.kill('SIGTERM');
   signal.addEventListener('abort', stop, { once: true });

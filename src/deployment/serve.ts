@@ -90,7 +90,16 @@ async function openHub(
   const ca = await readFile(layout.authority, 'utf8');
   const { shape, classes } = imagesOf(spec);
   const notice = (text: string) => emit({ kind: 'notice', text });
-  const nc = await connectNats({ servers, ca }, { identity, inboxPrefix: '_INBOX', name: 'server', signal, onNotice: (heard) => emit({ kind: 'connection', notice: heard }) });
+  const nc = await connectNats(
+    { servers, ca },
+    {
+      identity,
+      inboxPrefix: '_INBOX',
+      name: 'server',
+      signal,
+      onNotice: (heard) => emit({ kind: 'connection', notice: heard }),
+    },
+  );
   closing.push(() => nc.close());
   await provision(
     nc,
@@ -155,11 +164,7 @@ async function openHub(
 }
 
 /** Plays the rounds that are left. What was committed already is told again: whoever was away may not have heard. */
-async function played(
-  { layout, data, emit, signal }: ServeOptions,
-  folder: RunFolder,
-  hub: SiloHub,
-): Promise<Summary> {
+async function played({ layout, data, emit, signal }: ServeOptions, folder: RunFolder, hub: SiloHub): Promise<Summary> {
   const { quorum, deadlineMinutes } = await readSettings(layout);
   if (folder.state === 'complete') {
     for (const record of await roundsDone(layout)) await hub.commit(record.round, committedIn(record));
@@ -171,8 +176,7 @@ async function played(
     signal,
     remote: {
       port: (name) => hub.port(name),
-      closing:
-        quorum === null || deadlineMinutes === null ? 'every' : { quorum, deadlineMs: deadlineMinutes * 60_000 },
+      closing: quorum === null || deadlineMinutes === null ? 'every' : { quorum, deadlineMs: deadlineMinutes * 60_000 },
       onCommitted: (round, uploads) => hub.commit(round, committedIn({ round, uploads })),
     },
   });
@@ -205,7 +209,10 @@ function tellStatus(layout: ServerLayout, hub: SiloHub, now: () => Date): () => 
     const text = JSON.stringify(silos);
     if (text === told) return;
     told = text;
-    await saveHeard(layout, silos.map((silo) => ({ ...silo, heardAt: now().toISOString() })));
+    await saveHeard(
+      layout,
+      silos.map((silo) => ({ ...silo, heardAt: now().toISOString() })),
+    );
   });
 }
 

@@ -68,9 +68,12 @@ export async function readSiloSettings(layout: SiloLayout): Promise<SiloSettings
   if (!isThere(layout.settings)) return null;
   const parsed = settingsSchema.safeParse(await readJson(layout.settings, { maxBytes: 100_000 }));
   if (parsed.success) return parsed.data;
-  throw new StateError(`${layout.settings} is damaged. Restore it from a copy, or join by a new invite in another folder.`, {
-    path: layout.settings,
-  });
+  throw new StateError(
+    `${layout.settings} is damaged. Restore it from a copy, or join by a new invite in another folder.`,
+    {
+      path: layout.settings,
+    },
+  );
 }
 
 /** As `readSiloSettings`, but throws StateError where there are none. */

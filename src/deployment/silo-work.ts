@@ -19,11 +19,21 @@ import { requireWholePlan } from '../silo/whole-plan.ts';
 import { writeFileAtomic, readFileBounded } from '../storage/atomic-file.ts';
 import { isThere } from '../storage/presence.ts';
 import { loadState } from '../training/state-file.ts';
-import type { Consent } from './consent.ts';
-import { siloIn } from './consent.ts';
+import { type Consent, siloIn } from './consent.ts';
 import { imagesOf } from './federation-spec.ts';
-import type { JoinOptions } from './join.ts';
+import type { SiloEvent } from './silo-events.ts';
 import { saveSiloSettings, type SiloLayout, type SiloSettings } from './silo-home.ts';
+
+/** How a silo deals with its owner. */
+export interface SiloOwner {
+  readonly layout: SiloLayout;
+  /** That the ledger is to begin with; null for the plan's own numbers. */
+  readonly budget: Budget | null;
+  /** Whether the owner agrees. Asked once for a plan. */
+  readonly ask: (consent: Consent) => Promise<boolean>;
+  readonly emit: (event: SiloEvent) => void;
+  readonly now: () => Date;
+}
 
 /** What the agent asks of a silo. */
 export interface SiloWork {
@@ -40,7 +50,7 @@ export interface SiloWork {
 
 /** The work of the silo in this folder. Where it agreed before, it needs no server to go on. */
 export async function openSiloWork(
-  options: Pick<JoinOptions, 'layout' | 'ask' | 'emit' | 'now' | 'budget'>,
+  options: SiloOwner,
   settings: SiloSettings,
 ): Promise<SiloWork> {
   const { layout } = options;
@@ -108,7 +118,7 @@ interface Prepared {
 }
 
 async function prepared(
-  { layout, budget, now }: Pick<JoinOptions, 'layout' | 'budget' | 'now'>,
+  { layout, budget, now }: Pick<SiloOwner, 'layout' | 'budget' | 'now'>,
   settings: SiloSettings,
   planText: string,
 ): Promise<Prepared> {

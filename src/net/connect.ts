@@ -2,6 +2,7 @@
 // up for ever. What can go wrong at the start is told as what to do next.
 
 import { isIP } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import { connect, errors, type NatsConnection, type Status, type TlsOptions } from '@nats-io/transport-node';
 import { AbortedError, AccessError, AlignError, DeviceError, LostPeerError, SpecError } from '../errors.ts';
@@ -45,12 +46,27 @@ export const LEAST_NATS_VERSION = '2.9.10';
 export const GOOD_NATS_VERSION = '2.11.15';
 
 /**
- * Connects; each server is tried once. When it stands, the connection comes back by itself however long the server is away; it
+ * Connects. A refused key is tried a few times: a nats-server that reads its configuration again, as it does whenever a silo
+ * joins, refuses everybody for a moment. When it stands, the connection comes back by itself however long the server is away; it
  * is closed when `signal` aborts, and when the key is refused three times in a row.
  * Throws AccessError (the certificate or the key is not accepted, or there is no encryption; `facts.reason`), LostPeerError
  * (nobody answers), DeviceError (the server is too old, or without JetStream), AbortedError.
  */
 export async function connectNats(address: ServerAddress, options: ConnectOptions): Promise<NatsConnection> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await connectOnce(address, options);
+    } catch (error) {
+      const isRefused = error instanceof AccessError && error.facts['reason'] === 'unknown-key';
+      if (!isRefused || tries === REFUSALS) throw error;
+      await pause(tries * REFUSED_PAUSE_MS, undefined, { signal: options.signal }).catch(() => {}); // the next try says so
+    }
+  }
+}
+
+// --- internal ---
+
+async function connectOnce(address: ServerAddress, options: ConnectOptions): Promise<NatsConnection> {
   const { signal, onNotice = () => {} } = options;
   if (signal?.aborted === true) throw new AbortedError('Stopped before connecting.');
   const hosts = address.servers.map(hostOf);
@@ -90,10 +106,9 @@ export async function connectNats(address: ServerAddress, options: ConnectOption
   return nc;
 }
 
-// --- internal ---
-
 const ATTEMPT_MS = 10_000;
 const REFUSALS = 3;
+const REFUSED_PAUSE_MS = 250;
 
 /** Only the federation's authority is trusted, and the certificate must name one of the addresses that we were given. */
 function tlsOf(ca: string, hosts: readonly string[]): TlsOptions {
