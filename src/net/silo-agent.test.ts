@@ -235,6 +235,37 @@ describe.skipIf(!natsServer)(`A silo over a real nats-server${NEEDS_NATS}`, () =
     });
   });
 
+  test('what was noted as committed is removed from an outbox that still has it, and does not leave again', async () => {
+    const { a } = await open('a');
+    const hub = await federation.openHub();
+    const first = federation.agent(a);
+    await hub.port('a').play(task(1));
+    await federation.commit(hub, 1, [uploadOf('a', 1)]);
+    await first.seen('committed', 1);
+    await first.stop();
+    const again = { run: 'trial', plan: PLAN, nonce: contentHash('') };
+    await openOutbox(join(a.folder, 'outbox')).put(releaseOf('a', 1), again); // as if killed before it was removed
+    const agent = federation.agent(a);
+    expect(await wholeOf(hub.port('a').play(task(2)))).toEqual(releaseOf('a', 2));
+    await agent.seen('delivered', 2);
+    expect(readdirSync(join(a.folder, 'outbox'))).toHaveLength(1);
+    expect((await departuresOf(a)).filter((line) => line.startsWith('1 '))).toHaveLength(3);
+  });
+
+  test('is greeted again when its server has begun another plan, and agrees to that', async () => {
+    const { a } = await open('a');
+    const first = await federation.openHub();
+    const agreed: string[] = [];
+    const agent = federation.agent(a, { agree: async ({ planText }) => void agreed.push(planText) });
+    await first.port('a').play(task(1));
+    await first.close();
+    const text = '{"rounds":3}';
+    const second = await federation.openHub({ plan: { sha256: contentHash(text), text }, committedSoFar: () => [] });
+    expect(await wholeOf(second.port('a').play(task(1)))).toEqual(releaseOf('a', 1));
+    await agent.seen('delivered', 1);
+    expect(agreed).toEqual(['{"rounds":2}', text]);
+  });
+
   test('a damaged outbox stops the silo, and is not sent', async () => {
     const { a } = await open('a');
     await openOutbox(join(a.folder, 'outbox')).put(releaseOf('a', 1), {

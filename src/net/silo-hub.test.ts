@@ -145,6 +145,28 @@ describe.skipIf(!natsServer)(`A server over a real nats-server${NEEDS_NATS}`, ()
     expect(announced).toHaveLength(2);
   });
 
+  test('parts that the broker lost are asked for again, and uploaded from the outbox', async () => {
+    const { a } = await open('a');
+    const first = await federation.openHub();
+    const agent = federation.agent(a);
+    await federation.seen('silo-here');
+    await first.close();
+    const jsm = await jetstreamManager(federation.nc);
+    const asking = await federation.openHub({
+      inspect: async () => {
+        throw new Error('killed here');
+      },
+    });
+    await expect(asking.port('a').play(task(1))).rejects.toThrow(/killed here/);
+    await agent.seen('delivered', 1);
+    await asking.close();
+    await jsm.streams.purge('OBJ_up-a');
+    federation.dropIncoming();
+    const hub = await federation.openHub();
+    expect(await wholeOf(hub.port('a').play(task(1)))).toEqual(releaseOf('a', 1));
+    expect(a.trained).toEqual([1]);
+  });
+
   test('every message again, in any number, changes nothing', async () => {
     const { a } = await open('a');
     const hub = await federation.openHub();
