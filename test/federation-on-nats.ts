@@ -7,7 +7,7 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import { seal } from '../src/exchange/gate.ts';
 import { inspectDecoder } from '../src/exchange/inspect.ts';
 import { NO_PRIVACY } from '../src/exchange/privacy-statement.ts';
-import type { Release } from '../src/exchange/release.ts';
+import { type ReceivedRelease, receivedRelease } from '../src/exchange/release.ts';
 import type { ReceivedUpload } from '../src/exchange/upload.ts';
 import { openDepartures, readDepartures } from '../src/net/departures.ts';
 import type { Identity } from '../src/net/identity.ts';
@@ -40,14 +40,14 @@ export const PLAN_TEXT = '{"rounds":2}';
 export const PLAN = contentHash(PLAN_TEXT);
 
 /** The release of a silo's round: another decoder for each, the same whenever it is asked for. */
-export function releaseOf(silo: string, round: number): Release {
+export function releaseOf(silo: string, round: number): ReceivedRelease {
   const w = Float32Array.from(contentHash(`${silo}/${round}`).slice(0, 8), (digit) => Number.parseInt(digit, 16) - 7);
   const onnx = handMadeDecoder((_, graph) => {
     const tensor = graph.initializer[0];
     if (tensor) Object.assign(tensor, { name: 'decoder.w', rawData: new Uint8Array(w.slice().buffer) });
     if (graph.node[0]) graph.node[0].input[1] = 'decoder.w';
   });
-  return seal({
+  const release = seal({
     silo,
     round,
     decoder: { onnx, specs: { 'decoder.w': { shape: [2, 4], dtype: 'float32' } as never }, classes: null },
@@ -55,6 +55,7 @@ export function releaseOf(silo: string, round: number): Release {
     shape: HAND_MADE_SHAPE,
     privacy: NO_PRIVACY,
   });
+  return receivedRelease(release);
 }
 
 /** An upload with its file's bytes in it, as releases are at a silo. */
@@ -69,7 +70,7 @@ export interface TestSilo {
   readonly identity: Identity;
   readonly folder: string;
   /** Rounds that are done, with what they gave. */
-  readonly done: Map<number, Release>;
+  readonly done: Map<number, ReceivedRelease>;
   /** Rounds in the order in which they were trained, not answered from `done`. */
   readonly trained: number[];
 }

@@ -7,7 +7,7 @@ import { insistOn, type Link } from './bucket.ts';
 import { fail, openMessage, sealMessage, type Signer } from './envelope.ts';
 import type { Body, Denied, Message, Welcome } from './messages.ts';
 import type { AgentEvent } from './net-events.ts';
-import { helloSubject, MAX_WELCOME_BYTES } from './subjects.ts';
+import { answerSubject, helloSubject, MAX_WELCOME_BYTES } from './subjects.ts';
 import { pause } from './waiting.ts';
 
 export interface HelloOptions {
@@ -30,7 +30,7 @@ export async function sayHello({ link, identity, server, hello, emit }: HelloOpt
   const patient = AbortSignal.timeout(link.timing.otherInstanceMs);
   for (;;) {
     const { kind, body } = await insistOn({ ...link, onRetry }, 'The hello', () =>
-      ask(link, subject, bytes, server, emit),
+      ask(link, { silo: hello.silo, bytes, from: server, emit }),
     );
     if (kind === 'welcome') return body;
     emit({ kind: 'denied', code: body.code, message: body.message });
@@ -44,26 +44,31 @@ export async function sayHello({ link, identity, server, hello, emit }: HelloOpt
 
 const AGAIN_AFTER_MS = 2_000;
 
+interface Asking {
+  readonly silo: string;
+  readonly bytes: Uint8Array;
+  readonly from: string;
+  readonly emit: HelloOptions['emit'];
+}
+
 async function ask(
   { nc, timing }: { readonly nc: NatsConnection; readonly timing: Link['timing'] },
-  subject: string,
-  bytes: Uint8Array,
-  from: string,
-  emit: HelloOptions['emit'],
+  { silo, bytes, from, emit }: Asking,
 ): Promise<Message<'welcome' | 'denied'>> {
-  const reply = await nc.request(subject, bytes, { timeout: timing.tryMs });
+  const reply = await nc.request(helloSubject(silo), bytes, { timeout: timing.tryMs });
+  const subject = answerSubject(silo, bytes);
   try {
-    const opening = { subject: reply.subject, from, maxBytes: MAX_WELCOME_BYTES };
+    const opening = { subject, from, maxBytes: MAX_WELCOME_BYTES };
     const message = openMessage(reply.data, { ...opening, kinds: ['welcome', 'denied'] });
     if (message.kind === 'welcome' && contentHash(message.body.planText) !== message.body.plan) {
-      fail('body', reply.subject, 'has a plan with another SHA-256 than it says');
+      fail('body', subject, 'has a plan with another SHA-256 than it says');
     }
     return message;
   } catch (error) {
     if (!(error instanceof MessageError) || error.facts['reason'] === 'version') throw error;
     emit({
       kind: 'message-dropped',
-      subject: reply.subject,
+      subject,
       reason: String(error.facts['reason']),
       message: error.message,
     });

@@ -4,7 +4,7 @@
 // announced. Whatever step a crash interrupts, the next process finds the one before it on disk and goes on from there.
 
 import { AbortedError, ShapeError } from '../errors.ts';
-import type { Release } from '../exchange/release.ts';
+import type { ReceivedRelease } from '../exchange/release.ts';
 import { contentHash } from '../storage/content-hash.ts';
 import type { Link } from './bucket.ts';
 import type { Departures } from './departures.ts';
@@ -29,7 +29,7 @@ export interface RoundWork {
   readonly play: (
     round: number,
     hooks: { readonly signal: AbortSignal; readonly onPercent: (percent: number) => void },
-  ) => Promise<Release>;
+  ) => Promise<ReceivedRelease>;
   readonly emit: (event: AgentEvent) => void;
 }
 
@@ -47,7 +47,7 @@ export async function answerTask(work: RoundWork, body: Body<'train'>, task: num
   }
   let entry = await outbox.get(plan, round);
   if (entry === null) {
-    let release: Release;
+    let release: ReceivedRelease;
     try {
       status.set('training', round);
       const onPercent = (percent: number) => {
@@ -136,7 +136,7 @@ async function fail(
   status.set('idle');
 }
 
-function requireOwn(release: Release, silo: string, round: number): void {
+function requireOwn(release: ReceivedRelease, silo: string, round: number): void {
   if (release.silo === silo && release.round === round) return;
   throw new ShapeError(
     `Asked for round ${round} of ${silo}, got round ${release.round} of ${release.silo}. This is a bug.`,

@@ -4,7 +4,8 @@ import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import { MessageError } from '../errors.ts';
 import { openMessage, sealMessage, type Signer } from './envelope.ts';
 import type { Body, Denied, SiloStatus, Welcome } from './messages.ts';
-import { helloSubject, MAX_WELCOME_BYTES, siloOfSubject, statusSubject } from './subjects.ts';
+import { isAnswerable, siloInbox } from './nats-permissions.ts';
+import { answerSubject, helloSubject, MAX_WELCOME_BYTES, siloOfSubject, statusSubject } from './subjects.ts';
 import type { Timing } from './timing.ts';
 
 export interface PresenceOptions {
@@ -64,7 +65,7 @@ export function openPresence(options: PresenceOptions): Presence {
     return denied ?? welcome;
   };
   const reply = (message: Msg, content: Denied | Welcome) => {
-    const subject = message.reply ?? '';
+    const subject = answerSubject(siloOfSubject(message.subject) ?? '', message.data);
     const bytes =
       'planText' in content
         ? sealMessage(identity, { subject, kind: 'welcome', body: content, maxBytes: MAX_WELCOME_BYTES })
@@ -73,7 +74,7 @@ export function openPresence(options: PresenceOptions): Presence {
   };
   const onHelloMessage = (message: Msg) => {
     take(message, (silo, from) => {
-      if (!message.reply) return;
+      if (!isAnswerable(message.reply, siloInbox(silo))) return;
       try {
         const { body } = openMessage(message.data, { subject: message.subject, from, kinds: ['hello'] });
         requireOwnName(message, silo, body);

@@ -36,7 +36,8 @@ describe.skipIf(!natsServer)(`What is not right, over a real nats-server${NEEDS_
   async function publishRelease(change: object, signer: Signer, silo = 'a') {
     const { nc } = federation;
     const { decoder, privacy } = releaseOf('a', 1);
-    const { onnx, ...facts } = decoder;
+    const { bytes: _, ...facts } = decoder;
+    const onnx = await decoder.bytes();
     const parts = [{ sha256: contentHash(onnx), sizeBytes: onnx.length }];
     const nonce = contentHash('nobody asked');
     const body = { run: 'trial', plan: PLAN, silo: 'a', round: 1, nonce, decoder: facts, privacy, parts, ...change };

@@ -1,7 +1,6 @@
 // Who somebody is on the network: an nkey, that is an ed25519 key pair. The public half is known to the other side; the
 // secret half, the seed, stays in one file on one machine, and no object made here shows it when printed.
 
-import { createHmac } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { createUser, encode, fromPublic, fromSeed, type KeyPair } from '@nats-io/nkeys';
 import type { Authenticator } from '@nats-io/transport-node';
@@ -17,8 +16,6 @@ export interface Identity {
   sign(bytes: Uint8Array): Uint8Array;
   /** Answers the challenge of a nats-server at connect. */
   authenticator(): Authenticator;
-  /** HMAC-SHA256 of `text` under the seed: numbers that only this identity can know, the same whenever asked. 32 bytes. */
-  secretFor(text: string): Uint8Array;
 }
 
 /** A new identity and its seed, which is to be saved at once and shown to nobody. */
@@ -48,7 +45,6 @@ export function identityOf(seed: string): Identity {
       nkey: publicKey,
       sig: nonce === undefined ? '' : encode(sign(new TextEncoder().encode(nonce))),
     }),
-    secretFor: (text) => new Uint8Array(createHmac('sha256', seed).update(text).digest()),
   };
 }
 

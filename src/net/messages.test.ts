@@ -10,7 +10,8 @@ const { identity } = createIdentity();
 const subject = 'fl.up.a';
 const HASH = '0123456789abcdef'.repeat(4);
 const { decoder, privacy } = releaseOf('a', 1);
-const { onnx, ...facts } = decoder;
+const { bytes: _, ...facts } = decoder;
+const onnx = await decoder.bytes();
 
 const SOUND: { readonly [K in Kind]: Body<K> } = {
   train: { run: 'trial', plan: HASH, round: 1, nonce: HASH },

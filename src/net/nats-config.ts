@@ -5,6 +5,7 @@ import { isIP } from 'node:net';
 import { ShapeError, SpecError } from '../errors.ts';
 import { isPublicKey } from './identity.ts';
 import { enrolPermissions, type Permissions, siloPermissions } from './nats-permissions.ts';
+import { SILO_NAME } from './subjects.ts';
 
 /** One silo as the nats-server knows it. */
 export interface SiloAccess {
@@ -32,9 +33,6 @@ export interface NatsConfigOptions {
   readonly natsVersion: string;
 }
 
-/** A silo's name on the network. */
-export const SILO_NAME = /^[a-z0-9][a-z0-9-]{0,31}$/;
-
 /** The most bytes of one message. */
 export const MAX_PAYLOAD_BYTES = 1024 * 1024;
 
@@ -45,13 +43,10 @@ export const MAX_PAYLOAD_BYTES = 1024 * 1024;
 export function natsConfig(options: NatsConfigOptions): string {
   check(options);
   const { server, silos } = options;
-  const users = [
-    `    # the federation's server\n    { nkey: ${server} }`,
-    ...silos.flatMap(({ name, key, enrolKey }) => [
-      ...(key === null ? [] : [user(`silo ${name}`, key, siloPermissions(name))]),
-      ...(enrolKey === null ? [] : [user(`open invite of ${name}`, enrolKey, enrolPermissions(name))]),
-    ]),
-  ];
+  const open = silos.flatMap(({ name, key, enrolKey }) => [
+    ...(key === null ? [] : [{ account: `SILO-${name}`, key, may: siloPermissions(name) }]),
+    ...(enrolKey === null ? [] : [{ account: `INVITE-${name}`, key: enrolKey, may: enrolPermissions(name) }]),
+  ]);
   return `# Written by align-fl, and written anew whenever a silo is added, enrolled or revoked: changes made here are lost.
 listen: ${quoted(hostAndPort(options))}
 server_name: "align-fl"
@@ -75,9 +70,19 @@ jetstream {
 
 authorization {
   timeout: 10
-  users: [
-${users.join('\n')}
-  ]
+}
+
+# Each silo has an account of its own: what it names as the address of an answer lies in there, never among the subjects of
+# the server or of others.
+accounts {
+  ${FEDERATION} {
+    jetstream: enabled
+    users: [{ nkey: ${server} }]
+    exports: [
+${EXPORTS.map((subject) => exported(subject)).join('\n')}
+    ]
+  }
+${open.map(accountOf).join('\n')}
 }
 `;
 }
@@ -92,6 +97,8 @@ export function majorMinor(version: string): readonly [number, number] {
 }
 
 // --- internal ---
+
+const FEDERATION = 'FEDERATION';
 
 /** The server's own, people who look, and strangers who are about to be refused. */
 const CONNECTIONS_BESIDES = 64;
@@ -133,12 +140,50 @@ function hostAndPort({ host, port }: NatsConfigOptions): string {
   return isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-function user(what: string, key: string, { publish, subscribe }: Permissions): string {
-  return `    # ${what}
-    { nkey: ${key}, permissions: {
+interface Account {
+  readonly account: string;
+  readonly key: string;
+  readonly may: Permissions;
+}
+
+/**
+ * What accounts can be given of the federation's; each has only what its imports name. The same text for whatever silos: the
+ * nats-server 2.9 does not see what a reload adds to exports.
+ */
+const EXPORTS = [
+  'fl.up.*',
+  'fl.hello.*',
+  'fl.status.*',
+  'fl.enrol.*',
+  '$JS.API.INFO',
+  '$JS.API.CONSUMER.INFO.TASKS.*',
+  '$JS.API.CONSUMER.MSG.NEXT.TASKS.*',
+  '$JS.ACK.TASKS.>',
+  '$O.*.>',
+  '$JS.API.STREAM.INFO.*',
+  '$JS.API.STREAM.PURGE.*',
+  '$JS.API.STREAM.MSG.GET.*',
+];
+
+/** Pulling tasks gives many answers, everything else one. */
+function exported(subject: string): string {
+  const many = subject.startsWith('$JS.API.CONSUMER.MSG.NEXT.') ? ', response: stream' : '';
+  return `      { service: ${quoted(subject)}${many} }`;
+}
+
+function accountOf({ account, key, may: { publish, subscribe } }: Account): string {
+  const imports = publish.map(
+    (subject) => `      { service: { account: ${FEDERATION}, subject: ${quoted(subject)} } }`,
+  );
+  return `  ${account} {
+    users: [{ nkey: ${key}, permissions: {
       publish: { allow: [${publish.map(quoted).join(', ')}] }
       subscribe: { allow: [${subscribe.map(quoted).join(', ')}] }
-    } }`;
+    } }]
+    imports: [
+${imports.join('\n')}
+    ]
+  }`;
 }
 
 /** A string of the configuration's grammar. Control characters, which it cannot hold, are refused. */

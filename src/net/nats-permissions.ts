@@ -23,6 +23,14 @@ export function enrolSubject(silo: string): string {
 }
 
 /**
+ * Whether a request may be answered: its answer is published with all rights of the answering side, so never where the asker
+ * likes. `inbox` is the asker's. Where it has an account of its own, the broker hands out `_R_` subjects, which nobody can forge.
+ */
+export function isAnswerable(reply: string | undefined, inbox: string): boolean {
+  return reply !== undefined && (reply.startsWith('_R_.') || reply.startsWith(`${inbox}.`));
+}
+
+/**
  * A silo: take its own tasks, put parts into its own bucket and see what lies there, say what it has to say. It may make,
  * change or delete nothing of the server, and create no consumer: one could deliver to anybody's subject.
  */

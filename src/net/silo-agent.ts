@@ -3,7 +3,7 @@
 import { type JsMsg } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { MessageError } from '../errors.ts';
-import type { Release } from '../exchange/release.ts';
+import type { ReceivedRelease } from '../exchange/release.ts';
 import { sayHello } from './agent-hello.ts';
 import { answerTask, deliver, publish, type RoundWork } from './agent-release.ts';
 import { openStatus } from './agent-status.ts';
@@ -39,7 +39,7 @@ export interface SiloAgentOptions {
   readonly play: (
     round: number,
     hooks: { readonly signal: AbortSignal; readonly onPercent: (percent: number) => void },
-  ) => Promise<Release>;
+  ) => Promise<ReceivedRelease>;
   readonly emit: (event: AgentEvent) => void;
   readonly signal: AbortSignal;
   /** Fires when the silo is to leave the federation: it says so, and the agent ends. */

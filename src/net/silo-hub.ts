@@ -7,6 +7,7 @@ import { jetstreamManager } from '@nats-io/jetstream';
 import { type NatsConnection, nuid } from '@nats-io/transport-node';
 import type { ReceivedRelease } from '../exchange/release.ts';
 import type { SiloPort } from '../federation/silo-port.ts';
+import { contentHash } from '../storage/content-hash.ts';
 import { LostPeerError } from '../errors.ts';
 import { insistOn, type Link } from './bucket.ts';
 import { publishDurably } from './durable-publish.ts';
@@ -96,7 +97,7 @@ export async function openSiloHub(options: SiloHubOptions): Promise<SiloHub> {
   };
 
   const nonceOf = (silo: string, round: number) =>
-    Buffer.from(identity.secretFor(['align-fl/nonce@1', plan.sha256, round, silo].join('\n'))).toString('hex');
+    contentHash(identity.sign(new TextEncoder().encode(['align-fl/nonce@1', plan.sha256, round, silo].join('\n'))));
   const send = async <K extends 'train' | 'committed' | 'refused' | 'end'>(silo: string, kind: K, body: Body<K>) => {
     const subject = taskSubject(silo);
     const bytes = sealMessage(identity, { subject, kind, body });

@@ -1,5 +1,7 @@
 // Names on the wire: subjects, streams, consumers and buckets, and the limits of what goes through them. One place.
 
+import { contentHash } from '../storage/content-hash.ts';
+
 /** What a silo may be called: its name is part of subjects, buckets and file names. */
 export const SILO_NAME = /^[a-z0-9][a-z0-9-]{0,31}$/;
 
@@ -12,6 +14,13 @@ export const taskSubject = (silo: string): string => `fl.task.${silo}`;
 export const updateSubject = (silo: string): string => `fl.up.${silo}`;
 export const helloSubject = (silo: string): string => `fl.hello.${silo}`;
 export const statusSubject = (silo: string): string => `fl.status.${silo}`;
+
+/**
+ * What the answer to a hello is signed for: this very request. Not the subject of the reply, which the two sides know by
+ * different names, as each silo has an account of its own at the broker.
+ */
+export const answerSubject = (silo: string, request: Uint8Array): string =>
+  `${helloSubject(silo)}.${contentHash(request)}`;
 
 /** Bucket of a silo's parts, and the stream that keeps it. */
 export const bucketOf = (silo: string): string => `up-${silo}`;
