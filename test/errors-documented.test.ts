@@ -37,12 +37,9 @@ test('the entry of RELEASE lists every reason for which a decoder is refused, an
   const entry = entries.find(({ code }) => code === 'RELEASE')?.entry ?? '';
   const listed = [...entry.matchAll(/^\| `([a-z-]+)` \| \S/gm)].map(([, reason = '']) => reason);
   expect(listed.sort(byText)).toEqual(
-    [
-      ...Object.keys(REASONS),
-      ...CERTIFICATE_REFUSALS,
-      ...TRIAL_REFUSALS,
-      ...Object.keys(TRANSFER_REFUSALS),
-    ].sort(byText),
+    [...Object.keys(REASONS), ...CERTIFICATE_REFUSALS, ...TRIAL_REFUSALS, ...Object.keys(TRANSFER_REFUSALS)].sort(
+      byText,
+    ),
   );
 });
 
