@@ -31,14 +31,16 @@ export function refuseUnfit(spec: Spec, { dataSet, silos }: Dealt): void {
 const MAX_POOL_BYTES = 8 * 2 ** 30;
 const BYTES_PER_PIXEL = 4;
 
-function refuseFewTestImages({ data: { source } }: Spec, { name, classNames, test }: DataSet): void {
+function refuseFewTestImages({ task, data: { source } }: Spec, { name, classNames, test }: DataSet): void {
   const classes = classNames.length;
   const count = test.labels.length;
-  const needed = fewestImagesToProbe(classes);
+  const needed = task === 'classify' ? classes : fewestImagesToProbe(classes);
   if (count >= needed) return;
-  const message =
-    `${name} has ${count} test images, expected at least ${needed}: four fifths of them teach the probe ${classes} ` +
-    'classes, and it is scored on the rest.';
+  const why =
+    task === 'classify'
+      ? `the classifier is judged on them, and there are ${classes} classes.`
+      : `four fifths of them teach the probe ${classes} classes, and it is scored on the rest.`;
+  const message = `${name} has ${count} test images, expected at least ${needed}: ${why}`;
   if ('test' in source) throw new SpecError(`data.source.test: ${message} Raise it.`, { path: 'data.source.test' });
   throw new DataError(`${message} Add some, or take another data set.`, { images: count, needed });
 }
