@@ -2,7 +2,6 @@
 
 import { type ClassCount, classCounts } from '../data/image-set.ts';
 import { childKey } from '../engine/keys.ts';
-import { StateError } from '../errors.ts';
 import { createClassifierEvaluator } from '../evaluation/classifier-evaluator.ts';
 import type { ReceivedRelease } from '../exchange/release.ts';
 import { alignStrategy } from '../federation/align.ts';
@@ -12,7 +11,7 @@ import { createGlobalClassifier } from '../server/global-classifier.ts';
 import { drawLabelledPool } from '../server/labelled-pool.ts';
 import { stateFileOf } from '../silo/silo-config.ts';
 import type { NamedArrays } from '../training/parameter-slots.ts';
-import { loadState } from '../training/state-file.ts';
+import { finishedParameters, OR_START_AFRESH } from './finished-state.ts';
 import { globalStateFile, saveGlobalClassifier } from './global-model.ts';
 import { meanMetrics } from './mean-metrics.ts';
 import { classifierMetrics } from './metrics.ts';
@@ -90,7 +89,11 @@ export async function openClassification(parts: TaskParts): Promise<RunTask> {
       const perSilo: { silo: string; metrics: Metrics }[] = [];
       for (const silo of silosIn(spec, strategy, round)) {
         const file = stateFileOf({ stateDir: layout.silo(silo.name, strategy) });
-        const parameters = await finishedIn(file, answeredRound(silo, strategy, round) as number);
+        const parameters = await finishedParameters(
+          file,
+          answeredRound(silo, strategy, round) as number,
+          OR_START_AFRESH,
+        );
         perSilo.push({ silo: silo.name, metrics: await metricsOf(parameters, [silo.name]) });
       }
       return { metrics: meanMetrics(perSilo.map(({ metrics }) => metrics)), perSilo };
@@ -119,14 +122,4 @@ function recallOfOwn(recallPerClass: readonly (number | null)[], own: readonly C
     images += count;
   }
   return images === 0 ? null : hits / images;
-}
-
-async function finishedIn(file: string, round: number): Promise<NamedArrays> {
-  const state = await loadState(file);
-  if (state?.finished && state.round === round) return state.parameters;
-  throw new StateError(
-    `${file} is not at the end of round ${round}, so the silo's own model cannot be judged. Restore the folder as it was, or ` +
-      'use another run folder to start afresh.',
-    { file, round },
-  );
 }
