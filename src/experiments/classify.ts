@@ -16,7 +16,7 @@ import { globalStateFile, saveGlobalClassifier } from './global-model.ts';
 import { meanMetrics } from './mean-metrics.ts';
 import { classifierMetrics } from './metrics.ts';
 import { answeredRound, silosIn } from './participation.ts';
-import { saveLabelledPictures } from './pictures.ts';
+import { savePoolPictures } from './pictures.ts';
 import type { RunTask, TaskParts } from './run-task.ts';
 import { classifierArchitecture } from './silo-models.ts';
 import { imagesPerClass, type StrategyName } from './spec.ts';
@@ -74,7 +74,7 @@ export async function openClassification(parts: TaskParts): Promise<RunTask> {
             const text = `Nobody offers images of class ${pool.missing.join(', ')}: the classifier cannot learn ${pool.missing.length === 1 ? 'it' : 'them'}.`;
             parts.emit({ kind: 'notice', text });
           }
-          await saveLabelledPictures(folder, pool, shape);
+          await savePoolPictures(folder, pool, shape);
           return pool;
         },
       });
