@@ -61,9 +61,19 @@ export class ReleaseError extends AlignError {
   readonly code = 'RELEASE';
 }
 
+/** A message from the network is not what the protocol allows, and was dropped. `facts.reason` says why. */
+export class MessageError extends AlignError {
+  readonly code = 'MESSAGE';
+}
+
 /** The other side is gone: a thread, a process or a connection ended in the middle of a task. Retry: nothing counts twice. */
 export class LostPeerError extends AlignError {
   readonly code = 'LOST_PEER';
+}
+
+/** One side did not let the other in, or is not who it should be: a certificate, a key, a permission, an invite. `facts.reason` says which. */
+export class AccessError extends AlignError {
+  readonly code = 'ACCESS';
 }
 
 /** Work was stopped on request (Ctrl-C, an abort signal); what was completed is on disk. */

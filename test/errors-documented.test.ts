@@ -5,6 +5,7 @@ import { expect, test } from 'vitest';
 import * as errors from '../src/errors.ts';
 import { CERTIFICATE_REFUSALS } from '../src/exchange/lipschitz-certificate.ts';
 import { REASONS } from '../src/exchange/refusal.ts';
+import { TRIAL_REFUSALS } from '../src/server/guarded-trial.ts';
 
 const text = readFileSync(new URL('../docs/errors.md', import.meta.url), 'utf8');
 const entries = text
@@ -34,7 +35,9 @@ test.each(thrown)('the entry of $code names $name, says when it comes and what t
 test('the entry of RELEASE lists every reason for which a decoder is refused, and no other', () => {
   const entry = entries.find(({ code }) => code === 'RELEASE')?.entry ?? '';
   const listed = [...entry.matchAll(/^\| `([a-z-]+)` \| \S/gm)].map(([, reason = '']) => reason);
-  expect(listed.sort(byText)).toEqual([...Object.keys(REASONS), ...CERTIFICATE_REFUSALS].sort(byText));
+  expect(listed.sort(byText)).toEqual(
+    [...Object.keys(REASONS), ...CERTIFICATE_REFUSALS, ...TRIAL_REFUSALS].sort(byText),
+  );
 });
 
 test('reasons are given through the two functions whose reasons are listed', () => {

@@ -1,5 +1,6 @@
 // The table at the end of a run: ALIGN-FL beside its baselines, the paper's numbers, and the controls.
 
+import { isJudged } from '../experiments/metrics.ts';
 import type { Metrics, SiloSummary, Summary } from '../experiments/summary.ts';
 import { formatBytes, formatPercent, formatSeconds } from '../report/format.ts';
 import { statedEpsilon } from '../privacy/event-words.ts';
@@ -8,13 +9,17 @@ import { textTable } from '../report/text-table.ts';
 
 /** The table and the lines under it. */
 export function resultsText(summary: Summary): string {
-  return [
-    ...(summary.strategies[0]?.final.classification ? classifierLines(summary) : probeLines(summary)),
-    ...costLines(summary),
-  ].join('\n');
+  return [...scoreLines(summary), ...costLines(summary)].join('\n');
 }
 
 // --- internal ---
+
+function scoreLines(summary: Summary): readonly string[] {
+  if (summary.strategies.every(({ final }) => !isJudged(final))) {
+    return ['Not judged: the server has no test images (data.source.testSource).'];
+  }
+  return summary.strategies[0]?.final.classification ? classifierLines(summary) : probeLines(summary);
+}
 
 /** Of `task: classify`. */
 function classifierLines(summary: Summary): readonly string[] {

@@ -2,7 +2,7 @@
 
 import { performance } from 'node:perf_hooks';
 import colours from 'picocolors';
-import { mainScores } from '../experiments/metrics.ts';
+import { isJudged, mainScores } from '../experiments/metrics.ts';
 import type { RunEvent } from '../experiments/run-events.ts';
 import { epsilonWords } from '../privacy/event-words.ts';
 import { formatBytes, formatPercent, formatSeconds } from '../report/format.ts';
@@ -75,12 +75,15 @@ function lastingLine(event: RunEvent, progress: Progress, nowMs: number): string
   switch (event.kind) {
     case 'run-started': {
       const silos = event.silos.map(
-        ({ name, examples, classes }) => `  ${name}: ${examples} images, classes ${classes.join(' ')}`,
+        ({ name, examples, classes }) =>
+          `  ${name}${examples === null ? '' : `: ${examples} images, classes ${classes.join(' ')}`}`,
       );
       const { train, test, name } = event.dataSet;
       return [
         `${event.resumed ? 'Going on with' : 'Running'} ${event.name}, seed ${event.seed}, on ${event.executor} (${event.device}), in ${event.folder}`,
-        `${name}: ${train} images to deal, ${test} held out to judge`,
+        train === null
+          ? `Images are at the silos, ${test === 0 ? 'and none are here: nothing is judged' : `${test} held out here to judge`}`
+          : `${name}: ${train} images to deal, ${test} held out to judge`,
         ...silos,
       ].join('\n');
     }
@@ -93,10 +96,13 @@ function lastingLine(event: RunEvent, progress: Progress, nowMs: number): string
     case 'round-finished': {
       const { classification, generation } = event.metrics;
       const judge = classification ? 'real images' : 'probe';
+      const score = isJudged(event.metrics)
+        ? `${judge} ${formatPercent(mainScores(event.metrics).accuracy)}`
+        : 'not judged';
       const fid = generation === null ? '' : `FID ${generation.fid.toFixed(2)}, `;
       const left = secondsLeft(progress, nowMs);
       return (
-        `${strategyLabel(event.strategy)} round ${event.round}/${progress.rounds}: ${judge} ${formatPercent(mainScores(event.metrics).accuracy)}, ` +
+        `${strategyLabel(event.strategy)} round ${event.round}/${progress.rounds}: ${score}, ` +
         `${fid}${formatSeconds(event.seconds)}${left === null || shareDone(progress) === 1 ? '' : `, about ${formatSeconds(left)} left`}`
       );
     }

@@ -1,6 +1,7 @@
 // `align-fl run`: opens the run folder, plays the experiment, shows it, stops cleanly on Ctrl-C.
 
 import { AbortedError, SpecError } from '../errors.ts';
+import { requireImagesHere } from '../experiments/at-silos.ts';
 import { defaultRunFolder } from '../experiments/run-layout.ts';
 import { openRunFolder, resumeRunFolder, type RunFolder } from '../experiments/run-folder.ts';
 import { runExperiment } from '../experiments/run.ts';
@@ -81,5 +82,6 @@ async function folderFor(target: string | undefined, flags: RunFlags): Promise<R
     return resumeRunFolder(flags.resume);
   }
   const spec = await specArgument(target, flags);
+  requireImagesHere(spec, 'align-fl run'); // before there is a folder
   return openRunFolder({ path: flags.out ?? defaultRunFolder(spec), spec });
 }

@@ -20,12 +20,13 @@ export interface SiloManifest {
 /** Everything that was dealt. */
 export interface PartitionManifest {
   readonly version: 1;
-  /** What was dealt from, with its `imageSetHash`. */
-  readonly dataSet: { readonly name: string; readonly examples: number; readonly sha256: string };
-  /** Whether no class occurs in two silos, foreign images left aside. */
-  readonly disjoint: boolean;
+  /** What was dealt from, with its `imageSetHash`; null where images are at the silos and nobody here knows. */
+  readonly dataSet: { readonly name: string; readonly examples: number | null; readonly sha256: string | null };
+  /** Whether no class occurs in two silos, foreign images left aside; null where nothing was dealt. */
+  readonly disjoint: boolean | null;
   /** The classes that two silos or more share, ascending; empty where `disjoint`. */
   readonly sharedClasses: readonly number[];
+  /** Empty where nothing was dealt. */
   readonly silos: readonly SiloManifest[];
 }
 

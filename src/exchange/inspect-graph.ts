@@ -1,6 +1,12 @@
 // The graph of a decoder from outside: known operators, plain attributes, every tensor named once and defined before use.
 
-import { AttributeProto_AttributeType, type AttributeProto, type GraphProto, type NodeProto } from 'onnx-buf';
+import {
+  AttributeProto_AttributeType,
+  type AttributeProto,
+  type GraphProto,
+  type NodeProto,
+  TensorProto_DataType,
+} from 'onnx-buf';
 import { DECODER_CLASS } from '../models/labelled-decoder.ts';
 import { ALLOWED_OPERATORS, type Operands } from './allowed-operators.ts';
 import { inspectTensor } from './inspect-tensors.ts';
@@ -54,6 +60,21 @@ export function inspectGraph(graph: GraphProto): void {
 
 // --- internal ---
 
+/** Of one operator that takes a list: far more than any decoder puts together. */
+const MAX_OPERANDS = 256;
+
+/** What a decoder may cast to: numbers and truth values. Texts take memory that no shape tells of. */
+const CAST_TYPES: ReadonlySet<bigint> = new Set(
+  [
+    TensorProto_DataType.FLOAT,
+    TensorProto_DataType.DOUBLE,
+    TensorProto_DataType.FLOAT16,
+    TensorProto_DataType.INT32,
+    TensorProto_DataType.INT64,
+    TensorProto_DataType.BOOL,
+  ].map(BigInt),
+);
+
 /** Strides, paddings, axes and sizes of images are far smaller. */
 const MAX_ATTRIBUTE = 65_536;
 
@@ -100,7 +121,8 @@ function inspectNode(node: NodeProto, position: number): void {
 /** Readers differ in which of two they take: none may have to choose. A Constant is what its only attribute says. */
 function inspectAttributeNames({ attribute, opType }: NodeProto, position: number): void {
   const names = attribute.map(({ name }) => name);
-  const repeated = names.find((name, i) => names.indexOf(name) < i);
+  const seen = new Set<string>();
+  const repeated = names.find((name) => seen.has(name) || !seen.add(name));
   if (repeated === undefined && (opType !== 'Constant' || names.length === 1)) return;
   const found = repeated === undefined ? `${names.length} attributes` : `${shown(repeated)} twice`;
   refuse(
@@ -117,7 +139,7 @@ function inspectOperands(node: NodeProto, { least, most }: Operands, position: n
   const { input, output, opType } = node;
   const needed = most === Infinity ? Infinity : least; // the operands behind may be left out, written as ''
   const gap = input.findIndex((name, i) => name === '' && i < needed);
-  if (input.length < least || input.length > most || gap !== -1 || output.length !== 1) {
+  if (input.length < least || input.length > Math.min(most, MAX_OPERANDS) || gap !== -1 || output.length !== 1) {
     const counts = `${input.length} operands and ${output.length} results`;
     const wanted = `${least === most ? least : `${least} to ${most}`} and 1`;
     const missing = gap === -1 ? '' : `, operand ${gap} left out`;
@@ -139,6 +161,9 @@ function inspectAttribute(attribute: AttributeProto, operator: string, position:
   }
   if (VALUES.some(([type, isFilled]) => type !== attribute.type && isFilled(attribute))) {
     refuse('attribute', `${where} has values of another type than it says.`, facts);
+  }
+  if (operator === 'Cast' && attribute.name === 'to' && !CAST_TYPES.has(attribute.i)) {
+    refuse('attribute', `${where} asks for element type ${attribute.i}.`, facts);
   }
   if (attribute.t) inspectTensor(attribute.t, where);
   const integers = [attribute.i, ...attribute.ints].map(Number);

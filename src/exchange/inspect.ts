@@ -8,6 +8,7 @@ import { contentHash } from '../storage/content-hash.ts';
 import { inspectGraph } from './inspect-graph.ts';
 import { inspectModel } from './inspect-model.ts';
 import { inspectPorts } from './inspect-ports.ts';
+import { inspectShapeOperands } from './inspect-shapes.ts';
 import { parseDecoder } from './parse-decoder.ts';
 
 /** What the receiver knows before the file comes. */
@@ -41,6 +42,7 @@ export function inspectDecoder(bytes: Uint8Array, expected: ExpectedDecoder): De
   const graph = inspectModel(parseDecoder(bytes, expected.maxBytes));
   const ports = inspectPorts(graph, expected.shape, expected.classes ?? null);
   inspectGraph(graph);
+  inspectShapeOperands(graph);
   return {
     ...ports,
     shape: expected.shape,

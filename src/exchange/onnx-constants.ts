@@ -125,6 +125,9 @@ function transposed(source: Constant, permutation: readonly number[]): Constant 
 function sliced(source: Constant, [starts, ends, axes, steps]: readonly (Constant | null)[]): Constant | null {
   if (!starts || !ends) return null;
   const { shape } = source;
+  const told = [starts, ends, axes, steps].flatMap((list) => (list ? [list.values] : []));
+  const isSane = told.every(({ length }) => length === starts.values.length) && starts.values.length <= shape.length;
+  if (!isSane || !told.every((values) => values.every(Number.isInteger))) return null;
   const strides = stridesOf(shape);
   const lines = shape.map((side, axis) => positions(side, strides[axis] as number));
   for (let i = 0; i < starts.values.length; i++) {

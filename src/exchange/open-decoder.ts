@@ -8,6 +8,9 @@ import { DECODER_CLASS } from '../models/labelled-decoder.ts';
 import type { DecoderContract } from './inspect.ts';
 import { checkPixels, oneHotRows } from './probe.ts';
 
+/** Rows decoded at once where neither the file nor the caller says. */
+export const DRAWN_AT_ONCE = 250;
+
 /** An open decoder. Close it when its images are drawn. */
 export interface OpenDecoder {
   /**
@@ -22,7 +25,7 @@ export interface OpenDecoder {
 export interface OpenDecoderOptions {
   /** Names it in messages. */
   readonly label: string;
-  /** Rows decoded at once where the file leaves it open. Default 250. */
+  /** Rows decoded at once where the file leaves it open. Default `DRAWN_AT_ONCE`. */
   readonly rows?: number;
 }
 
@@ -31,7 +34,7 @@ export async function openDecoder(
   engine: Pick<Engine, 'openModel'>,
   onnx: Uint8Array,
   contract: DecoderContract,
-  { label: name, rows: wanted = CHUNK }: OpenDecoderOptions,
+  { label: name, rows: wanted = DRAWN_AT_ONCE }: OpenDecoderOptions,
 ): Promise<OpenDecoder> {
   const { latent, shape, classes } = contract;
   const rows = contract.batch ?? wanted;
@@ -68,7 +71,3 @@ export async function openDecoder(
     close: () => program.close(),
   };
 }
-
-// --- internal ---
-
-const CHUNK = 250;

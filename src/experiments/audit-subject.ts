@@ -7,6 +7,7 @@ import { type AuditedTraining, type AuditPlan, planAudit } from '../privacy/audi
 import { dpSgdEvent } from '../privacy/dp-event.ts';
 import { type DpSgdOptions, type DpSgdPlan, nominalEvent, whyNoGuarantee } from '../privacy/dp-plan.ts';
 import { type FirstRelease, planDpTraining } from '../privacy/dp-training-plan.ts';
+import { requireImagesHere } from './at-silos.ts';
 import { type DataAccess, gatherMaterials } from './materials.ts';
 import { didYouMean } from './nearest.ts';
 import { plannedRounds } from './participation.ts';
@@ -112,6 +113,7 @@ function indexOfSilo({ silos }: Spec, wanted: string | undefined): number {
 }
 
 async function recordsOf(spec: Spec, at: number, data: DataAccess): Promise<number> {
+  requireImagesHere(spec, 'an audit that is not told privacy.records');
   const { silos } = await gatherMaterials(spec, data, childKey(seedKey(spec.seed), 'data')); // dealt as a run deals
   return (silos[at] as (typeof silos)[number]).set.labels.length;
 }

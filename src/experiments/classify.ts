@@ -14,7 +14,7 @@ import type { NamedArrays } from '../training/parameter-slots.ts';
 import { finishedParameters, OR_START_AFRESH } from './finished-state.ts';
 import { globalStateFile, saveGlobalClassifier } from './global-model.ts';
 import { meanMetrics } from './mean-metrics.ts';
-import { classifierMetrics } from './metrics.ts';
+import { classifierMetrics, NOT_JUDGED } from './metrics.ts';
 import { answeredRound, silosIn } from './participation.ts';
 import { savePoolPictures } from './pictures.ts';
 import type { RunTask, TaskParts } from './run-task.ts';
@@ -31,10 +31,11 @@ export async function openClassification(parts: TaskParts): Promise<RunTask> {
   const { test } = materials.dataSet;
   const { shape } = test;
   const classifier = classifierOf(classifierArchitecture(spec, shape), shape, classes);
-  const evaluator = await createClassifierEvaluator({ engine, classifier, test });
+  const evaluator = test.labels.length === 0 ? null : await createClassifierEvaluator({ engine, classifier, test });
   const ownClasses = new Map(materials.silos.map(({ name, set }) => [name, classCounts(set.labels)]));
   /** Scores of a model, with what each of these silos sees of it on images like its own. */
   const metricsOf = async (parameters: NamedArrays, silos: readonly string[]): Promise<Metrics> => {
+    if (!evaluator) return NOT_JUDGED;
     const judgement = await evaluator.judge(parameters);
     const local = silos.map((silo) => recallOfOwn(judgement.recallPerClass, ownClasses.get(silo) ?? []));
     const known = local.filter((accuracy) => accuracy !== null);

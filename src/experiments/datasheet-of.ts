@@ -104,11 +104,16 @@ function utilityOf({ strategies, dataSet }: Summary): Datasheet['utility'] {
     strategy: 'align',
     testImages: dataSet.test,
     metrics: align.final,
-    text:
-      'Measured on real images that no silo had, of all classes, of the model that the run trained on images of its decoders. ' +
-      'Those were other draws than this set, over all rounds: a model that learns from this set may do better or worse.',
+    text: dataSet.test === 0 ? NOT_MEASURED : MEASURED,
   };
 }
+
+const MEASURED =
+  'Measured on real images that no silo had, of all classes, of the model that the run trained on images of its decoders. ' +
+  'Those were other draws than this set, over all rounds: a model that learns from this set may do better or worse.';
+
+const NOT_MEASURED =
+  'Not judged: the run had no test images, so nobody knows what a model that learns from this set is worth on real ones.';
 
 /** What the set is not. */
 function limitsOf(missing: readonly number[] | null): readonly string[] {

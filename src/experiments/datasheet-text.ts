@@ -72,11 +72,15 @@ export function datasheetText(sheet: Datasheet): string {
     '',
     '## What it is good for',
     '',
-    ...table(
-      [`on ${utility.testImages} real images`, ''],
-      accuracies(utility.metrics).map(([name, value]) => [name, `${(100 * value).toFixed(1)} %`]),
-    ),
-    '',
+    ...(utility.testImages === 0
+      ? []
+      : [
+          ...table(
+            [`on ${utility.testImages} real images`, ''],
+            accuracies(utility.metrics).map(([name, value]) => [name, `${(100 * value).toFixed(1)} %`]),
+          ),
+          '',
+        ]),
     utility.text,
     '',
     '## What it is not',

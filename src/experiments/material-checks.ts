@@ -4,6 +4,7 @@ import type { DataSet, ImageSet } from '../data/image-set.ts';
 import { DataError, SpecError } from '../errors.ts';
 import { fewestImagesToProbe } from '../evaluation/split.ts';
 import { pixelCount } from '../models/image-shape.ts';
+import { imagesAtSilos } from './at-silos.ts';
 import { decodersBy, workOf } from './participation.ts';
 import { generatorOfSilo, type SiloSpec, type Spec, syntheticImageCount } from './spec.ts';
 
@@ -18,12 +19,26 @@ export interface Dealt {
  * cannot fill a batch, for classes or frequencies that images do not have, and for more synthetic images than fit into memory.
  */
 export function refuseUnfit(spec: Spec, { dataSet, silos }: Dealt): void {
-  refuseFewTestImages(spec, dataSet);
+  const atSilos = imagesAtSilos(spec);
+  if (atSilos?.testSource !== null) refuseFewTestImages(spec, dataSet);
   refuseMoreThanTestImages(spec, dataSet);
-  refuseSmallSilos(spec, silos);
+  if (!atSilos) refuseSmallSilos(spec, silos);
   refuseUnknownOffers(spec, dataSet);
   refuseHighFrequencies(spec, dataSet);
   refuseHugePool(spec, pixelCount(dataSet.train.shape));
+}
+
+/** Throws SpecError where a silo that trains has not images enough for one batch. */
+export function refuseSmallSilo(spec: Spec, silo: SiloSpec, images: number): void {
+  const { batchSize } = spec.local;
+  if (images >= batchSize || trainsNothing(spec, silo)) return;
+  const [has, instead] = imagesAtSilos(spec)
+    ? ['has', 'Lower local.batchSize, or bring more images.']
+    : ['was dealt', 'Lower local.batchSize, deal more evenly, or take more images.'];
+  throw new SpecError(
+    `local.batchSize: silo ${silo.name} ${has} ${images} images, fewer than one batch of ${batchSize}. ${instead}`,
+    { path: 'local.batchSize', silo: silo.name, images, batchSize },
+  );
 }
 
 // --- internal ---
@@ -41,7 +56,11 @@ function refuseFewTestImages({ task, data: { source } }: Spec, { name, className
       ? `the classifier is judged on them, and there are ${classes} classes.`
       : `four fifths of them teach the probe ${classes} classes, and it is scored on the rest.`;
   const message = `${name} has ${count} test images, expected at least ${needed}: ${why}`;
-  if ('test' in source) throw new SpecError(`data.source.test: ${message} Raise it.`, { path: 'data.source.test' });
+  const of = source.kind === 'at-silos' ? source.testSource : source;
+  if (of && 'test' in of) {
+    const path = of === source ? 'data.source.test' : 'data.source.testSource.test';
+    throw new SpecError(`${path}: ${message} Raise it.`, { path });
+  }
   throw new DataError(`${message} Add some, or take another data set.`, { images: count, needed });
 }
 
@@ -56,22 +75,12 @@ function refuseMoreThanTestImages({ evaluation: { generation } }: Spec, { name, 
 }
 
 function refuseSmallSilos(spec: Spec, silos: Dealt['silos']): void {
-  const { batchSize } = spec.local;
-  for (const [i, { name, set }] of silos.entries()) {
-    if (trainsNothing(spec, spec.silos[i])) continue;
-    const images = set.labels.length;
-    if (images >= batchSize) continue;
-    throw new SpecError(
-      `local.batchSize: ${name} was dealt ${images} images, fewer than one batch of ${batchSize}. ` +
-        'Lower local.batchSize, deal more evenly, or take more images.',
-      { path: 'local.batchSize', silo: name, images, batchSize },
-    );
-  }
+  for (const [i, { set }] of silos.entries()) refuseSmallSilo(spec, spec.silos[i] as SiloSpec, set.labels.length);
 }
 
 /** Whether a silo never fills a batch: a closed form is computed, a brought decoder is there. */
-function trainsNothing(spec: Spec, silo: SiloSpec | undefined): boolean {
-  return silo !== undefined && spec.strategies.every((name) => workOf(spec, silo, name) !== 'trains');
+function trainsNothing(spec: Spec, silo: SiloSpec): boolean {
+  return spec.strategies.every((name) => workOf(spec, silo, name) !== 'trains');
 }
 
 function refuseUnknownOffers({ silos }: Spec, { name, classNames }: DataSet): void {

@@ -14,8 +14,10 @@ import { type PartitionManifest, partitionManifest } from '../data/manifest.ts';
 import { partition, type PartitionSpec as Dealing } from '../data/partition.ts';
 import { selectImages } from '../data/image-set.ts';
 import { childKey, type Key } from '../engine/keys.ts';
+import { SpecError } from '../errors.ts';
+import { requireImagesHere, serverImages, sourceOfTest } from './at-silos.ts';
 import { refuseUnfit } from './material-checks.ts';
-import type { SourceSpec, Spec } from './spec.ts';
+import type { AtSilosSpec, ImageSourceSpec, PartitionSpec, Spec } from './spec.ts';
 
 /** Where data may be found besides the cache, and who hears of a download. */
 export interface DataAccess {
@@ -39,13 +41,20 @@ export interface Materials {
  * asked or do not suffice for training as asked.
  */
 export async function gatherMaterials(spec: Spec, access: DataAccess, key: Key): Promise<Materials> {
-  const dataSet = await loadSource(spec.data.source, access, childKey(key, 'source'));
+  const { source } = spec.data;
+  if (source.kind === 'at-silos') return materialsAtServer(spec, source, access, key);
+  const dataSet = await loadSource(source, access, childKey(key, 'source'));
   return dealMaterials(spec, dataSet, access, key);
 }
 
 /** `gatherMaterials` where the data set of the spec is there already; throws as it does. */
 export async function dealMaterials(spec: Spec, dataSet: DataSet, access: DataAccess, key: Key): Promise<Materials> {
-  const dealt = partition(dataSet.train.labels, dealingOf(spec), childKey(key, 'partition'));
+  requireImagesHere(spec, 'dealing');
+  const dealt = partition(
+    dataSet.train.labels,
+    dealingOf(spec.data.partition, spec.silos.length),
+    childKey(key, 'partition'),
+  );
   const own = spec.silos.map(({ name }, i) => ({
     name,
     set: selectImages(dataSet.train, dealt[i] ?? [], `${dataSet.train.name} at ${name}`),
@@ -56,7 +65,7 @@ export async function dealMaterials(spec: Spec, dataSet: DataSet, access: DataAc
 }
 
 /** The data set that a spec names: loaded, or drawn with `key`. Throws DataError where it is missing or damaged. */
-export async function loadSource(source: SourceSpec, access: DataAccess, key: Key): Promise<DataSet> {
+export async function loadSource(source: ImageSourceSpec, access: DataAccess, key: Key): Promise<DataSet> {
   switch (source.kind) {
     case 'mnist':
     case 'fashion-mnist':
@@ -76,9 +85,16 @@ export async function loadSource(source: SourceSpec, access: DataAccess, key: Ke
 
 // --- internal ---
 
-function dealingOf(spec: Spec): Dealing {
-  const { partition: asked } = spec.data;
-  const silos = spec.silos.length;
+/** Test images, where there are any, drawn or loaded as a simulation would have them. */
+async function materialsAtServer(spec: Spec, source: AtSilosSpec, access: DataAccess, key: Key): Promise<Materials> {
+  const { testSource, classes } = source;
+  const judged = testSource && (await loadSource(sourceOfTest(testSource), access, childKey(key, 'source')));
+  const images = serverImages(spec, source, judged);
+  refuseUnfit(spec, images);
+  return { ...images, classes };
+}
+
+function dealingOf(asked: PartitionSpec, silos: number): Dealing {
   switch (asked.kind) {
     case 'class-disjoint':
       return { kind: 'classes', classes: asked.classes, perClass: asked.perClass };
@@ -88,6 +104,8 @@ function dealingOf(spec: Spec): Dealing {
       return { kind: 'iid', silos };
     case 'shards':
       return { kind: 'shards', silos, shardsPerSilo: asked.perSilo };
+    case 'at-silos':
+      throw new SpecError('data.partition.kind: at-silos deals nothing.', { path: 'data.partition.kind' });
   }
 }
 

@@ -32,7 +32,21 @@ export function classifierMetrics(
   };
 }
 
-/** The scores that stand for a model where there is room for one: a classifier's own, or those of a probe on all test images. */
+/** Where there are no test images. */
+export const NOT_JUDGED: Metrics = {
+  classification: null,
+  probePaperSplit: null,
+  probeFullTest: null,
+  reconstructionMse: null,
+  generation: null,
+};
+
+/** Whether anybody looked: a server without test images judges nothing. */
+export function isJudged(metrics: Metrics): boolean {
+  return Object.values(metrics).some((one) => one !== null);
+}
+
+/** The scores that stand for a model where there is room for one: a classifier's own, or those of a probe on all test images. Throws ShapeError where it was not judged. */
 export function mainScores({ classification, probeFullTest }: Metrics): {
   readonly accuracy: number;
   readonly f1Weighted: number;

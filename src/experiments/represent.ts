@@ -12,7 +12,7 @@ import { codesFile, saveRoundCodes } from './codes.ts';
 import { decoderSlopes } from './decoder-slopes.ts';
 import { openGenerationScorer } from './generation-scorer.ts';
 import { globalStateFile, saveGlobalModel } from './global-model.ts';
-import { metricsOf } from './metrics.ts';
+import { metricsOf, NOT_JUDGED } from './metrics.ts';
 import { createOwnModels, type OwnModels } from './own-models.ts';
 import { answeredRound, silosIn } from './participation.ts';
 import { savePictures, savePoolPictures } from './pictures.ts';
@@ -36,8 +36,8 @@ export async function openRepresentation(parts: TaskParts): Promise<RunTask> {
     key: childKey(root, 'evaluation'),
     splits: spec.evaluation.probeSplits,
   };
-  const evaluator = await createGlobalEvaluator({ ...judging, vae });
-  const judged = { ...parts, evaluator, vae };
+  const evaluator = test.labels.length === 0 ? null : await createGlobalEvaluator({ ...judging, vae });
+  const judged = evaluator && { ...parts, evaluator, vae };
   const own = new Map<StrategyName, OwnModels>(); // compiled models stay from round to round
   const ownModelsUnder = (strategy: StrategyName): OwnModels => {
     const known = own.get(strategy);
@@ -78,6 +78,7 @@ export async function openRepresentation(parts: TaskParts): Promise<RunTask> {
       });
     },
     async judge(strategy, round, global) {
+      if (!evaluator) return { metrics: NOT_JUDGED };
       const judgement = await evaluator.judge(global);
       await saveRoundCodes(codesFile(layout.root, strategy), { strategy, round }, judgement.test);
       const scores = await generation.score({ round, vae, parameters: global, name: strategy });
@@ -89,15 +90,17 @@ export async function openRepresentation(parts: TaskParts): Promise<RunTask> {
     },
     slopesOf: (round, uploads) =>
       decoderSlopes({ engine, uploads, round, shape, key: childKey(root, 'slopes'), signal }),
-    controls: (journal) => judgeControls(judged, journal),
+    controls: async (journal) => (judged ? judgeControls(judged, journal) : journal),
     async finish(strategy, journal) {
-      const looked = await lookForFailures(judged, strategy, journal);
+      const looked = judged ? await lookForFailures(judged, strategy, journal) : journal;
       // All others make their encoder from real images: only ALIGN-FL's global model learnt from synthetic ones alone.
       if (strategy === 'align') await saveGlobalModel({ strategy, folder, vae, shape });
       await savePictures({ strategy, folder, engine, vae, shape, key: childKey(root, 'pictures') });
       return looked;
     },
-    conclude: () => judgeForeignImages(judged),
+    conclude: async () => {
+      if (judged) await judgeForeignImages(judged);
+    },
     close: () => generation.close(),
   };
 }

@@ -18,10 +18,11 @@ export type RunEvent =
       readonly device: string;
       readonly rounds: number;
       readonly strategies: readonly string[];
-      readonly dataSet: { readonly name: string; readonly train: number; readonly test: number };
+      /** `train`, `examples`: null where the images are at the silos. */
+      readonly dataSet: { readonly name: string; readonly train: number | null; readonly test: number };
       readonly silos: readonly {
         readonly name: string;
-        readonly examples: number;
+        readonly examples: number | null;
         readonly classes: readonly number[];
       }[];
     }

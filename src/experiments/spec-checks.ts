@@ -2,6 +2,7 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import { lipschitzProblems } from '../privacy/lipschitz-options.ts';
+import { atSilosProblems } from './at-silos-checks.ts';
 import { decodersBy, isAveraging } from './participation.ts';
 import { participationProblems } from './participation-checks.ts';
 import {
@@ -68,7 +69,7 @@ function classesDealt({ data, silos }: PartialSpec): Problem[] {
 
 /** As far as it can be known before the data are read, each silo must fill one batch. */
 function enoughImages({ data, silos, local }: PartialSpec): Problem[] {
-  if (!data || !silos || !local) return [];
+  if (!data || !silos || !local || data.source.kind === 'at-silos') return [];
   const { partition, source } = data;
   const drawn = 'train' in source ? source.train : null;
   const short = (path: readonly PropertyKey[], images: number, whose: string): Problem[] =>
@@ -164,16 +165,17 @@ function enoughSyntheticImages({ server, silos, rounds }: PartialSpec): Problem[
 }
 
 function halvesOfImages({ data, silos, model, server }: PartialSpec): Problem[] {
-  const side = data && KNOWN_IMAGES[data.source.kind]?.side;
-  if (!side) return [];
+  const sides = data && sidesOf(data.source);
+  if (!sides) return [];
   const models: readonly (readonly [readonly PropertyKey[], ModelSpec | null | undefined])[] = [
     [['model'], model],
     [['server', 'model'], server?.model],
     ...(silos ?? []).map((silo, index) => [['silos', index, 'model'], silo.model] as const),
   ];
   return models.flatMap(([path, shape]) => {
-    if (shape?.kind !== 'conv' || side % 2 ** shape.channels.length === 0) return [];
-    const message = `${shape.channels.length} layers halve ${side} x ${side} images too often; at most ${halvings(side)} fit`;
+    if (shape?.kind !== 'conv' || sides.every((side) => side % 2 ** shape.channels.length === 0)) return [];
+    const most = Math.min(...sides.map(halvings));
+    const message = `${shape.channels.length} layers halve ${sides.join(' x ')} images too often; at most ${most} fit`;
     return [{ path: [...path, 'channels'], message }];
   });
 }
@@ -238,6 +240,7 @@ function writtenPrivacies({ privacy, silos = [] }: PartialSpec): WrittenPrivacy[
 const CHECKS: readonly ((spec: PartialSpec) => Problem[])[] = [
   uniqueNames,
   classesDealt,
+  atSilosProblems,
   enoughImages,
   foreignPossible,
   outliersToJudge,
@@ -260,7 +263,15 @@ const KNOWN_IMAGES: Readonly<Record<SourceSpec['kind'], { readonly classes: numb
   mnist: { classes: 10, side: 28 },
   'fashion-mnist': { classes: 10, side: 28 },
   folder: null,
+  'at-silos': null,
 };
+
+/** Height and width of the images, where they are known before the data are read. */
+function sidesOf(source: SourceSpec): readonly [number, number] | null {
+  if (source.kind === 'at-silos') return [source.shape.height, source.shape.width];
+  const known = KNOWN_IMAGES[source.kind];
+  return known && [known.side, known.side];
+}
 
 function halvings(side: number): number {
   let count = 0;

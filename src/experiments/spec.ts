@@ -3,7 +3,7 @@
 
 import { z } from 'zod';
 import { STRATEGY_NAMES } from '../federation/strategy.ts';
-import { partitionSchema, sourceSchema } from './data-spec.ts';
+import { imageSourceSchema, partitionSchema, sourceSchema } from './data-spec.ts';
 import { evaluationSchema } from './evaluation-spec.ts';
 import { classifierSchema, generatorSchema, siloGeneratorSchema } from './generator-spec.ts';
 import { participationSchema } from './participation-spec.ts';
@@ -46,7 +46,7 @@ export const specSchema = z
         partition: partitionSchema,
         foreign: z
           .strictObject({
-            source: sourceSchema.describe('Where the foreign images come from; another set than the own images.'),
+            source: imageSourceSchema.describe('Where the foreign images come from; another set than the own images.'),
             rate: z.number().gt(0).max(1).describe('Foreign images for each own image. The paper: 0.05.'),
             silos: z.array(siloName()).min(1).max(MAX_SILOS).describe('Silos that have foreign images.'),
           })
@@ -184,6 +184,10 @@ export type Spec = z.infer<typeof specSchema>;
 /** What may be written down: fields with defaults may be left out. */
 export type SpecInput = z.input<typeof specSchema>;
 export type SourceSpec = z.infer<typeof sourceSchema>;
+/** Images that this process can load and deal. */
+export type ImageSourceSpec = z.infer<typeof imageSourceSchema>;
+/** Images that stay where they are. */
+export type AtSilosSpec = Extract<SourceSpec, { kind: 'at-silos' }>;
 export type PartitionSpec = z.infer<typeof partitionSchema>;
 export type ForeignSpec = NonNullable<Spec['data']['foreign']>;
 export type SiloSpec = Spec['silos'][number];

@@ -22,12 +22,13 @@ import { globalStateFile } from './global-model.ts';
 import type { RoundRecord } from './journal.ts';
 import { ledgerDirOf } from './ledger-places.ts';
 import type { Materials } from './materials.ts';
-import { firstRoundOf, plannedRounds, silosIn, takesPart, workOf } from './participation.ts';
+import { silosIn, takesPart, workOf } from './participation.ts';
 import type { RunEvent } from './run-events.ts';
 import type { RunFolder } from './run-folder.ts';
 import type { RunTask } from './run-task.ts';
-import { modelTrainedBy, modelTrainedOnAll } from './silo-models.ts';
-import { privacyOfSilo, sharesSilos, type Spec, type StrategyName } from './spec.ts';
+import { configOf } from './silo-configs.ts';
+import { modelTrainedOnAll } from './silo-models.ts';
+import { sharesSilos, type Spec, type StrategyName } from './spec.ts';
 
 /** A strategy ready to be played. */
 export interface OpenStrategy {
@@ -81,18 +82,12 @@ export function siloConfigs(
   const { spec, layout } = folder;
   return spec.silos.flatMap((silo, i) => {
     if (!takesPart(spec, silo, name) || workOf(spec, silo, name) === 'brings') return [];
-    return {
-      name: silo.name,
-      model: modelTrainedBy(spec, silo, name, materials),
-      local: spec.local,
-      privacy: privacyOfSilo(spec, silo),
-      firstRound: firstRoundOf(silo),
-      plannedRounds: plannedRounds(spec, silo),
+    return configOf(spec, silo, name, {
+      images: (materials.silos[i] as Materials['silos'][number]).set,
+      classes: materials.classes,
       stateDir: layout.silo(silo.name, name),
       ledgerDir: ledgerDirOf(spec, layout, silo.name),
-      seed: spec.seed,
-      images: (materials.silos[i] as Materials['silos'][number]).set,
-    };
+    });
   });
 }
 
@@ -155,32 +150,34 @@ async function portToAll({ folder, materials, emit, port }: StrategyParts): Prom
     );
   }
   const home = layout.global('centralised');
+  const images = joinImages(
+    everTakingPart(spec, materials).map(({ set }) => set),
+    'all silos',
+  );
   return port(
     {
       name: ALL_SILOS,
-      model: modelTrainedOnAll(spec, materials),
+      model: modelTrainedOnAll(spec, { images, classes: materials.classes }),
       local: spec.local,
       privacy: spec.privacy,
       plannedRounds: spec.rounds,
       stateDir: home,
       ledgerDir: home,
       seed: spec.seed,
-      images: joinImages(
-        everTakingPart(spec, materials).map(({ set }) => set),
-        'all silos',
-      ),
+      images,
     },
     diaryOf('centralised', ALL_SILOS, emit),
   );
 }
 
 function recordOf(upload: ReceivedUpload): RoundRecord['uploads'][number] {
-  const { silo, privacy } = upload;
+  const { silo, round: answers, privacy } = upload;
   if (upload.kind === 'nothing') return nothing(upload);
   if (upload.kind === 'decoder') {
     const { sizeBytes: bytes, sha256, classes } = upload.decoder;
     return {
       silo,
+      answers,
       bytes,
       sha256,
       privacy,
@@ -189,7 +186,7 @@ function recordOf(upload: ReceivedUpload): RoundRecord['uploads'][number] {
     };
   }
   const bytes = Object.values(upload.weights).reduce((sum, values) => sum + values.byteLength, 0);
-  return { silo, bytes, sha256: null, privacy, offers: null, localLipschitz: null };
+  return { silo, answers, bytes, sha256: null, privacy, offers: null, localLipschitz: null };
 }
 
 /** Centralised, the images themselves leave, once. */

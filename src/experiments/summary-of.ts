@@ -8,6 +8,7 @@ import type { Engine } from '../engine/engine.ts';
 import { lipschitzClaimOf } from '../exchange/privacy-statement.ts';
 import type { PrivacyStatement } from '../exchange/privacy-statement-schema.ts';
 import { contentHash } from '../storage/content-hash.ts';
+import { imagesAtSilos } from './at-silos.ts';
 import type { Journal, RoundRecord } from './journal.ts';
 import type { Materials } from './materials.ts';
 import type { RunFolder } from './run-folder.ts';
@@ -39,7 +40,7 @@ export async function summaryOf(parts: SummaryParts): Promise<Summary> {
     dataSet: {
       name,
       sha256: contentHash(imageSetHash(train) + imageSetHash(test)),
-      train: train.labels.length,
+      train: imagesAtSilos(spec) ? null : train.labels.length,
       test: test.labels.length,
     },
     partition: { file: relative(layout.root, layout.partition), sha256: contentHash(await readFile(layout.partition)) },
@@ -75,7 +76,7 @@ async function strategySummary(strategy: StrategyName, parts: SummaryParts): Pro
     })),
     final: last.metrics,
     ...(diagnostics && { diagnostics }),
-    silos: parts.materials.manifest.silos.flatMap(({ name, examples, classes }) => {
+    silos: knownOfSilos(parts).flatMap(({ name, examples, classes }) => {
       const uploads = records.flatMap(({ round, uploads: all }) =>
         all.filter(({ silo }) => silo === name).map((upload) => ({ round, ...upload })),
       );
@@ -109,6 +110,12 @@ async function strategySummary(strategy: StrategyName, parts: SummaryParts): Pro
       total: total('total'),
     },
   };
+}
+
+/** What was dealt to each silo; their names alone where the images are theirs. */
+function knownOfSilos({ folder, materials }: SummaryParts) {
+  if (!imagesAtSilos(folder.spec)) return materials.manifest.silos;
+  return folder.spec.silos.map(({ name }) => ({ name, examples: null, classes: [] }));
 }
 
 /** What is claimed of a silo's last upload, under whichever strategy, holds for all of them together. */

@@ -76,7 +76,7 @@ const classificationSchema = z.strictObject({
     ),
 });
 
-/** How good a model is: a representation by its probe, a classifier by its answers. Shares are fractions, 0 to 1. */
+/** How good a model is: a representation by its probe, a classifier by its answers. Shares are fractions, 0 to 1. All null: not judged. */
 export const metricsSchema = z.strictObject({
   classification: classificationSchema
     .nullable()
@@ -115,8 +115,10 @@ export const perSiloSchema = z.array(
 
 const siloSchema = z.strictObject({
   name: z.string().describe('Name of the silo, as in the spec.'),
-  examples: amount.describe('Training images, foreign ones included.'),
-  classes: z.record(z.string(), amount).describe('Training images by class number.'),
+  examples: amount
+    .nullable()
+    .describe('Training images, foreign ones included; null where they are at the silo and nobody else knows.'),
+  classes: z.record(z.string(), amount).describe('Training images by class number; empty where nobody else knows.'),
   mechanism: z.string().min(1).describe('Privacy mechanism, as in the spec.'),
   epsilon: z
     .union([z.number().min(0), z.literal('Infinity')])
@@ -215,8 +217,8 @@ export const summarySchema = z.strictObject({
     .strictObject({
       name: z.string().describe('Name of the data set.'),
       sha256: sha256.describe('Of all its images and labels.'),
-      train: amount.describe('Training images, before they were dealt.'),
-      test: amount.describe('Test images.'),
+      train: amount.nullable().describe('Training images, before they were dealt; null where they are at the silos.'),
+      test: amount.describe('Test images; 0 where nothing is judged.'),
     })
     .describe('The images of the experiment.'),
   partition: z

@@ -7,6 +7,7 @@ import { NO_PRIVACY } from '../exchange/privacy-statement.ts';
 import type { ReceivedRelease } from '../exchange/release.ts';
 import { drawLabelledPool } from '../server/labelled-pool.ts';
 import { type DrawOptions, drawSyntheticSet, plannedImages } from './synthetic-draw.ts';
+import { contentHash } from '../storage/content-hash.ts';
 
 const KEY = seedKey('synthetic draw');
 const D = 4;
@@ -20,7 +21,14 @@ afterAll(() => engine.close());
 function release(silo: string, offered: readonly number[] | null): ReceivedRelease {
   const onnx = offered === null || offered.length === 1 ? handMadeDecoder() : handMadeLabelledDecoder();
   const classes = offered && { count: 3, offered };
-  const decoder = { onnx, sha256: '', sizeBytes: onnx.length, latent: 2, shape: HAND_MADE_SHAPE, classes };
+  const decoder = {
+    bytes: async () => onnx,
+    sha256: contentHash(onnx),
+    sizeBytes: onnx.length,
+    latent: 2,
+    shape: HAND_MADE_SHAPE,
+    classes,
+  };
   return { kind: 'decoder', silo, round: 1, decoder, privacy: NO_PRIVACY };
 }
 

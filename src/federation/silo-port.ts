@@ -6,6 +6,14 @@ import type { ReceivedUpload } from '../exchange/upload.ts';
 
 export interface SiloPort {
   readonly name: string;
-  /** Hands a task in and waits for what the silo gives back. The same task may be handed in again: nothing counts twice. */
+  /**
+   * Hands a task in and waits for what the silo gives back. The same task may be handed in again: nothing counts
+   * twice. Ends soon after the signal fires: nobody waits for this answer any more, though the silo may work on it.
+   */
   play(task: Task, hooks?: { readonly signal?: AbortSignal | undefined }): Promise<ReceivedUpload>;
+  /**
+   * The newest upload that came after its round had closed and is in no round yet, or null. Asked of a silo that has not
+   * answered when a round closes; ports that are always waited for have none.
+   */
+  late?(): Promise<ReceivedUpload | null>;
 }

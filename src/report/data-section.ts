@@ -37,14 +37,19 @@ function dataTable(groups: readonly RunGroup[]): Table {
     rows: groups.map(({ label, spec, runs: [{ summary, manifest }] }): Cell[] => [
       label,
       summary.dataSet.name,
-      numberCell(summary.dataSet.train),
+      summary.dataSet.train === null ? null : numberCell(summary.dataSet.train),
       numberCell(summary.dataSet.test),
       spec.data.partition.kind,
-      manifest && (manifest.disjoint ? 'of one silo each' : `shared: ${manifest.sharedClasses.join(', ')}`),
+      manifest && classesWords(manifest),
       `${summary.dataSet.sha256.slice(0, SHORT_HASH)}…`,
     ]),
     notes: ['Counts before the images were dealt. Test images are held out: no silo sees them.'],
   };
+}
+
+function classesWords({ disjoint, sharedClasses }: Manifest): string {
+  if (disjoint === null) return 'known to the silos alone';
+  return disjoint ? 'of one silo each' : `shared: ${sharedClasses.join(', ')}`;
 }
 
 /** Of the first run of each group; groups that were dealt alike share a row. Null where no run has a manifest. */
@@ -52,7 +57,7 @@ function partitionTable(groups: readonly RunGroup[]): Table | null {
   const dealt = new Map<string, { readonly labels: string[]; readonly silos: Manifest['silos'] }>();
   for (const { label, runs } of groups) {
     const silos = runs[0].manifest?.silos;
-    if (!silos) continue;
+    if (!silos || silos.length === 0) continue;
     const key = JSON.stringify(silos);
     const same = dealt.get(key);
     if (same) same.labels.push(label);

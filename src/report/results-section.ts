@@ -1,5 +1,6 @@
 // The table that a reader looks for first: what every strategy reached, and what nobody had to train for.
 
+import { isJudged } from '../experiments/metrics.ts';
 import type { Metrics } from '../experiments/summary.ts';
 import { controlMetrics, finalMetrics, labelsIn, metricSpread, playedBy, strategiesOf } from './group-metrics.ts';
 import { formatPercent } from './format.ts';
@@ -56,6 +57,11 @@ export function resultsTable(groups: readonly RunGroup[]): Table {
           ]
         : []),
       ...generationNotes(groups),
+      ...(groups.some((group) =>
+        strategiesOf(group).some((name) => finalMetrics(group, name).some((one) => !isJudged(one))),
+      )
+        ? ['Not judged: a run without scores, whose server has no test images (data.source.testSource).']
+        : []),
       ...(hasControls ? ['Controls are representations that nobody trained, probed alike.'] : []),
     ],
   });

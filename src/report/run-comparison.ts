@@ -72,8 +72,12 @@ export function comparisonText({ runs, settings, strategies }: RunComparison): s
     });
     const words = <T>(values: readonly (T | null)[], format: (value: T) => string) =>
       values.map((value) => (value === null ? null : format(value)));
+    const unjudged = own.epsilon.map(
+      (played, i) => played !== null && own.metrics.every(({ values }) => (values[i] ?? null) === null),
+    );
     const rows = [
       ...measured,
+      ...(unjudged.includes(true) ? [['scores', ...unjudged.map((none) => (none ? 'not judged' : null))]] : []),
       ['epsilon, largest', ...words(own.epsilon, (value) => epsilonWords(Number(value)))],
       ['left the silos', ...words(own.uploadBytes, formatBytes)],
       ['time of all rounds', ...words(own.seconds, formatSeconds)],

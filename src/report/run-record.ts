@@ -103,7 +103,7 @@ const MAX_MANIFEST_BYTES = 2 ** 28;
 
 /** Looser than what the program writes: a report shows what it understands. */
 const manifestSchema = z.object({
-  disjoint: z.boolean(),
+  disjoint: z.boolean().nullable(),
   sharedClasses: z.array(z.int()),
   silos: z.array(
     z.object({

@@ -7,6 +7,7 @@ import { NO_PRIVACY } from '../exchange/privacy-statement.ts';
 import type { ReceivedRelease } from '../exchange/release.ts';
 import { drawLabelledPool, type LabelledPool, type LabelledPoolOptions } from './labelled-pool.ts';
 import { drawPool } from './pool.ts';
+import { contentHash } from '../storage/content-hash.ts';
 
 const KEY = seedKey('labelled pool');
 const D = 4;
@@ -20,7 +21,13 @@ beforeAll(async () => {
 afterAll(() => engine.close());
 
 function release(silo: string, onnx: Uint8Array, ...offered: number[]): ReceivedRelease {
-  const decoder = { onnx, sha256: '', sizeBytes: onnx.length, latent: 2, shape: HAND_MADE_SHAPE };
+  const decoder = {
+    bytes: async () => onnx,
+    sha256: contentHash(onnx),
+    sizeBytes: onnx.length,
+    latent: 2,
+    shape: HAND_MADE_SHAPE,
+  };
   return {
     kind: 'decoder',
     silo,

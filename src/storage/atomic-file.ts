@@ -2,42 +2,44 @@
 // and reading back with a limit on size.
 
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { StateError } from '../errors.ts';
+import { AlignError, StateError } from '../errors.ts';
 
 /**
  * Replaces `path` in one step: writes a neighbour, syncs it, renames it over `path`, syncs the folder.
  * Creates missing folders. When the promise resolves, the content survives a power failure.
+ * `mode` are the rights of a new file where they should not be the usual ones: 0o600 for a secret.
  * Throws StateError (with the cause) where the disk refuses; the old file is then untouched.
  */
-export async function writeFileAtomic(path: string, content: Uint8Array | string): Promise<void> {
-  const target = resolve(path);
-  const folder = dirname(target);
-  const part = join(folder, `.${basename(target)}.${randomUUID()}${PART_SUFFIX}`);
-  try {
-    await makeFolder(folder);
-    try {
-      const handle = await open(part, 'wx');
-      try {
-        await handle.writeFile(content);
-        await handle.sync();
-      } finally {
-        await handle.close();
-      }
-      await rename(part, target);
-    } catch (error) {
-      await rm(part, { force: true });
-      throw error;
-    }
-    await syncFolder(folder);
-  } catch (cause) {
-    throw new StateError(
-      `Could not write ${target}: ${reason(cause)}. Check the disk's space and rights.`,
-      { path: target },
-      { cause },
-    );
-  }
+export async function writeFileAtomic(
+  path: string,
+  content: Uint8Array | string,
+  options: { readonly mode?: number } = {},
+): Promise<void> {
+  const fill = (file: FileHandle) => file.writeFile(content);
+  await writeWhole(path, { fill, mode: options.mode ?? USUAL_MODE, place: rename });
+}
+
+/**
+ * `writeFileAtomic` of a file that must not be there yet: of several writers at the same time one succeeds, and what was there
+ * before stays. Throws StateError, with `facts.exists`, where something is there.
+ */
+export async function writeNewFile(
+  path: string,
+  content: Uint8Array | string,
+  options: { readonly mode?: number } = {},
+): Promise<void> {
+  const fill = (file: FileHandle) => file.writeFile(content);
+  await writeWhole(path, { fill, mode: options.mode ?? USUAL_MODE, place: linkOnce });
+}
+
+/**
+ * `writeFileAtomic` of what `fill` writes piece by piece, for contents that need not be in memory as a whole. Where `fill`
+ * throws, the old file is untouched; its own errors come out as they are.
+ */
+export async function fillFileAtomic(path: string, fill: (file: FileHandle) => Promise<void>): Promise<void> {
+  await writeWhole(path, { fill, mode: USUAL_MODE, place: rename });
 }
 
 /** `writeFileAtomic` of `value` as JSON with two spaces of indent and a final newline. */
@@ -120,6 +122,57 @@ export function isUnfinishedWrite(name: string): boolean {
 // --- internal ---
 
 const PART_SUFFIX = '.part';
+const USUAL_MODE = 0o666; // less what the process's umask takes away
+
+interface WholeFile {
+  readonly fill: (file: FileHandle) => Promise<void>;
+  readonly mode: number;
+  /** Gives the written neighbour its name. */
+  readonly place: (part: string, target: string) => Promise<void>;
+}
+
+async function writeWhole(path: string, { fill, mode, place }: WholeFile): Promise<void> {
+  const target = resolve(path);
+  const folder = dirname(target);
+  const part = join(folder, `.${basename(target)}.${randomUUID()}${PART_SUFFIX}`);
+  try {
+    await makeFolder(folder);
+    try {
+      const handle = await open(part, 'wx', mode);
+      try {
+        await fill(handle);
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+      await place(part, target);
+    } catch (error) {
+      await rm(part, { force: true });
+      throw error;
+    }
+    await syncFolder(folder);
+  } catch (cause) {
+    if (cause instanceof AlignError) throw cause;
+    throw new StateError(
+      `Could not write ${target}: ${reason(cause)}. Check the disk's space and rights.`,
+      { path: target },
+      { cause },
+    );
+  }
+}
+
+/** A rename that does not replace: the second name of a file is refused where the name is taken. */
+async function linkOnce(part: string, target: string): Promise<void> {
+  try {
+    await link(part, target);
+  } catch (cause) {
+    if (errorCode(cause) !== 'EEXIST') throw cause;
+    const message = `${target} exists already and is not replaced. Name another place, or move it away if you are sure.`;
+    throw new StateError(message, { path: target, exists: true }, { cause });
+  }
+  await rm(part);
+}
+
 const UNFINISHED = /^\..+\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.part$/;
 
 async function makeFolder(folder: string): Promise<void> {

@@ -1,0 +1,34 @@
+// No shape of a decoder from outside may depend on what is drawn: then one trial shows the memory that every later run takes.
+
+import type { GraphProto } from 'onnx-buf';
+import { refuse, shown } from './refusal.ts';
+
+/**
+ * Throws ReleaseError, `shape-from-data`, where an operand that decides a shape is computed from the values of an input. How
+ * many images are asked for may decide shapes, as exporters write it for `view(n, ...)`: that passes through `Shape`. For a
+ * graph whose tensors are defined before they are read.
+ */
+export function inspectShapeOperands({ input, node: nodes }: GraphProto): void {
+  const drawn = new Set(input.map(({ name }) => name)); // tensors whose values depend on those of an input
+  for (const [position, { opType, input: read, output }] of nodes.entries()) {
+    const from = SHAPE_OPERANDS.get(opType) ?? Infinity;
+    const culprit = read.find((name, i) => i >= from && drawn.has(name));
+    if (culprit !== undefined) {
+      refuse('shape-from-data', `Operator ${position}, ${shown(opType)}, takes a shape from ${shown(culprit)}.`, {
+        operator: shown(opType),
+        node: position,
+        tensor: shown(culprit),
+      });
+    }
+    if (opType !== 'Shape' && read.some((name) => drawn.has(name))) for (const name of output) drawn.add(name);
+  }
+}
+
+// --- internal ---
+
+/** From which operand on an allowed operator is told shapes, sizes, axes or places. */
+const SHAPE_OPERANDS: ReadonlyMap<string, number> = new Map([
+  ['ConstantOfShape', 0],
+  ...['Reshape', 'Expand', 'Tile', 'Squeeze', 'Unsqueeze', 'Pad', 'Resize', 'Slice'].map((name) => [name, 1] as const),
+  ...['ReduceMean', 'ReduceSum', 'ReduceL2'].map((name) => [name, 1] as const),
+]);

@@ -1,0 +1,82 @@
+// How a silo introduces itself: until its server answers, and until that lets it in or says why not.
+
+import { errors, type NatsConnection } from '@nats-io/transport-node';
+import { AccessError, MessageError, PrivacyError } from '../errors.ts';
+import { contentHash } from '../storage/content-hash.ts';
+import { insistOn, type Link } from './bucket.ts';
+import { fail, openMessage, sealMessage, type Signer } from './envelope.ts';
+import type { Body, Denied, Message, Welcome } from './messages.ts';
+import type { AgentEvent } from './net-events.ts';
+import { answerSubject, helloSubject, MAX_WELCOME_BYTES } from './subjects.ts';
+import { pause } from './waiting.ts';
+
+export interface HelloOptions {
+  readonly link: Link;
+  readonly identity: Signer;
+  /** Public key of the server. */
+  readonly server: string;
+  readonly hello: Body<'hello'>;
+  readonly emit: (event: AgentEvent) => void;
+}
+
+/**
+ * The server's welcome. Waits for a server that is away. Throws PrivacyError where the server has releases that this silo has
+ * lost, and AccessError where another process is this silo, the identity was revoked, or versions differ: `facts.reason`.
+ */
+export async function sayHello({ link, identity, server, hello, emit }: HelloOptions): Promise<Welcome> {
+  const subject = helloSubject(hello.silo);
+  const bytes = sealMessage(identity, { subject, kind: 'hello', body: hello });
+  const onRetry = (_: string, error: Error) => emit({ kind: 'server-away', message: error.message });
+  const patient = AbortSignal.timeout(link.timing.otherInstanceMs);
+  for (;;) {
+    const { kind, body } = await insistOn({ ...link, onRetry }, 'The hello', () =>
+      ask(link, { silo: hello.silo, bytes, from: server, emit }),
+    );
+    if (kind === 'welcome') return body;
+    emit({ kind: 'denied', code: body.code, message: body.message });
+    // An instance of ours that was killed counts as here for some seconds.
+    if (body.code !== 'ALREADY_CONNECTED' || patient.aborted) throw deniedError(hello.silo, body);
+    await pause(Math.min(AGAIN_AFTER_MS, link.timing.otherInstanceMs / 4), link.signal);
+  }
+}
+
+// --- internal ---
+
+const AGAIN_AFTER_MS = 2_000;
+
+interface Asking {
+  readonly silo: string;
+  readonly bytes: Uint8Array;
+  readonly from: string;
+  readonly emit: HelloOptions['emit'];
+}
+
+async function ask(
+  { nc, timing }: { readonly nc: NatsConnection; readonly timing: Link['timing'] },
+  { silo, bytes, from, emit }: Asking,
+): Promise<Message<'welcome' | 'denied'>> {
+  const reply = await nc.request(helloSubject(silo), bytes, { timeout: timing.tryMs });
+  const subject = answerSubject(silo, bytes);
+  try {
+    const opening = { subject, from, maxBytes: MAX_WELCOME_BYTES };
+    const message = openMessage(reply.data, { ...opening, kinds: ['welcome', 'denied'] });
+    if (message.kind === 'welcome' && contentHash(message.body.planText) !== message.body.plan) {
+      fail('body', subject, 'has a plan with another SHA-256 than it says');
+    }
+    return message;
+  } catch (error) {
+    if (!(error instanceof MessageError) || error.facts['reason'] === 'version') throw error;
+    emit({
+      kind: 'message-dropped',
+      subject,
+      reason: String(error.facts['reason']),
+      message: error.message,
+    });
+    throw new errors.TimeoutError(); // as if nothing had come: ask again
+  }
+}
+
+function deniedError(silo: string, { code, message }: Denied): AccessError | PrivacyError {
+  const facts = { silo, reason: code };
+  return code === 'LOST_STATE' ? new PrivacyError(message, facts) : new AccessError(message, facts);
+}

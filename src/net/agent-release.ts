@@ -1,0 +1,144 @@
+// A round at a silo, from the task to the notice that its release is at the broker. Every step can be repeated.
+//
+// The order is what makes it safe: played (the silo's own state), kept in the outbox, noted in the log of departures, uploaded,
+// announced. Whatever step a crash interrupts, the next process finds the one before it on disk and goes on from there.
+
+import { AbortedError, ShapeError } from '../errors.ts';
+import type { ReceivedRelease } from '../exchange/release.ts';
+import { contentHash } from '../storage/content-hash.ts';
+import type { Link } from './bucket.ts';
+import type { Departures } from './departures.ts';
+import { publishDurably } from './durable-publish.ts';
+import { sealMessage, type Signer } from './envelope.ts';
+import { COMMITTED_FAILURE, failureOf } from './failure-words.ts';
+import type { Body, Kind } from './messages.ts';
+import type { AgentEvent } from './net-events.ts';
+import type { Outbox, OutboxEntry } from './outbox.ts';
+import { removeOtherParts, uploadParts } from './parts.ts';
+import type { StatusTeller } from './agent-status.ts';
+import { updateSubject } from './subjects.ts';
+import { throwIfAborted, within } from './waiting.ts';
+
+export interface RoundWork {
+  readonly link: Link;
+  readonly identity: Signer;
+  readonly silo: string;
+  readonly outbox: Outbox;
+  readonly departures: Departures;
+  readonly status: StatusTeller;
+  readonly play: (
+    round: number,
+    hooks: { readonly signal: AbortSignal; readonly onPercent: (percent: number) => void },
+  ) => Promise<ReceivedRelease>;
+  readonly emit: (event: AgentEvent) => void;
+}
+
+/**
+ * Answers a task: with its release, from the outbox where it is there already, or with why there is none. Resolves when the
+ * answer is kept by the broker. `task`: number of the task in its stream. Throws what only this machine can mend, such as a
+ * damaged outbox, and AbortedError.
+ */
+export async function answerTask(work: RoundWork, body: Body<'train'>, task: number): Promise<void> {
+  const { link, outbox, departures, status, play, emit, silo } = work;
+  const { run, plan, round, nonce } = body;
+  emit({ kind: 'task', round });
+  if (departures.last(plan, round)?.state === 'committed') {
+    return fail(work, body, task, COMMITTED_FAILURE);
+  }
+  let entry = await outbox.get(plan, round);
+  if (entry === null) {
+    let release: ReceivedRelease;
+    try {
+      status.set('training', round);
+      const onPercent = (percent: number) => {
+        status.percent(percent);
+        emit({ kind: 'progress', round, percent: Math.trunc(percent) });
+      };
+      release = await endedOrStopped(play(round, { signal: link.signal, onPercent }), link, `Round ${round}`);
+      requireOwn(release, silo, round);
+    } catch (error) {
+      throwIfAborted(link.signal, `Round ${round}`);
+      if (error instanceof AbortedError) throw error;
+      emit({ kind: 'failed', round, code: failureOf(error).code, message: String((error as Error).message ?? error) });
+      await departures.noteFailure(body, failureOf(error).code);
+      return fail(work, body, task, failureOf(error));
+    }
+    emit({ kind: 'played', round, sha256: release.decoder.sha256 });
+    throwIfAborted(link.signal, `Round ${round}`);
+    entry = await outbox.put(release, { run, plan, nonce });
+    emit({ kind: 'kept', round, sha256: release.decoder.sha256 });
+  }
+  await deliver(work, entry);
+}
+
+/** Brings a kept release to the broker, as far as it is not there: its parts, then its signed notice. */
+export async function deliver(work: RoundWork, { header, file }: OutboxEntry): Promise<void> {
+  const { link, silo, outbox, departures, status, emit } = work;
+  const { round, decoder, parts, privacy } = header;
+  const of = { round, sha256: decoder.sha256 };
+  throwIfAborted(link.signal, `Round ${round}`);
+  status.set('uploading', round);
+  const isNew = departures.last(header.plan, round)?.state !== 'delivered';
+  if (isNew) {
+    await departures.note(header, 'leaving');
+    emit({ kind: 'leaving', ...of, bytes: decoder.sizeBytes, privacy: privacy.text });
+  }
+  const keep = (await outbox.list(header.plan)).flatMap((entry) => entry.header.parts.map(({ sha256 }) => sha256));
+  await removeOtherParts(link, silo, new Set(keep));
+  await uploadParts(link, silo, file, parts);
+  emit({ kind: 'uploaded', ...of });
+  throwIfAborted(link.signal, `Round ${round}`);
+  await publish(work, 'release', header, `The notice of round ${round}`);
+  await departures.note(header, 'delivered');
+  emit({ kind: 'delivered', ...of });
+  status.set('waiting', round);
+}
+
+/** Publishes under an id that is the message's own hash: the same message is kept once. */
+export async function publish<K extends Kind>(
+  { link, identity, silo }: Pick<RoundWork, 'link' | 'identity' | 'silo'>,
+  kind: K,
+  body: Body<K>,
+  what: string,
+): Promise<void> {
+  const subject = updateSubject(silo);
+  const bytes = sealMessage(identity, { subject, kind, body });
+  await publishDurably(link, { subject, bytes, id: `${kind}/${silo}/${contentHash(bytes)}`, what });
+}
+
+// --- internal ---
+
+/** What training gives. After the signal it has some time to come to its own end, as it may be writing; then nobody waits. */
+async function endedOrStopped<T>(training: Promise<T>, { signal, timing }: Link, what: string): Promise<T> {
+  try {
+    return await within(training, { signal, limitMs: timing.answerMs, what });
+  } catch (error) {
+    if (signal.aborted) {
+      let timer: NodeJS.Timeout | undefined;
+      const patience = new Promise<void>((resolve) => (timer = setTimeout(resolve, timing.stopMs)));
+      await Promise.race([training.then(ignore, ignore), patience]);
+      clearTimeout(timer);
+    }
+    throw error;
+  }
+}
+
+const ignore = () => {};
+
+async function fail(
+  work: RoundWork,
+  { run, plan, round }: Body<'train'>,
+  task: number,
+  failure: { readonly code: string; readonly message: string },
+): Promise<void> {
+  const { silo, status } = work;
+  await publish(work, 'failed', { run, plan, silo, round, task, ...failure }, `Why there is no round ${round}`);
+  status.set('idle');
+}
+
+function requireOwn(release: ReceivedRelease, silo: string, round: number): void {
+  if (release.silo === silo && release.round === round) return;
+  throw new ShapeError(
+    `Asked for round ${round} of ${silo}, got round ${release.round} of ${release.silo}. This is a bug.`,
+  );
+}

@@ -1,0 +1,48 @@
+// What a silo lets be seen while it works: a state, a round and whole percents, every few seconds. Never a loss or a count.
+
+import type { NatsConnection } from '@nats-io/transport-node';
+import { sealMessage, type Signer } from './envelope.ts';
+import type { SiloStatus } from './messages.ts';
+import { statusSubject } from './subjects.ts';
+
+export interface StatusTeller {
+  /** Tells a change at once. */
+  set(state: SiloStatus['state'], round?: number | null): void;
+  /** Kept for the next time that is told. `percent` is brought into 0 to 100 and cut to whole ones. */
+  percent(percent: number): void;
+  /** Says that the silo stops, and is silent from then on. */
+  stop(): void;
+}
+
+export function openStatus(options: {
+  readonly nc: NatsConnection;
+  readonly identity: Signer;
+  readonly silo: string;
+  readonly instance: string;
+  readonly everyMs: number;
+}): StatusTeller {
+  const { nc, identity, silo, instance, everyMs } = options;
+  const subject = statusSubject(silo);
+  let status: SiloStatus = { silo, instance, state: 'idle', round: null, percent: null };
+  const tell = () => {
+    if (nc.isClosed() || nc.isDraining()) return;
+    nc.publish(subject, sealMessage(identity, { subject, kind: 'status', body: status }));
+  };
+  const timer = setInterval(tell, everyMs);
+  timer.unref();
+  return {
+    set(state, round = null) {
+      status = { ...status, state, round, percent: state === 'training' ? 0 : null };
+      tell();
+    },
+    percent(percent) {
+      if (status.state === 'training')
+        status = { ...status, percent: Math.trunc(Math.min(100, Math.max(0, percent))) || 0 };
+    },
+    stop() {
+      clearInterval(timer);
+      status = { ...status, state: 'stopped', round: null, percent: null };
+      tell();
+    },
+  };
+}

@@ -1,0 +1,50 @@
+// The tasks of one silo, one at a time, through restarts of the broker. A task stays the silo's until it is acknowledged.
+
+import { type ConsumerMessages, type JsMsg, jetstream } from '@nats-io/jetstream';
+import type { Link } from './bucket.ts';
+import { TASKS } from './subjects.ts';
+import { onReconnect, pause, within } from './waiting.ts';
+
+export interface TaskOptions {
+  readonly silo: string;
+  /** While it says so no new task is fetched. */
+  readonly isPaused: () => boolean;
+  readonly onPause: (isPaused: boolean) => void;
+}
+
+/** Ends when the link's signal fires. */
+export async function* siloTasks(link: Link, { silo, isPaused, onPause }: TaskOptions): AsyncGenerator<JsMsg> {
+  const { nc, signal, timing, onRetry } = link;
+  const js = jetstream(nc, { timeout: timing.tryMs });
+  let waiting: ConsumerMessages | null = null;
+  onReconnect(nc, signal, () => waiting?.stop()); // the broker has forgotten the request
+  const onAbort = () => waiting?.stop();
+  signal.addEventListener('abort', onAbort, { once: true });
+  let wasPaused = false;
+  try {
+    while (!signal.aborted) {
+      if (isPaused() !== wasPaused) onPause((wasPaused = !wasPaused));
+      if (wasPaused) {
+        await pause(LOOK_AGAIN_MS, signal).catch(() => {});
+        continue;
+      }
+      try {
+        const what = 'A request for a task';
+        const consumer = await within(js.consumers.get(TASKS, silo), { signal, limitMs: 2 * timing.tryMs, what });
+        waiting = await consumer.fetch({ max_messages: 1, expires: timing.taskWaitMs });
+        for await (const message of waiting) yield message;
+      } catch (error) {
+        if (signal.aborted) return;
+        onRetry?.('A request for a task', error as Error);
+        await pause(LOOK_AGAIN_MS, signal).catch(() => {});
+      } finally {
+        waiting?.stop();
+        waiting = null;
+      }
+    }
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+const LOOK_AGAIN_MS = 500;

@@ -1,0 +1,71 @@
+// What a silo says of a round that it could not play: a code and a fixed sentence, never the message of its error, which may
+// tell of its data, its folders or its losses.
+
+import {
+  AlignError,
+  DataError,
+  DeviceError,
+  type ErrorFacts,
+  LostPeerError,
+  LoweringError,
+  NumericalError,
+  PrivacyError,
+  ReleaseError,
+  ShapeError,
+  SpecError,
+  StateError,
+} from '../errors.ts';
+
+/** The code and words that leave the silo for `error`. */
+export function failureOf(error: unknown): { readonly code: string; readonly message: string } {
+  const code = error instanceof AlignError && Object.hasOwn(WORDS, error.code) ? error.code : 'UNEXPECTED';
+  return { code, message: WORDS[code as keyof typeof WORDS] };
+}
+
+/** At the server: the error again, of the class that has the code; LostPeerError for one that none has. */
+export function revivedFailure(
+  silo: string,
+  round: number,
+  { code, message }: { code: string; message: string },
+): AlignError {
+  const facts: ErrorFacts = { silo, round, code, failed: true };
+  const text = `Silo ${silo} could not play round ${round}: ${code}, ${message}`;
+  const Class = Object.hasOwn(CLASSES, code) ? CLASSES[code as keyof typeof CLASSES] : LostPeerError;
+  return new Class(text, facts);
+}
+
+// --- internal ---
+
+const WORDS = {
+  PRIVACY: 'its privacy budget or rules refuse it. Nothing left it. Its owner can see more on its machine.',
+  DATA: 'its data cannot be used. Its owner can see more on its machine.',
+  STATE: 'its saved state cannot be used. Its owner can see more on its machine.',
+  SPEC: 'it cannot be done as it was asked for. Its owner can see more on its machine.',
+  DEVICE: 'its machine lacks what was asked for. Its owner can see more on its machine.',
+  NUMERICAL: 'its training did not stay finite. Its owner can see more on its machine.',
+  RELEASE: 'its decoder would be refused. Its owner can see more on its machine.',
+  LOST_PEER: 'a part of it ended in the middle. It may be asked again.',
+  SHAPE: 'of a bug. Its owner can see more on its machine.',
+  LOWERING: 'of a bug. Its owner can see more on its machine.',
+  MESSAGE: 'its answer does not fit into a message. Its owner can see more on its machine.',
+  COMMITTED:
+    'it was told that this release is committed, and has removed it. The file should be in the folder of the run.',
+  UNEXPECTED: 'of an error that nobody expected. Its owner can see more on its machine.',
+} as const;
+
+const CLASSES = {
+  PRIVACY: PrivacyError,
+  DATA: DataError,
+  STATE: StateError,
+  COMMITTED: StateError,
+  SPEC: SpecError,
+  DEVICE: DeviceError,
+  NUMERICAL: NumericalError,
+  RELEASE: ReleaseError,
+  LOST_PEER: LostPeerError,
+  SHAPE: ShapeError,
+  LOWERING: LoweringError,
+} as const;
+
+/** What a silo says when it is asked for a round that is committed. */
+export const COMMITTED_FAILURE = { code: 'COMMITTED', message: WORDS.COMMITTED } as const;

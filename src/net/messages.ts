@@ -1,0 +1,129 @@
+// What silos and server say to each other: a schema for each kind of message, strict and bounded.
+
+import { z } from 'zod';
+import { privacyStatementSchema } from '../exchange/privacy-statement-schema.ts';
+import { MAX_DECODER_BYTES, PART_BYTES, SILO_NAME } from './subjects.ts';
+
+/** The version of the protocol; another one is refused by name. */
+export const PROTOCOL = 'align-fl/net@1';
+
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+const silo = z.string().regex(SILO_NAME);
+const round = z.int().min(1).max(1_000_000);
+const run = z
+  .string()
+  .min(1)
+  .max(200)
+  .regex(/^\P{C}+$/u); // it goes into headers: no control characters
+const code = z
+  .string()
+  .max(64)
+  .regex(/^[A-Z][A-Z_]*$/);
+const words = z.string().max(500);
+const instance = z
+  .string()
+  .max(64)
+  .regex(/^[\w-]+$/);
+const version = z
+  .string()
+  .max(64)
+  .regex(/^[\w.+-]+$/);
+
+const partSchema = z.strictObject({ sha256, sizeBytes: z.int().min(1).max(PART_BYTES) });
+
+/** A piece of a decoder's file; its name in the bucket is its hash. */
+export type Part = Readonly<z.infer<typeof partSchema>>;
+
+const decoderSchema = z.strictObject({
+  sha256,
+  sizeBytes: z.int().min(1).max(MAX_DECODER_BYTES),
+  latent: z.int().min(1).max(65_536),
+  shape: z.strictObject({
+    channels: z.int().min(1).max(1024),
+    height: z.int().min(1).max(16_384),
+    width: z.int().min(1).max(16_384),
+  }),
+  classes: z
+    .strictObject({
+      count: z.int().min(1).max(65_536),
+      offered: z.array(z.int().min(0).max(65_535)).min(1).max(4096),
+    })
+    .nullable(),
+});
+
+/** Parts as `splitting` makes them: all of full size but the last, together the decoder. */
+const partsSchema = z
+  .array(partSchema)
+  .min(1)
+  .max(MAX_DECODER_BYTES / PART_BYTES);
+
+export const releaseSchema = z
+  .strictObject({
+    run,
+    plan: sha256,
+    silo,
+    round,
+    nonce: sha256,
+    decoder: decoderSchema,
+    privacy: privacyStatementSchema,
+    parts: partsSchema,
+  })
+  .refine(
+    ({ decoder, parts }) => parts.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) === decoder.sizeBytes,
+    'the parts are not as long together as the decoder',
+  );
+
+/** What a silo signs of a release: everything but the file's bytes, and their hashes. */
+export type ReleaseHeader = Readonly<z.infer<typeof releaseSchema>>;
+
+const pending = z.strictObject({ round, sha256 });
+const stateSchema = z.strictObject({ plan: sha256.nullable(), round: z.int().min(0).max(1_000_000).nullable() });
+
+/** What a silo's folder knows: of which plan it has done which round last. */
+export type SiloState = Readonly<z.infer<typeof stateSchema>>;
+
+export const SILO_STATES = ['idle', 'training', 'uploading', 'waiting', 'paused', 'stopped'] as const;
+
+/** Every kind of message by name. */
+export const MESSAGES = {
+  // server -> silo, kept and in order
+  train: z.strictObject({ run, plan: sha256, round, nonce: sha256 }),
+  committed: z.strictObject({ run, plan: sha256, round, sha256 }),
+  refused: z.strictObject({ run, plan: sha256, round, sha256, code, reason: words }),
+  end: z.strictObject({ run, plan: sha256 }),
+  // silo -> server, kept
+  release: releaseSchema,
+  failed: z.strictObject({ run, plan: sha256, silo, round, task: z.int().min(1), code, message: words }),
+  left: z.strictObject({ run, silo, instance }),
+  // request and answer
+  hello: z.strictObject({ silo, instance, version, state: stateSchema, pending: z.array(pending).max(256) }),
+  /** `since`: tasks up to this number were there before the server began; those of another plan are behind the times. */
+  welcome: z.strictObject({
+    run,
+    plan: sha256,
+    planText: z.string().max(500_000),
+    federation: z.string().max(200),
+    since: z.int().min(0),
+  }),
+  denied: z.strictObject({
+    code: z.enum(['ALREADY_CONNECTED', 'LOST_STATE', 'REVOKED', 'VERSION']),
+    message: words,
+  }),
+  // silo -> server, not kept
+  status: z.strictObject({
+    silo,
+    instance,
+    state: z.enum(SILO_STATES),
+    round: round.nullable(),
+    percent: z.int().min(0).max(100).nullable(),
+  }),
+} as const;
+
+export type Kind = keyof typeof MESSAGES;
+export type Body<K extends Kind> = Readonly<z.infer<(typeof MESSAGES)[K]>>;
+/** A message that was opened, told apart by `kind`. */
+export type Message<K extends Kind = Kind> = K extends Kind ? { readonly kind: K; readonly body: Body<K> } : never;
+
+export type SiloStatus = Body<'status'>;
+export type Welcome = Body<'welcome'>;
+export type Denied = Body<'denied'>;

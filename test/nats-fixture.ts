@@ -1,0 +1,144 @@
+// A nats-server of its own for a test file: encrypted, on loopback, in a temporary folder, with an identity for the server and
+// one for each silo. `describe.skipIf(!natsServer)` and say so in the name.
+
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { createCertificates } from '../src/net/certificates.ts';
+import { type ConnectionNotice, connectNats, type ServerAddress } from '../src/net/connect.ts';
+import { createIdentity, type Identity } from '../src/net/identity.ts';
+import { natsConfig, type SiloAccess } from '../src/net/nats-config.ts';
+import { siloInbox } from '../src/net/nats-permissions.ts';
+import { findNatsServer, type NatsServer, startNatsServer } from '../src/net/nats-process.ts';
+
+/** The program, or null where it is not installed. */
+export const natsServer = findNatsServer();
+
+/** Ends the name of a test that needs it. */
+export const NEEDS_NATS = natsServer === null ? ' (skipped: no nats-server on PATH)' : '';
+
+export interface TestNats {
+  /** For connectNats. */
+  readonly address: ServerAddress;
+  /** Temporary folder of this server; free to be used by the test, removed by `close`. */
+  readonly folder: string;
+  /** Of the federation's server. */
+  readonly server: Identity;
+  readonly serverSeed: string;
+  /** Identity by name of silo. Throws where there is no such silo. */
+  silo(name: string): Identity;
+  siloSeed(name: string): string;
+  /** A connection of the server, closed by `close`. */
+  connectServer(onNotice?: (notice: ConnectionNotice) => void): Promise<NatsConnection>;
+  /** A connection of a silo, closed by `close`. */
+  connectSilo(name: string, onNotice?: (notice: ConnectionNotice) => void): Promise<NatsConnection>;
+  /** Writes the configuration for other silos than before, and has it read. */
+  setSilos(silos: readonly SiloAccess[]): Promise<void>;
+  /** What the configuration says of the silos at the start. */
+  readonly access: readonly SiloAccess[];
+  /** kill -9. */
+  kill(): Promise<void>;
+  /** Starts it again after `kill` or `stop`, on the same port and with the same store. */
+  restart(): Promise<void>;
+  /** Stops it cleanly; `restart` goes on. */
+  stop(): Promise<void>;
+  /** All that it logged. */
+  log(): Promise<string>;
+  readonly pid: () => number;
+  /** Ends connections and server, removes the folder. */
+  close(): Promise<void>;
+}
+
+/** Starts one with an enrolled identity for each of `silos`. */
+export async function startTestNats(options: {
+  readonly silos: readonly string[];
+  readonly maxStoreBytes?: number;
+}): Promise<TestNats> {
+  const folder = await mkdtemp(join(tmpdir(), 'align-fl-nats-'));
+  const at = (name: string) => join(folder, name);
+  const server = createIdentity();
+  const silos = new Map(options.silos.map((name) => [name, createIdentity()]));
+  const access = [...silos].map(([name, { identity }]) => ({ name, key: identity.publicKey, enrolKey: null }));
+  const { caPem, certPem, keyPem } = await createCertificates({ hosts: ['127.0.0.1', 'localhost'], now: new Date() });
+  await writeFile(at('cert.pem'), certPem);
+  await writeFile(at('key.pem'), keyPem);
+  await chmod(at('key.pem'), 0o600);
+  const port = await freePort();
+  const place = { config: at('nats-server.conf'), log: at('nats-server.log'), pidFile: at('nats-server.pid') };
+  const writeConfig = (now: readonly SiloAccess[]) =>
+    writeFile(
+      place.config,
+      natsConfig({
+        port,
+        host: '127.0.0.1',
+        storeDir: at('jetstream'),
+        tls: { certFile: at('cert.pem'), keyFile: at('key.pem') },
+        server: server.identity.publicKey,
+        silos: now,
+        maxStoreBytes: options.maxStoreBytes ?? 1024 ** 3,
+        natsVersion: natsServer?.version ?? '2.9.10',
+      }),
+    );
+  await writeConfig(access);
+  let running: NatsServer = await startNatsServer(place);
+  const address = { servers: [`tls://127.0.0.1:${port}`], ca: caPem };
+  const connections: NatsConnection[] = [];
+  const siloOf = (name: string) => {
+    const found = silos.get(name);
+    if (found === undefined) throw new Error(`there is no silo ${name}`);
+    return found;
+  };
+  const open = async (
+    who: Pick<Parameters<typeof connectNats>[1], 'identity' | 'inboxPrefix' | 'name' | 'onNotice'>,
+  ) => {
+    const nc = await connectNats(address, who);
+    connections.push(nc);
+    return nc;
+  };
+  return {
+    address,
+    folder,
+    server: server.identity,
+    serverSeed: server.seed,
+    silo: (name) => siloOf(name).identity,
+    siloSeed: (name) => siloOf(name).seed,
+    connectServer: (onNotice = () => {}) =>
+      open({ identity: server.identity, inboxPrefix: '_INBOX', name: 'server', onNotice }),
+    connectSilo: (name, onNotice = () => {}) =>
+      open({ identity: siloOf(name).identity, inboxPrefix: siloInbox(name), name, onNotice }),
+    access,
+    setSilos: async (now) => {
+      await writeConfig(now);
+      await running.reload();
+    },
+    kill: async () => {
+      process.kill(running.pid, 'SIGKILL');
+      await running.exited;
+    },
+    stop: () => running.close(),
+    restart: async () => {
+      running = await startNatsServer(place);
+    },
+    log: () => readFile(place.log, 'utf8'),
+    pid: () => running.pid,
+    close: async () => {
+      await Promise.all(connections.map((nc) => nc.close()));
+      await running.close();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+// --- internal ---
+
+/** A port that nobody listens on. It must outlast a restart, so that the system's own choice (-1) is no help. */
+async function freePort(): Promise<number> {
+  const probe = createServer();
+  await new Promise<void>((done, fail) => probe.once('error', fail).listen(0, '127.0.0.1', done));
+  const address = probe.address();
+  await new Promise<void>((done) => probe.close(() => done()));
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
