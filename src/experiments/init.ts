@@ -75,15 +75,16 @@ export async function planInit(found: FoundImages, request: InitRequest): Promis
   const partition: PartitionSpec = isUneven ? { kind: 'iid' } : first;
   const draft = draftSpec(facts, partition, await sizesBy(partition));
   const spec = parseSpec(draft.input);
-  const { manifest, ...materials } = await deal(draft);
+  const { manifest, silos: dealt, classes } = await deal(draft);
   const examples = manifest.silos.map((silo) => silo.examples);
   return {
     draft,
     spec,
     manifest,
     work: workPlan(spec, examples),
-    decoderBytes: spec.silos.map((silo) => {
-      const parameters = decoderParameters(modelTrainedBy(spec, silo, 'align', materials), facts.shape);
+    decoderBytes: spec.silos.map((silo, i) => {
+      const images = dealt[i]?.set ?? dataSet.train;
+      const parameters = decoderParameters(modelTrainedBy(spec, silo, 'align', { images, classes }), facts.shape);
       return Object.values(parameters).reduce((sum, array) => sum + 4 * sizeOf(array), 0);
     }),
     warnings: privacyWarnings(spec, examples),
