@@ -26,7 +26,7 @@ export function hubWords(event: HubEvent): string | null {
     case 'silo-here':
       return `${event.silo} is here`;
     case 'silo-away':
-      return `${event.silo} was not heard for a while`;
+      return `${event.silo} is away`;
     case 'silo-left':
       return `${event.silo} has left the federation`;
     case 'two-instances':
@@ -59,7 +59,7 @@ export function agentWords(event: AgentEvent): string | null {
     case 'denied':
       return `The server says no (${event.code}): ${event.message}`;
     case 'welcome':
-      return `Joined ${event.run}, plan ${event.plan.slice(0, 16)}. Waiting for work.`;
+      return `The server of ${event.run} is there, with plan ${event.plan.slice(0, 16)}.`;
     case 'task':
       return `Round ${event.round}: at work`;
     case 'leaving':

@@ -13,16 +13,19 @@ export interface ServerView {
 /** A view that writes to `stream`, live where that is a terminal. */
 export function createServerView(stream: NodeJS.WriteStream): ServerView {
   const run = createRunView(stream);
+  let isOver = false;
   return {
     close: run.close,
     show(event) {
       if (event.kind === 'connection') return run.show({ kind: 'notice', text: connectionWords(event.notice) });
+      if (event.kind === 'run-finished') isOver = true;
       if (event.kind !== 'network') return run.show(event);
       const { event: heard } = event;
+      if (isOver && heard.kind === 'silo-away') return; // they are done
       if (heard.kind === 'silo-status' && heard.status.round !== null && heard.status.percent !== null) {
         const { round, percent } = heard.status;
         // A silo tells a share of its round, never steps or losses: these would tell of its images.
-        const share = { step: percent, steps: 100, epoch: 0, loss: Number.NaN };
+        const share = { step: Math.min(percent, 99), steps: 100, epoch: 0, loss: Number.NaN };
         run.show({ kind: 'silo-progress', strategy: 'align', round, silo: heard.silo, ...share });
       }
       const text = hubWords(heard);

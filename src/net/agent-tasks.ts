@@ -28,11 +28,15 @@ export async function* siloTasks(link: Link, { silo, isPaused, onPause }: TaskOp
         await pause(LOOK_AGAIN_MS, signal).catch(() => {});
         continue;
       }
+      let task: JsMsg | null = null;
       try {
         const what = 'A request for a task';
         const consumer = await within(js.consumers.get(TASKS, silo), { signal, limitMs: 2 * timing.tryMs, what });
         waiting = await consumer.fetch({ max_messages: 1, expires: timing.taskWaitMs });
-        for await (const message of waiting) yield message;
+        for await (const message of waiting) {
+          task = message;
+          break; // the request is over: nobody waits for its heartbeats while the silo works
+        }
       } catch (error) {
         if (signal.aborted) return;
         onRetry?.('A request for a task', error as Error);
@@ -41,6 +45,7 @@ export async function* siloTasks(link: Link, { silo, isPaused, onPause }: TaskOp
         waiting?.stop();
         waiting = null;
       }
+      if (task !== null) yield task;
     }
   } finally {
     signal.removeEventListener('abort', onAbort);
