@@ -59,7 +59,7 @@ export function statusLines(progress: Progress, nowMs: number): string[] {
       const seconds = workerSecondsLeft(worker, nowMs);
       const label = (name === SERVER ? 'server' : name).padEnd(12);
       const time = seconds === null ? '' : `  ${formatSeconds(seconds)} left`;
-      return `  ${label} ${bar(worker.step / worker.steps)}  epoch ${worker.epoch}${Number.isNaN(worker.loss) ? '' : `  loss ${worker.loss.toFixed(2)}`}${spentText(progress, name, '  ')}${time}`;
+      return `  ${label} ${bar(worker.step / worker.steps)}${worker.epoch === 0 ? '' : `  epoch ${worker.epoch}`}${Number.isNaN(worker.loss) ? '' : `  loss ${worker.loss.toFixed(2)}`}${spentText(progress, name, '  ')}${time}`;
     });
   return [head, ...workers];
 }

@@ -38,12 +38,10 @@ export function createSiloView(stream: NodeJS.WriteStream): SiloView {
       const done = event.step - round.firstStep;
       const left = done < 5 ? null : ((event.steps - event.step) / done) * ((nowMs - round.startedAtMs) / 1000);
       const time = left === null || event.step === event.steps ? '' : `  about ${formatSeconds(left)} left`;
-      const line = `round ${event.round} ${bar(event.step / event.steps)}  loss ${event.loss.toFixed(2)}${time}`;
+      const loss = Number.isNaN(event.loss) ? '' : `, loss ${event.loss.toFixed(2)}`; // a closed form has none
+      const line = `round ${event.round} ${bar(event.step / event.steps)}${loss}${time}`;
       if (stream.isTTY) live.draw([line]);
-      else
-        stream.write(
-          `  round ${event.round}: step ${event.step} of ${event.steps}, loss ${event.loss.toFixed(2)}${time}\n`,
-        );
+      else stream.write(`  round ${event.round}: step ${event.step} of ${event.steps}${loss}${time}\n`);
     },
     close: live.erase,
   };

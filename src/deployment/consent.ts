@@ -37,7 +37,7 @@ export function consentLines(consent: Consent): readonly string[] {
   const { federation, silo, spec, plan, images, config, notes } = consent;
   const asked = siloIn(spec, silo);
   return [
-    `Federation '${federation}' asks silo '${silo}' to take part in '${spec.name}': ${spec.rounds} rounds with ${spec.silos.length} silos.`,
+    `Federation '${federation}' asks silo '${silo}' to take part in '${spec.name}': ${counted(spec.rounds, 'round')} with ${counted(spec.silos.length, 'silo')}.`,
     `Plan ${plan.slice(0, 16)} (the whole of it lies in plan.json once you agree).`,
     '',
     ...(images ? ['Here', `  ${imagesText(images)}`, ...notes.map((note) => `  ${note}`), ''] : []),
@@ -50,12 +50,16 @@ export function consentLines(consent: Consent): readonly string[] {
     'What never leaves it',
     '  images, labels, how many there are, encoders, codes, losses, other weights, and the private key of this silo',
     '',
-    `The server draws images from ${decodersBy(spec, spec.rounds)} decoders and trains a model of its own; it sends none back. Each release is`,
+    `The server draws images from ${counted(decodersBy(spec, spec.rounds), 'decoder')} and trains a model of its own; it sends none back. Each release is`,
     'written down in departures.jsonl before it leaves. What has left cannot be called back.',
   ];
 }
 
 // --- internal ---
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
+}
 
 function imagesText(images: ImageSet): string {
   const counts = classCounts(images.labels).map(({ label, count }) => `${label} (${count})`);

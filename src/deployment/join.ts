@@ -1,8 +1,9 @@
 // A silo at work: finds its server, shows its owner what is asked for, then trains, releases, and keeps account of what left.
 
 import { randomUUID } from 'node:crypto';
+import { resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { AbortedError, AccessError, LostPeerError, SpecError, StateError } from '../errors.ts';
+import { AbortedError, AccessError, DataError, LostPeerError, SpecError, StateError } from '../errors.ts';
 import { type ConnectionNotice, connectNats } from '../net/connect.ts';
 import { enrol } from '../net/enrolment.ts';
 import { createIdentity, type Identity, loadIdentity, saveIdentity } from '../net/identity.ts';
@@ -75,13 +76,16 @@ async function settingsFor(
       path: '--release',
     });
   }
-  const from = data ?? release ?? known?.data ?? known?.release ?? null;
+  const named = data ?? release;
+  const from = named === null ? (known?.data ?? known?.release ?? null) : resolve(named);
   if (from === null) {
     throw new SpecError(
       'What does this silo bring? Name the folder of its images with --data, or with --release a decoder that was trained elsewhere.',
       { path: '--data' },
     );
   }
+  if (!isThere(from))
+    throw new DataError(`${from}: there is no such folder or file. Correct the path.`, { path: from });
   const silo = (invite ?? known)?.silo as string;
   const settings: SiloSettings = {
     format: 'align-fl/silo@1',
@@ -90,9 +94,10 @@ async function settingsFor(
     servers: [...(invite?.address.servers ?? known?.servers ?? [])],
     ca: invite?.address.ca ?? known?.ca ?? '',
     server: (invite ?? known)?.server as string,
-    data: release === null ? (data ?? known?.data ?? null) : null,
-    release: data === null ? (release ?? known?.release ?? null) : null,
-    ledger: ledger ?? known?.ledger ?? defaultLedgerDir(from, silo),
+    data: named === null ? (known?.data ?? null) : data && from,
+    release: named === null ? (known?.release ?? null) : release && from,
+    // It belongs to the images: other images, another ledger.
+    ledger: ledger === null ? (named === null && known?.ledger) || defaultLedgerDir(from, silo) : resolve(ledger),
     agreed: known?.agreed ?? null,
     wish: leaving ? 'left' : 'work',
   };

@@ -49,10 +49,7 @@ export interface SiloWork {
 }
 
 /** The work of the silo in this folder. Where it agreed before, it needs no server to go on. */
-export async function openSiloWork(
-  options: SiloOwner,
-  settings: SiloSettings,
-): Promise<SiloWork> {
+export async function openSiloWork(options: SiloOwner, settings: SiloSettings): Promise<SiloWork> {
   const { layout } = options;
   let agreed = settings.agreed;
   let ready = agreed === null ? null : await prepared(options, settings, await textOfPlan(layout, agreed));
