@@ -20,7 +20,7 @@ export async function changeRegistry(
   layout: ServerLayout,
   change: (registry: SiloRegistry) => SiloRegistry,
 ): Promise<Told> {
-  return withFolderLock(layout.root, { kind: REGISTRY_LOCK, waitMs: 10_000 }, async () => {
+  return locked(layout, async () => {
     await saveRegistry(layout.registry, change(await readRegistry(layout.registry)));
     await writeConfig(layout);
     const { config, log, pid } = layout.nats;
@@ -34,12 +34,24 @@ export async function changeRegistry(
   });
 }
 
+/** The same, but nobody is told yet: a server that reads its configuration again may lose an answer that is on its way. */
+export async function noteInRegistry(
+  layout: ServerLayout,
+  change: (registry: SiloRegistry) => SiloRegistry,
+): Promise<void> {
+  await locked(layout, async () => saveRegistry(layout.registry, change(await readRegistry(layout.registry))));
+}
+
 /** Writes nats-server.conf as settings and registry have it, one process at a time. */
 export async function writeNatsConfig(layout: ServerLayout): Promise<void> {
-  await withFolderLock(layout.root, { kind: REGISTRY_LOCK, waitMs: 10_000 }, () => writeConfig(layout));
+  await locked(layout, () => writeConfig(layout));
 }
 
 // --- internal ---
+
+function locked<T>(layout: ServerLayout, work: () => Promise<T>): Promise<T> {
+  return withFolderLock(layout.root, { kind: REGISTRY_LOCK, waitMs: 10_000 }, work);
+}
 
 async function writeConfig(layout: ServerLayout): Promise<void> {
   const { port } = await readSettings(layout);

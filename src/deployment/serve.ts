@@ -18,7 +18,7 @@ import { provision } from '../net/provision.ts';
 import { openSiloHub, type SiloHub } from '../net/silo-hub.ts';
 import { openDecoderTrials } from '../server/guarded-trial.ts';
 import { isThere } from '../storage/presence.ts';
-import { changeRegistry, writeNatsConfig } from './authority.ts';
+import { changeRegistry, noteInRegistry, writeNatsConfig } from './authority.ts';
 import { imagesOf, planOf } from './federation-spec.ts';
 import type { ServerEvent } from './server-events.ts';
 import { addressesOf, readSettings, type ServerLayout } from './server-folder.ts';
@@ -152,7 +152,8 @@ async function openHub(
     },
     isKnownKey: (publicKey) => publicKey === identity.publicKey || isTaken(registry, publicKey),
     async onEnrol(silo, publicKey) {
-      await change((known) => withKey(known, silo, publicKey));
+      await noteInRegistry(layout, (known) => withKey(known, silo, publicKey));
+      registry = await readRegistry(layout.registry);
       hub.addSilo(silo, publicKey);
     },
     onAnswered: (silo) => change((known) => withoutUsedInvite(known, silo)),
