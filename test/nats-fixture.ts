@@ -6,7 +6,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { createCertificates } from '../src/net/certificates.ts';
+import { type Certificates, createCertificates } from '../src/net/certificates.ts';
 import { type ConnectionNotice, connectNats, type ServerAddress } from '../src/net/connect.ts';
 import { createIdentity, type Identity } from '../src/net/identity.ts';
 import { natsConfig, type SiloAccess } from '../src/net/nats-config.ts';
@@ -55,13 +55,16 @@ export interface TestNats {
 export async function startTestNats(options: {
   readonly silos: readonly string[];
   readonly maxStoreBytes?: number;
+  /** In place of good ones. */
+  readonly certificates?: Certificates;
 }): Promise<TestNats> {
   const folder = await mkdtemp(join(tmpdir(), 'align-fl-nats-'));
   const at = (name: string) => join(folder, name);
   const server = createIdentity();
   const silos = new Map(options.silos.map((name) => [name, createIdentity()]));
   const access = [...silos].map(([name, { identity }]) => ({ name, key: identity.publicKey, enrolKey: null }));
-  const { caPem, certPem, keyPem } = await createCertificates({ hosts: ['127.0.0.1', 'localhost'], now: new Date() });
+  const { caPem, certPem, keyPem } =
+    options.certificates ?? (await createCertificates({ hosts: ['127.0.0.1', 'localhost'], now: new Date() }));
   await writeFile(at('cert.pem'), certPem);
   await writeFile(at('key.pem'), keyPem);
   await chmod(at('key.pem'), 0o600);

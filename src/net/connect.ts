@@ -2,6 +2,7 @@
 // up for ever. What can go wrong at the start is told as what to do next.
 
 import { isIP } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import { connect, errors, type NatsConnection, type Status, type TlsOptions } from '@nats-io/transport-node';
 import { AbortedError, AccessError, AlignError, DeviceError, LostPeerError, SpecError } from '../errors.ts';
@@ -54,28 +55,7 @@ export async function connectNats(address: ServerAddress, options: ConnectOption
   const { signal, onNotice = () => {} } = options;
   if (signal?.aborted === true) throw new AbortedError('Stopped before connecting.');
   const hosts = address.servers.map(hostOf);
-  let nc: NatsConnection;
-  try {
-    nc = await connect({
-      servers: [...address.servers],
-      authenticator: options.identity.authenticator(),
-      inboxPrefix: options.inboxPrefix,
-      name: options.name,
-      tls: tlsOf(address.ca, hosts),
-      timeout: options.timeoutMs ?? ATTEMPT_MS,
-      reconnect: true,
-      maxReconnectAttempts: -1,
-      reconnectTimeWait: 500,
-      reconnectJitterTLS: 500,
-      // Two refusals ever, even a week apart, would end the connection; `watch` counts those in a row.
-      ignoreAuthErrorAbort: true,
-      ignoreClusterUpdates: true,
-      pingInterval: 20_000,
-      maxPingOut: 3,
-    });
-  } catch (cause) {
-    throw connectError(cause, address);
-  }
+  const nc = await knock(address, options, hosts);
   try {
     signal?.throwIfAborted();
     checkServer(nc, onNotice);
@@ -94,6 +74,7 @@ export async function connectNats(address: ServerAddress, options: ConnectOption
 
 const ATTEMPT_MS = 10_000;
 const REFUSALS = 3;
+const AGAIN_AFTER_MS = 150;
 
 /** Only the federation's authority is trusted, and the certificate must name one of the addresses that we were given. */
 function tlsOf(ca: string, hosts: readonly string[]): TlsOptions {
@@ -110,7 +91,7 @@ function tlsOf(ca: string, hosts: readonly string[]): TlsOptions {
 }
 
 function hostOf(server: string): string {
-  const [, scheme, host] = /^(?:([a-z]+):\/\/)?(\[[0-9a-fA-F:.]+\]|[^:/[\]]+)(?::\d{1,5})?\/?$/.exec(server) ?? [];
+  const [, scheme, host] = /^(?:([a-z]+):\/\/)?(\[[0-9a-fA-F:.]+\]|[^\s:/@[\]]+)(?::\d{1,5})?\/?$/.exec(server) ?? [];
   if (host === undefined || (scheme !== undefined && scheme !== 'tls' && scheme !== 'nats')) {
     throw new SpecError(
       `Expected a server's address such as tls://fl.example.org:4222, found "${server.slice(0, 100)}".`,
@@ -154,6 +135,46 @@ function isOlder(version: string, than: string): boolean {
   return false;
 }
 
+/**
+ * Connects, with errors that say what to do. A key that is refused is shown again twice: while a nats-server 2.9 reads a new
+ * configuration it refuses also those that it knows.
+ */
+async function knock(
+  { servers, ca }: ServerAddress,
+  { identity, inboxPrefix, name, timeoutMs = ATTEMPT_MS, signal }: ConnectOptions,
+  hosts: readonly string[],
+): Promise<NatsConnection> {
+  for (let time = 1; ; time++) {
+    try {
+      return await connect({
+        servers: [...servers],
+        authenticator: identity.authenticator(),
+        inboxPrefix,
+        name,
+        tls: tlsOf(ca, hosts),
+        timeout: timeoutMs,
+        reconnect: true,
+        maxReconnectAttempts: -1,
+        reconnectTimeWait: 500,
+        reconnectJitterTLS: 500,
+        // Two refusals ever, even a week apart, would end the connection; `watch` counts those in a row.
+        ignoreAuthErrorAbort: true,
+        ignoreClusterUpdates: true,
+        pingInterval: 20_000,
+        maxPingOut: 3,
+      });
+    } catch (cause) {
+      if (!(isViolation(cause) && time < REFUSALS)) throw connectError(cause, { servers });
+      await pause(AGAIN_AFTER_MS, undefined, { signal }).catch(() => {});
+      if (signal?.aborted === true) throw new AbortedError('Stopped while connecting.');
+    }
+  }
+}
+
+function isViolation(error: unknown): error is Error {
+  return error instanceof errors.AuthorizationError && /violation/i.test(error.message);
+}
+
 async function watch(nc: NatsConnection, onNotice: (notice: ConnectionNotice) => void): Promise<void> {
   let refusals = 0;
   for await (const status of nc.status() as AsyncIterable<Status>) {
@@ -167,7 +188,7 @@ async function watch(nc: NatsConnection, onNotice: (notice: ConnectionNotice) =>
     if (error instanceof errors.PermissionViolationError) {
       onNotice({ type: 'permission', operation: error.operation, subject: error.subject });
     }
-    if (error instanceof errors.AuthorizationError && /violation/i.test(error.message) && ++refusals === REFUSALS) {
+    if (isViolation(error) && ++refusals === REFUSALS) {
       onNotice({ type: 'refused', message: NOT_ACCEPTED });
       await nc.close();
     }
@@ -187,7 +208,7 @@ const UNKNOWN_AUTHORITY = new Set([
   'CERT_SIGNATURE_FAILURE',
 ]);
 
-function connectError(cause: unknown, { servers }: ServerAddress): AlignError {
+function connectError(cause: unknown, { servers }: Pick<ServerAddress, 'servers'>): AlignError {
   if (cause instanceof AlignError) return cause;
   const where = servers.join(', ');
   const words = cause instanceof Error ? cause.message : String(cause);
@@ -223,7 +244,7 @@ function connectError(cause: unknown, { servers }: ServerAddress): AlignError {
         'Nothing was sent.',
     );
   }
-  if (cause instanceof errors.AuthorizationError && /violation/i.test(words)) {
+  if (isViolation(cause)) {
     return access('unknown-key', NOT_ACCEPTED);
   }
   if (
