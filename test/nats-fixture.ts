@@ -96,7 +96,7 @@ export async function startTestNats(options: {
   const open = async (
     who: Pick<Parameters<typeof connectNats>[1], 'identity' | 'inboxPrefix' | 'name' | 'onNotice'>,
   ) => {
-    const nc = await connectNats(address, who);
+    const nc = await connectNats(address, { ...who, reconnectMs: 50 });
     connections.push(nc);
     return nc;
   };

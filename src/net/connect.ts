@@ -38,6 +38,8 @@ export interface ConnectOptions {
   readonly onNotice?: (notice: ConnectionNotice) => void;
   /** How long one attempt may take, in milliseconds. */
   readonly timeoutMs?: number;
+  /** Shortest pause before the connection is tried again, in milliseconds; the longest is twice that. */
+  readonly reconnectMs?: number;
 }
 
 /** The oldest server that works. */
@@ -74,7 +76,9 @@ export async function connectNats(address: ServerAddress, options: ConnectOption
 
 const ATTEMPT_MS = 10_000;
 const REFUSALS = 3;
-const AGAIN_AFTER_MS = 150;
+const KNOCKS = 2;
+const AGAIN_AFTER_MS = 250;
+const RECONNECT_MS = 500;
 
 /** Only the federation's authority is trusted, and the certificate must name one of the addresses that we were given. */
 function tlsOf(ca: string, hosts: readonly string[]): TlsOptions {
@@ -136,12 +140,12 @@ function isOlder(version: string, than: string): boolean {
 }
 
 /**
- * Connects, with errors that say what to do. A key that is refused is shown again twice: while a nats-server 2.9 reads a new
+ * Connects, with errors that say what to do. A key that is refused is shown a second time: while a nats-server 2.9 reads a new
  * configuration it refuses also those that it knows.
  */
 async function knock(
   { servers, ca }: ServerAddress,
-  { identity, inboxPrefix, name, timeoutMs = ATTEMPT_MS, signal }: ConnectOptions,
+  { identity, inboxPrefix, name, timeoutMs = ATTEMPT_MS, reconnectMs = RECONNECT_MS, signal }: ConnectOptions,
   hosts: readonly string[],
 ): Promise<NatsConnection> {
   for (let time = 1; ; time++) {
@@ -155,8 +159,8 @@ async function knock(
         timeout: timeoutMs,
         reconnect: true,
         maxReconnectAttempts: -1,
-        reconnectTimeWait: 500,
-        reconnectJitterTLS: 500,
+        reconnectTimeWait: reconnectMs,
+        reconnectJitterTLS: reconnectMs,
         // Two refusals ever, even a week apart, would end the connection; `watch` counts those in a row.
         ignoreAuthErrorAbort: true,
         ignoreClusterUpdates: true,
@@ -164,7 +168,7 @@ async function knock(
         maxPingOut: 3,
       });
     } catch (cause) {
-      if (!(isViolation(cause) && time < REFUSALS)) throw connectError(cause, { servers });
+      if (!(isViolation(cause) && time < KNOCKS)) throw connectError(cause, { servers });
       await pause(AGAIN_AFTER_MS, undefined, { signal }).catch(() => {});
       if (signal?.aborted === true) throw new AbortedError('Stopped while connecting.');
     }

@@ -77,7 +77,7 @@ describe.skipIf(!natsServer)(`enrolment at the real nats-server${NEEDS_NATS}`, (
   const asInvited = (one: Invite) =>
     connectNats(one.address, { identity: one.enrol, inboxPrefix: enrolInbox(one.silo), name: 'enrolling' });
   const asSilo = (silo: string, identity: Identity, onNotice: (notice: { readonly type: string }) => void = () => {}) =>
-    connectNats(nats.address, { identity, inboxPrefix: siloInbox(silo), name: silo, onNotice });
+    connectNats(nats.address, { identity, inboxPrefix: siloInbox(silo), name: silo, onNotice, reconnectMs: 50 });
 
   it('lets in who was invited, once; the same key may ask again, another one finds the invite used', async () => {
     const one = await invite('a');
