@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll } from 'vitest';
 import { drawDigits } from '../src/data/drawn-digits.ts';
 import { childKey, seedKey } from '../src/engine/keys.ts';
-import type { ReceivedUpload } from '../src/exchange/upload.ts';
+import type { ReceivedUpload, Upload } from '../src/exchange/upload.ts';
 import type { DpSgdOptions } from '../src/privacy/dp-plan.ts';
 import type { Architecture } from '../src/models/architecture.ts';
 import type { SiloConfig } from '../src/silo/silo-config.ts';
@@ -68,8 +68,15 @@ export function smallSilo(name: string, folder: string, change: Partial<SiloConf
   };
 }
 
+/** An upload with its decoder's bytes read, to be compared. */
+export async function readUpload(upload: ReceivedUpload) {
+  if (upload.kind !== 'decoder') return upload;
+  const { bytes, ...about } = upload.decoder;
+  return { ...upload, decoder: { ...about, onnx: await bytes() } };
+}
+
 /** The hash of an uploaded decoder. */
-export function decoderHash(upload: ReceivedUpload): string {
+export function decoderHash(upload: Upload | ReceivedUpload): string {
   if (upload.kind !== 'decoder') throw new Error(`expected a decoder, got ${upload.kind}`);
   return upload.decoder.sha256;
 }

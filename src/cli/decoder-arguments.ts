@@ -1,6 +1,6 @@
 // What the commands about a decoder's file take: the file, the shape of its images, its classes.
 
-import { SpecError } from '../errors.ts';
+import { SpecError, StateError } from '../errors.ts';
 import { shapeInFile } from '../exchange/describe-decoder.ts';
 import { MAX_CLASSES, MAX_SIDE } from '../exchange/inspect-ports.ts';
 import { MAX_DECODER_BYTES } from '../exchange/parse-decoder.ts';
@@ -19,9 +19,13 @@ export const CLASS_COUNT: NumberKind = {
   accepts: (value) => Number.isInteger(value) && value >= 1 && value <= MAX_CLASSES,
 };
 
-/** The bytes of a decoder's file. Throws StateError: absent, too large. */
+/** The bytes of a decoder's file. Throws SpecError where there is none, StateError where it cannot be read or is too large. */
 export function readDecoder(path: string): Promise<Uint8Array<ArrayBuffer>> {
-  return readFileBounded(path, { maxBytes: MAX_DECODER_BYTES });
+  return readFileBounded(path, { maxBytes: MAX_DECODER_BYTES }).catch((error: unknown) => {
+    if (!(error instanceof StateError && ['ENOENT', 'ENOTDIR'].includes(String(error.facts['reason'])))) throw error;
+    const message = `There is no file ${path}. Name the ONNX file of a decoder, such as digits.onnx.`;
+    throw new SpecError(message, { path }, { cause: error });
+  });
 }
 
 /** The shape that `--shape` gives, or else the file. Throws SpecError where neither tells, ReleaseError for no ONNX model. */

@@ -63,6 +63,11 @@ describe('align-fl decoder inspect', () => {
     const { code, stderr } = await said('decoder', 'inspect', file('picture.onnx', Uint8Array.of(0x89, 0x50)));
     expect(code).toBe(1);
     expect(stderr).toContain('Export it again as one ONNX file');
+    for (const path of [join(ROOT, 'nosuch.onnx'), join(PLAIN, 'nosuch.onnx')]) {
+      const missing = await said('decoder', 'inspect', path);
+      expect(missing).toMatchObject({ code: 2, stderr: expect.stringContaining(`There is no file ${path}`) as string });
+      expect(missing.stderr).not.toMatch(/ENO/);
+    }
   });
 });
 
@@ -131,7 +136,7 @@ test('align-fl decoder bench measures each batch size', async () => {
   const { measured } = JSON.parse(stdout) as {
     measured: { batch: number; imagesPerSecond: number; peakMemoryMiB: number }[];
   };
-  expect(measured.map(({ batch }) => batch)).toEqual([2, 8]);
+  expect(measured.map(({ batch }) => batch)).toEqual([8, 2]); // as they were asked for
   expect(measured.every(({ imagesPerSecond, peakMemoryMiB }) => imagesPerSecond > 0 && peakMemoryMiB > 1)).toBe(true);
   expect((await said('decoder', 'bench', PLAIN, '--seconds', '0.01')).stdout).toContain('images a second');
   expect((await said('decoder', 'bench', PLAIN, '--batch', '0')).code).toBe(2);

@@ -122,4 +122,16 @@ describe('without a terminal', () => {
     expect(text.match(/^(ALIGN-FL|FedAvg) round [12]\/2: probe 75\.0 %/gm)).toHaveLength(4);
     expect(text).not.toMatch(/NaN|Infinity|undefined/);
   });
+
+  test('there is a line for a silo that computes its generator and has no epochs', () => {
+    const writes: string[] = [];
+    const stream = { isTTY: false, write: (text: string) => void writes.push(text) };
+    const view = createRunView(stream as unknown as NodeJS.WriteStream);
+    const at = { strategy: 'align', round: 1, silo: 'north' } as const;
+    view.show({ kind: 'silo-started', ...at });
+    view.show({ kind: 'silo-spent', ...at, epsilon: 1, budgetEpsilon: 1, delta: 1e-5 });
+    for (const step of [1, 2]) view.show({ kind: 'silo-progress', ...at, step, steps: 2, epoch: 1, loss: Number.NaN });
+    view.show({ kind: 'silo-finished', ...at });
+    expect(writes).toEqual([expect.stringMatching(/^ {2}ALIGN-FL round 1 north: computed, epsilon 1\S* of 1\S*\n$/)]);
+  });
 });

@@ -120,6 +120,10 @@ function plainLine(
   const lasting = lastingLine(event, progress, nowMs);
   if (lasting !== null) return lasting;
   switch (event.kind) {
+    case 'silo-progress':
+      // A closed form has no epochs and no loss: it is there at once.
+      if (event.step < event.steps || !Number.isNaN(event.loss)) return null;
+      return `  ${strategyLabel(event.strategy)} round ${event.round} ${event.silo}: computed${spentText(progress, event.silo, ', ')}`;
     case 'silo-epoch':
       if (!isDue && !isThrough(progress, event.silo)) return null;
       return `  ${strategyLabel(event.strategy)} round ${event.round} ${event.silo}: epoch ${event.epoch}, loss ${lossOf(event.terms)}${spentText(progress, event.silo, ', ')}${timeLeft(progress, event.silo, nowMs)}`;

@@ -205,6 +205,7 @@ describe('align-fl synth', () => {
     expect(await wrong()).toContain('Expected --per-class or --per-silo, got neither');
     expect(await wrong('--per-class', '1', '--per-silo', '1')).toContain('got both');
     expect(await wrong('--per-class', '10')).toContain('Say --per-silo 10');
+    expect(await wrong('--per-class', '10', '--out', ROOT)).toContain('Say --per-silo 10'); // before where it goes
     expect(await wrong('--per-silo', '0')).toContain('a whole number from 1 up');
     expect(await wrong('--per-silo', '400000')).toContain('expected at most 342392');
     expect(await wrong('--per-silo', '1', '--seed', '-1')).toContain('from 0 up');
@@ -219,6 +220,7 @@ describe('align-fl synth', () => {
       return said('synth', path, '--per-silo', '1', '--out', join(ROOT, `${name}-out`));
     };
     expect((await said('synth', ROOT, '--per-silo', '1')).stderr).toContain('is no run folder');
+    expect((await said('synth', join(RUN, 'summary.json'), '--per-silo', '1')).stderr).toContain('is no run folder');
     const half = await copy('half', (path) => rmSync(join(path, 'summary.json')));
     expect(half).toMatchObject({ code: 1, stderr: expect.stringContaining('align-fl run --resume') });
     const gone = await copy('gone', (path) => writeFileSync(join(path, 'forgotten.json'), '["east"]'));

@@ -37,8 +37,22 @@ export interface Release {
   readonly privacy: PrivacyStatement;
 }
 
-/** A release as its receiver has it: untrusted until it is inspected. Every release is one; not every one was sealed by us. */
-export type ReceivedRelease = Omit<Release, typeof SEALED>;
+/** A decoder as its receiver has it: its file may lie on a disk until it is needed, and need not stay in memory after. */
+export interface ReceivedDecoder extends Omit<ReleasedDecoder, 'onnx'> {
+  /** The file. To be asked for one decoder at a time, and dropped: the decoders of all silos need not fit into memory. */
+  bytes(): Promise<Uint8Array>;
+}
+
+/** A release as its receiver has it: untrusted until it is inspected. Not every one was sealed by us. */
+export interface ReceivedRelease extends Omit<Release, typeof SEALED | 'decoder'> {
+  readonly decoder: ReceivedDecoder;
+}
+
+/** A release that was handed over in this process, as its receiver has it. */
+export function receivedRelease({ kind, silo, round, decoder, privacy }: Release): ReceivedRelease {
+  const { onnx, ...about } = decoder;
+  return { kind, silo, round, decoder: { ...about, bytes: async () => onnx }, privacy };
+}
 
 // --- internal ---
 

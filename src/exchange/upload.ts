@@ -1,7 +1,7 @@
 // What comes back from a silo: a release, or, in a baseline's simulation, all weights, or nothing but a statement.
 
 import type { PrivacyStatement } from './privacy-statement-schema.ts';
-import type { ReceivedRelease, Release } from './release.ts';
+import { type ReceivedRelease, receivedRelease, type Release } from './release.ts';
 import type { WeightsUpdate } from './weights-update.ts';
 
 /** A silo whose model has no decoder, and which was not asked for weights: it trained, and keeps what it has. */
@@ -17,3 +17,8 @@ export type Upload = Release | WeightsUpdate | NothingReleased;
 
 /** An upload as its receiver has it. */
 export type ReceivedUpload = ReceivedRelease | WeightsUpdate | NothingReleased;
+
+/** An upload that was handed over in this process, as its receiver has it. */
+export function receivedUpload(upload: Upload): ReceivedUpload {
+  return upload.kind === 'decoder' ? receivedRelease(upload) : upload;
+}

@@ -91,7 +91,7 @@ describe('what a silo brings along', () => {
       'a folder that is not there',
       spec({ generator: { kind: 'release', dir: join(ROOT, 'nowhere') } }),
       IMAGES,
-      /^silos\.1\.generator\.dir: silo north brings .*nowhere has none .*--silo north/,
+      /^silos\.1\.generator\.dir: north brings .*nowhere has none .*--silo north/,
     ],
   ] as const)('is refused by its path in the spec: %s', async (_, asked, images, message) => {
     await expect(openBroughtReleases(asked, images)).rejects.toThrow(message);
@@ -100,7 +100,7 @@ describe('what a silo brings along', () => {
 
   test('is refused with the name of its silo where the file is damaged', async () => {
     const cut = openBroughtReleases(spec({ generator: { kind: 'release', dir: join(ROOT, 'cut') } }), IMAGES);
-    await expect(cut).rejects.toThrow(/^The release of silo north in .*cut: Decoder refused/);
+    await expect(cut).rejects.toThrow(/^The release of north in .*cut: Decoder refused/);
     await expect(cut).rejects.toMatchObject({ code: 'RELEASE', facts: { silo: 'north' } });
   });
 });

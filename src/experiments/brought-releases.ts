@@ -102,13 +102,13 @@ function named(
   if (!(error instanceof AlignError)) return error;
   if (['ENOENT', 'ENOTDIR'].includes(String(error.facts['reason']))) {
     return new SpecError(
-      `${path}: silo ${name} brings a release along, but ${dir} has none (${error.message.replace(/\.$/, '')}). Correct the folder, ` +
+      `${path}: ${name} brings a release along, but ${dir} has none (${error.message.replace(/\.$/, '')}). Correct the folder, ` +
         `or write one: align-fl release <file.onnx> --silo ${name} --out ${dir}.`,
       { path, silo: name },
       { cause: error },
     );
   }
-  const message = `The release of silo ${name} in ${dir}: ${error.message}`;
+  const message = `The release of ${name} in ${dir}: ${error.message}`;
   const facts = { ...error.facts, silo: name };
   if (error instanceof ReleaseError) return new ReleaseError(message, facts, { cause: error });
   return error instanceof StateError ? new StateError(message, facts, { cause: error }) : error;

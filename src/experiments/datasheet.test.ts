@@ -25,7 +25,7 @@ async function sheetOf(...statements: readonly PrivacyStatement[]): Promise<Data
       silo: `silo-${i}`,
       round: 2,
       decoder: {
-        onnx: new Uint8Array(),
+        bytes: async () => new Uint8Array(),
         sha256: SHA,
         sizeBytes: 0,
         latent: 2,

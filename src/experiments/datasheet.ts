@@ -62,7 +62,10 @@ export const datasheetSchema = z.strictObject({
     .array(
       z.strictObject({
         name: z.string().min(1),
-        round: z.int().min(1).describe('In which the decoder came; the newest of its silo.'),
+        round: z
+          .int()
+          .min(1)
+          .describe('That the decoder was made for, the newest of its silo; it came later where it came late.'),
         decoderSha256: sha256,
         images: count.describe('Drawn from it.'),
         offers: z.array(classNumber).nullable().describe('Classes; null where images have no labels.'),

@@ -4,7 +4,7 @@ import { type Engine, openEngine } from '../engine/engine.ts';
 import { seedKey } from '../engine/keys.ts';
 import { lipschitzCertificate } from '../exchange/lipschitz-certificate.ts';
 import { NO_PRIVACY } from '../exchange/privacy-statement.ts';
-import type { Upload } from '../exchange/upload.ts';
+import type { ReceivedUpload } from '../exchange/upload.ts';
 import { decoderSlopes } from './decoder-slopes.ts';
 
 let engine: Engine;
@@ -15,13 +15,13 @@ afterAll(() => engine.close());
 
 test('every decoder that arrived is measured, below what its weights certify; other uploads have no slope', async () => {
   const onnx = handMadeDecoder();
-  const decoder = { onnx, sha256: '', sizeBytes: onnx.length };
+  const decoder = { bytes: async () => onnx, sha256: '', sizeBytes: onnx.length };
   const uploads = ['north', 'east'].map((silo) => ({ kind: 'decoder', silo, round: 1, decoder, privacy: NO_PRIVACY }));
   const weights = { kind: 'weights', silo: 'west', round: 1, weights: {}, examples: 1, privacy: NO_PRIVACY };
   const measured = (round: number) =>
     decoderSlopes({
       engine,
-      uploads: [...uploads, weights] as unknown as readonly Upload[],
+      uploads: [...uploads, weights] as unknown as readonly ReceivedUpload[],
       round,
       shape: HAND_MADE_SHAPE,
       key: seedKey('slopes'),

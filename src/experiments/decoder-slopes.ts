@@ -28,7 +28,7 @@ export async function decoderSlopes(options: {
   const found: [string, DecoderSlopes[string]][] = [];
   for (const upload of uploads) {
     if (upload.kind !== 'decoder') continue;
-    const { onnx } = upload.decoder;
+    const onnx = await upload.decoder.bytes();
     const { latent, batch } = inspectDecoder(onnx, { shape });
     const key = childKey(options.key, `round-${round}`, upload.silo);
     const request = { engine, onnx, latent, batch, shape, key, draws: DRAWS, ...(signal && { signal }) };

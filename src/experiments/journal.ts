@@ -20,6 +20,8 @@ const roundSchema = z.strictObject({
   uploads: z.array(
     z.strictObject({
       silo: z.string(),
+      /** The round whose task it answers: an earlier one where it came late. Left out where nothing left, and by old versions. */
+      answers: z.int().min(1).exactOptional(),
       bytes: z.int().min(0),
       sha256: z.string().nullable(),
       privacy: privacyStatementSchema,
@@ -52,6 +54,8 @@ const journalSchema = z.strictObject({
   origin: originSchema,
   startedAt: z.iso.datetime(),
   strategies: z.record(z.string(), z.array(roundSchema)),
+  /** A round of ALIGN-FL that has closed and is not complete: what came, in files already. No other upload may join it. */
+  closed: roundSchema.pick({ round: true, uploads: true }).exactOptional(),
   controls: z.array(z.strictObject({ name: z.string(), metrics: metricsSchema })).nullable(),
   /** By strategy, after its last round. */
   diagnostics: z.record(z.string(), diagnosticsSchema).exactOptional(),
@@ -93,8 +97,8 @@ export async function readJournal(path: string): Promise<Journal> {
   throw new StateError(`${path} is damaged or from another version. Choose another --out to start afresh.`, { path });
 }
 
-/** The journal with one more completed round. */
-export function withRound(journal: Journal, strategy: string, record: RoundRecord): Journal {
+/** The journal with one more completed round, which is then no longer one that has but closed. */
+export function withRound({ closed: _, ...journal }: Journal, strategy: string, record: RoundRecord): Journal {
   const done = journal.strategies[strategy] ?? [];
   return { ...journal, strategies: { ...journal.strategies, [strategy]: [...done, record] } };
 }

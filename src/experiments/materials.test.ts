@@ -79,7 +79,7 @@ describe('the materials of a run', () => {
   test('fill a batch in every silo: no image is shown many times in one step', async () => {
     const error = await refusalOf(gather('data.partition={kind: dirichlet, alpha: 0.1}', 'local.batchSize=60'));
     expect(error).toBeInstanceOf(SpecError);
-    expect(error.message).toMatch(/silo silo-[a-e] was dealt \d+ images, fewer than one batch of 60\./);
+    expect(error.message).toMatch(/local\.batchSize: silo-[a-e] was dealt \d+ images, fewer than one batch of 60\./);
     expect((error as SpecError).facts).toMatchObject({ path: 'local.batchSize', batchSize: 60 });
   });
 

@@ -15,7 +15,7 @@ export function privacyWarnings(
   const own = silos.flatMap(({ name, privacy: written }, i) => {
     const size = records[i];
     if (written === undefined || size === undefined) return [];
-    return warningsOf(written, { fewest: size, whose: `silo ${name}`, path: `silos.${name}.privacy` });
+    return warningsOf(written, { fewest: size, whose: name, path: `silos.${name}.privacy` });
   });
   if (others.length === 0) return own;
   return [...warningsOf(privacy, { fewest: Math.min(...others), whose: 'the smallest silo', path: 'privacy' }), ...own];

@@ -55,8 +55,8 @@ describe('a release folder', () => {
     });
     const release = await loadRelease(dir, { round: 4, silo: 'north' });
     expect(release).toMatchObject({ kind: 'decoder', silo: 'north', round: 4, privacy: DECLARED });
-    const { onnx, ...rest } = release.decoder;
-    expect(Buffer.compare(onnx, handMadeLabelledDecoder())).toBe(0);
+    const { bytes, ...rest } = release.decoder;
+    expect(Buffer.compare(await bytes(), handMadeLabelledDecoder())).toBe(0);
     const { sha256, sizeBytes, latent, shape, classes } = file;
     expect(rest).toEqual({ sha256, sizeBytes, latent, shape, classes });
     const options = { engine, perClass: 2, classes: 3, shape, key: seedKey('pool') };

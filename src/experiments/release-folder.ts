@@ -18,6 +18,7 @@ import { probeDecoder } from '../exchange/probe.ts';
 import type { OfferedClasses, ReceivedRelease } from '../exchange/release.ts';
 import type { ImageShape } from '../models/image-shape.ts';
 import { readFileBounded, readJson, writeFileAtomic, writeJsonAtomic } from '../storage/atomic-file.ts';
+import { readSameFile } from '../storage/same-file.ts';
 import { isThere } from '../storage/presence.ts';
 import { SILO_NAME } from './spec.ts';
 
@@ -135,7 +136,7 @@ export async function loadRelease(
     kind: 'decoder',
     silo: file.silo,
     round,
-    decoder: { onnx, sha256, sizeBytes, latent, shape, classes },
+    decoder: { bytes: () => readSameFile(path, { sizeBytes, sha256 }), sha256, sizeBytes, latent, shape, classes },
     privacy,
   };
 }

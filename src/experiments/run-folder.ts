@@ -200,7 +200,7 @@ async function exists(path: string): Promise<boolean> {
     await stat(path);
     return true;
   } catch (cause) {
-    if (codeOf(cause) === 'ENOENT') return false;
+    if (['ENOENT', 'ENOTDIR'].includes(codeOf(cause))) return false;
     throw new StateError(`Could not look at ${path}: ${codeOf(cause)}.`, { path }, { cause });
   }
 }

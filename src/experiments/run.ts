@@ -6,8 +6,10 @@ import { availableParallelism } from 'node:os';
 import { imageSetHash } from '../data/image-set.ts';
 import { type Engine, FALLBACK_NOTICE, openEngine } from '../engine/engine.ts';
 import { childKey, seedKey } from '../engine/keys.ts';
-import { AbortedError, DeviceError, StateError } from '../errors.ts';
-import { openSiloThreads } from '../federation/thread-port.ts';
+import { AbortedError, DeviceError, SpecError, StateError } from '../errors.ts';
+import type { Closing } from '../federation/collect.ts';
+import type { SiloPort } from '../federation/silo-port.ts';
+import { openSiloThreads, type SiloThreads } from '../federation/thread-port.ts';
 import { stateFileOf } from '../silo/silo-config.ts';
 import { requireWholePlan } from '../silo/whole-plan.ts';
 import { writeJsonAtomic } from '../storage/atomic-file.ts';
@@ -17,7 +19,7 @@ import { type BroughtReleases, type OpenBrought, openBroughtReleases } from './b
 import { openClassification } from './classify.ts';
 import { imagesAtSilos, requireImagesHere } from './at-silos.ts';
 import { openEventLog } from './event-log.ts';
-import { type Origin, openJournal } from './journal.ts';
+import { type Origin, openJournal, type RoundRecord } from './journal.ts';
 import { globalStateFile } from './global-model.ts';
 import { type DataAccess, gatherMaterials, type Materials } from './materials.ts';
 import { takesPart } from './participation.ts';
@@ -56,6 +58,23 @@ export interface RunOptions {
   readonly port?: StrategyParts['port'];
   /** Where what silos bring along in place of training comes from; by default the folders that the spec names. */
   readonly brought?: OpenBrought;
+  /** When a round closes, with `port`. Default: with every silo's answer. */
+  readonly closing?: Closing;
+  /** Silos on machines of their own, in place of `port`. */
+  readonly remote?: RemoteSilos;
+}
+
+/** Silos that are elsewhere. All of them are asked at once, whatever this machine has of cores. */
+export interface RemoteSilos {
+  /** A way to reach the silo of this name. */
+  port(silo: string): SiloPort;
+  /** When a round closes. */
+  readonly closing: Closing;
+  /**
+   * Awaited when a round and its decoders are on this disk for good: silos need not keep theirs any longer. A run that goes on
+   * tells again of each round that was so before. `answers` of an upload is an earlier round where it came late.
+   */
+  onCommitted(round: number, uploads: RoundRecord['uploads']): Promise<void>;
 }
 
 /**
@@ -64,12 +83,14 @@ export interface RunOptions {
  * whose samples and noise nobody can repeat. Throws AbortedError on abort, PrivacyError over a silo's budget.
  */
 export async function runExperiment(options: RunOptions): Promise<Summary> {
-  const { folder, data = { env: process.env }, emit = () => {}, signal = new AbortController().signal, port } = options;
+  const { folder, data = { env: process.env }, emit = () => {}, signal = new AbortController().signal } = options;
   const { brought = openBroughtReleases } = options;
+  const ways = waysOf(options);
   try {
     if (folder.state === 'complete') return await readSummary(folder.layout.summary);
-    if (folder.rebuiltFrom && !port) throw mustNotTrain(folder);
-    if (!port) requireImagesHere(folder.spec, 'align-fl run');
+    if (folder.rebuiltFrom && !options.port) throw mustNotTrain(folder);
+    if (!ways.port) requireImagesHere(folder.spec, 'align-fl run');
+    if (options.remote) requireReleasesAlone(folder.spec);
     const log = openEventLog(folder.layout.events);
     const now = () => new Date();
     const record = (event: RunEvent) => {
@@ -77,7 +98,7 @@ export async function runExperiment(options: RunOptions): Promise<Summary> {
       emit(event);
     };
     try {
-      return await play({ folder, data, emit: record, signal, now, port, brought, version: packageVersion() });
+      return await play({ folder, data, emit: record, signal, now, ways, brought, version: packageVersion() });
     } finally {
       log.close();
     }
@@ -87,6 +108,37 @@ export async function runExperiment(options: RunOptions): Promise<Summary> {
 }
 
 // --- internal ---
+
+/** How a run reaches its silos. */
+interface Ways {
+  /** Undefined: in threads of this process. */
+  readonly port: StrategyParts['port'] | undefined;
+  readonly closing: Closing;
+  readonly isRemote: boolean;
+  readonly onCommitted: RemoteSilos['onCommitted'] | undefined;
+}
+
+function waysOf({ port, closing = 'every', remote }: RunOptions): Ways {
+  if (!remote) return { port, closing, isRemote: false, onCommitted: undefined };
+  return {
+    port: ({ name }) => remote.port(name),
+    closing: remote.closing,
+    isRemote: true,
+    onCommitted: (round, uploads) => remote.onCommitted(round, uploads),
+  };
+}
+
+/** Weights of whole models, and states of silos, leave no machine. */
+function requireReleasesAlone({ strategies }: Spec): void {
+  const index = strategies.findIndex((name) => name !== 'align');
+  if (index === -1) return;
+  const path = `strategies.${index}`;
+  throw new SpecError(
+    `${path}: ${strategies[index]} needs more of a silo than its decoder, which is all that leaves another machine. Leave align ` +
+      'alone in strategies.',
+    { path },
+  );
+}
 
 /** In a folder that `align-fl forget` left half done, silos would train a second time, and pay in other ledgers. */
 function mustNotTrain(folder: RunFolder): StateError {
@@ -105,13 +157,14 @@ interface Play {
   readonly signal: AbortSignal;
   /** The clock, for time stamps only. */
   readonly now: () => Date;
-  readonly port: StrategyParts['port'] | undefined;
+  readonly ways: Ways;
   readonly brought: OpenBrought;
   readonly version: string;
 }
 
 async function play(options: Play): Promise<Summary> {
-  const { folder, emit, signal, now } = options;
+  const { folder, ways, emit, signal, now } = options;
+  const { closing, onCommitted } = ways;
   const { spec, layout } = folder;
   const root = seedKey(spec.seed);
   const materials = await gatherMaterials(spec, { ...options.data, signal }, childKey(root, 'data'));
@@ -124,25 +177,31 @@ async function play(options: Play): Promise<Summary> {
   let journal = await openJournal(journalFile, originOf({ ...options, brought }, materials, engine), now());
   await writeJsonAtomic(layout.partition, materials.manifest);
 
-  const atOnce = Math.min(spec.engine.silosAtOnce ?? availableParallelism(), spec.silos.length);
-  const threads = openSiloThreads({ engine: { executor: engine.executor, device, threads: 1 } }, atOnce);
+  const silosHere = Math.min(spec.engine.silosAtOnce ?? availableParallelism(), spec.silos.length);
+  const atOnce = ways.isRemote ? spec.silos.length : silosHere;
+  const threads = ways.port
+    ? null
+    : openSiloThreads({ engine: { executor: engine.executor, device, threads: 1 } }, atOnce);
   let task: RunTask | null = null;
   try {
     announce(options, materials, engine);
-    if (!options.port) await requireWholePlans(folder, materials);
+    if (threads) await requireWholePlans(folder, materials);
     const open = spec.task === 'classify' ? openClassification : openRepresentation;
     task = await open({ ...options, journalFile, materials, engine, root });
-    const port = options.port ?? threads.port;
+    const port = ways.port ?? (threads as SiloThreads).port;
     journal = await task.controls(journal);
     for (const name of playedStrategies(spec)) {
       const opened = await openStrategy(name, { folder, task, materials, root, emit, brought, port });
-      const run = { ...opened, task, rounds: spec.rounds, atOnce, layout, journalFile, emit, signal };
+      const { rounds } = spec;
+      const { shape } = materials.dataSet.train;
+      const how = { rounds, atOnce, closing, onCommitted, layout, journalFile, shape, emit, signal };
+      const run = { ...opened, ...how, task };
       journal = await playStrategy(run, journal);
       if (signal.aborted) throw new AbortedError('Stopped.');
       if (name !== 'local-only') journal = await task.finish(name, journal); // which has no global model
     }
     // Who brings another port has no silos here whose models could be looked at.
-    if (!options.port) await task.conclude();
+    if (threads) await task.conclude();
     const summary = await summaryOf({
       ...options,
       journal,
@@ -155,7 +214,7 @@ async function play(options: Play): Promise<Summary> {
     await writeSummary(layout.summary, summary); // last: its presence makes the run complete
     return summary;
   } finally {
-    await threads.close();
+    await threads?.close();
     await task?.close();
     await engine.close();
   }

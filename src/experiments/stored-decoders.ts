@@ -4,7 +4,8 @@ import { StateError } from '../errors.ts';
 import { inspectDecoder } from '../exchange/inspect.ts';
 import type { ReceivedRelease } from '../exchange/release.ts';
 import type { ImageShape } from '../models/image-shape.ts';
-import { readFileBounded } from '../storage/atomic-file.ts';
+import { readFileBounded, writeFileAtomic } from '../storage/atomic-file.ts';
+import { readSameFile } from '../storage/same-file.ts';
 import { type Journal, readJournal, type RoundRecord } from './journal.ts';
 import type { RunLayout } from './run-layout.ts';
 import type { Spec } from './spec.ts';
@@ -48,22 +49,47 @@ export async function storedRelease(
   },
 ): Promise<ReceivedRelease> {
   const { silo, round, upload, shape } = kept;
-  const onnx = await readFileBounded(layout.decoder(round, silo), { maxBytes: upload.bytes });
+  const path = layout.decoder(round, silo);
+  const onnx = await readFileBounded(path, { maxBytes: upload.bytes });
   const { latent, sizeBytes, sha256 } = inspectDecoder(onnx, { shape, classes: upload.offers?.count ?? null });
   if (sha256 !== upload.sha256) {
     throw new StateError(
       `The decoder of ${silo} that came in round ${round} should have the SHA-256 ${upload.sha256}, but has ${sha256}: it was ` +
         'changed since. Restore the folder from a copy.',
-      { path: layout.decoder(round, silo), silo, round },
+      { path, silo, round },
     );
   }
   return {
     kind: 'decoder',
     silo,
-    round,
-    decoder: { onnx, sha256, sizeBytes, latent, shape, classes: upload.offers },
+    round: roundAnswered(round, upload),
+    decoder: {
+      bytes: () => readSameFile(path, { sizeBytes, sha256 }),
+      sha256,
+      sizeBytes,
+      latent,
+      shape,
+      classes: upload.offers,
+    },
     privacy: upload.privacy,
   };
+}
+
+/** Writes the decoder of a release into the run folder, as one that arrived in `round`, and returns the release with that file. */
+export async function storeRelease(
+  layout: RunLayout,
+  release: ReceivedRelease,
+  { round }: { readonly round: number },
+): Promise<ReceivedRelease> {
+  const path = layout.decoder(round, release.silo);
+  const { sizeBytes, sha256 } = release.decoder;
+  await writeFileAtomic(path, await release.decoder.bytes());
+  return { ...release, decoder: { ...release.decoder, bytes: () => readSameFile(path, { sizeBytes, sha256 }) } };
+}
+
+/** The round whose task an upload answers: an earlier one than that in which it arrived where it came late. */
+export function roundAnswered(arrivedIn: number, { answers }: Pick<RoundRecord['uploads'][number], 'answers'>): number {
+  return answers ?? arrivedIn; // journals of older versions do not say
 }
 
 /** What a journal tells of a decoder that arrived. */
@@ -75,9 +101,8 @@ export function decoderIn(record: RoundRecord | undefined, silo: string): Decode
   return upload && upload.sha256 !== null ? { ...upload, sha256: upload.sha256 } : null;
 }
 
-// --- internal ---
-
-function newestBefore(
+/** The newest decoder of a silo that arrived before a round, with the round in which it did. */
+export function newestBefore(
   journal: Journal,
   silo: string,
   before: number,

@@ -171,12 +171,13 @@ async function portToAll({ folder, materials, emit, port }: StrategyParts): Prom
 }
 
 function recordOf(upload: ReceivedUpload): RoundRecord['uploads'][number] {
-  const { silo, privacy } = upload;
+  const { silo, round: answers, privacy } = upload;
   if (upload.kind === 'nothing') return nothing(upload);
   if (upload.kind === 'decoder') {
     const { sizeBytes: bytes, sha256, classes } = upload.decoder;
     return {
       silo,
+      answers,
       bytes,
       sha256,
       privacy,
@@ -185,7 +186,7 @@ function recordOf(upload: ReceivedUpload): RoundRecord['uploads'][number] {
     };
   }
   const bytes = Object.values(upload.weights).reduce((sum, values) => sum + values.byteLength, 0);
-  return { silo, bytes, sha256: null, privacy, offers: null, localLipschitz: null };
+  return { silo, answers, bytes, sha256: null, privacy, offers: null, localLipschitz: null };
 }
 
 /** Centralised, the images themselves leave, once. */

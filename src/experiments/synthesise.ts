@@ -63,12 +63,12 @@ export async function synthesise(options: SynthesiseOptions): Promise<Synthesise
   try {
     await requireDecoders(run);
     const folder = resolve(options.out ?? join('synthetic', `${basename(run.root)}-${format}`));
-    await requireFree(folder, { force, run: run.root });
     const summary = await readSummary(run.layout.summary);
     const { spec, layout } = run;
     const shape = await shapeOf(layout);
     const releases = await newestReleases({ spec, layout, shape, round: spec.rounds + 1, arrived: [] });
     requireFormatFits(format, shape, plannedImages({ releases, shape, amount }));
+    await requireFree(folder, { force, run: run.root }); // what is asked for comes before where it goes
     const seed = options.seed ?? spec.seed;
     const key = childKey(seedKey(seed), 'synthetic');
     const { executor, device, serverThreads: threads } = spec.engine;

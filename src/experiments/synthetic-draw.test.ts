@@ -22,7 +22,7 @@ function release(silo: string, offered: readonly number[] | null): ReceivedRelea
   const onnx = offered === null || offered.length === 1 ? handMadeDecoder() : handMadeLabelledDecoder();
   const classes = offered && { count: 3, offered };
   const decoder = {
-    onnx,
+    bytes: async () => onnx,
     sha256: contentHash(onnx),
     sizeBytes: onnx.length,
     latent: 2,

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   decoderHash,
+  readUpload,
   smallSilo,
   smallVae,
   SMALL_LOSS,
@@ -63,8 +64,17 @@ async function federation(names: readonly string[], change: Readonly<Record<stri
   };
   const configs = names.map((name) => smallSilo(name, folder, change[name]));
   const silos = configs.map((config) => localPort(runner, config));
-  const play = async (round: number, signal?: AbortSignal) =>
-    playRound({ round, strategy: await open(), silos, atOnce: 2, emit: () => {}, signal });
+  const play = async (round: number, signal?: AbortSignal) => {
+    const { uploads, global } = await playRound({
+      round,
+      strategy: await open(),
+      silos,
+      atOnce: 2,
+      emit: () => {},
+      signal,
+    });
+    return { uploads: await Promise.all(uploads.map(readUpload)), global };
+  };
   return { configs, file, pools, play };
 }
 

@@ -30,7 +30,7 @@ function round(names: readonly string[], closing: Closing, late: Readonly<Record
           calls.set(name, { resolve, reject });
           hooks?.signal?.addEventListener('abort', () => reject(new Error(`${name} was let go`)), { once: true });
         }),
-      late: () => (late[name] === undefined ? null : upload(name, late[name])),
+      late: async () => (late[name] === undefined ? null : upload(name, late[name])),
     }),
   );
   let state = 'open';
@@ -130,8 +130,10 @@ describe('a round with a quorum', () => {
   });
 
   test('fails at once with what is no silo that is missing', async () => {
-    const { closed, refuse } = round(['a', 'b', 'c'], TWO);
+    const { closed, refuse, isOpen } = round(['a', 'b', 'c'], TWO);
     await settle();
+    refuse('b', new StateError("the silo's disk is full", { failed: true })); // which it has told itself
+    expect(await isOpen()).toBe(true);
     refuse('a', new StateError('the disk is full'));
     await expect(closed).rejects.toThrow('the disk is full');
   });

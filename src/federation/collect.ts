@@ -2,7 +2,7 @@
 
 import { setMaxListeners } from 'node:events';
 import { setTimeout as timer } from 'node:timers/promises';
-import { AbortedError, LostPeerError, PrivacyError, ReleaseError } from '../errors.ts';
+import { AbortedError, AlignError, LostPeerError, PrivacyError, ReleaseError } from '../errors.ts';
 import type { ReceivedUpload } from '../exchange/upload.ts';
 import { inOrder } from './in-order.ts';
 import type { SiloPort } from './silo-port.ts';
@@ -46,8 +46,8 @@ export interface CollectOptions {
  * Asks silos, and returns what came when the round closes, in the order of the silos. With a quorum that is: when all have
  * answered or refused; or after the deadline, as soon as there are enough. Who has not answered by then is no longer waited
  * for (the signal of its call fires), and is represented by what came late of an earlier round, if anything did; that counts
- * towards no quorum. A silo that throws LostPeerError, PrivacyError or ReleaseError has not answered; any other failure is
- * thrown. Throws LostPeerError when the quorum cannot be reached any more.
+ * towards no quorum. A silo has not answered whose port throws LostPeerError, PrivacyError or ReleaseError, or what the silo
+ * itself has failed with (`facts.failed`); any other failure is thrown. Throws LostPeerError when the quorum cannot be reached any more.
  */
 export async function collect(
   silos: readonly SiloPort[],
@@ -57,14 +57,16 @@ export async function collect(
   const { closing, atOnce, signal, onMissing, onLate } = options;
   if (closing === 'every') return inOrder(silos, { atOnce, signal }, ask);
   const { answers, absences } = await answersInTime(silos, { ...options, closing }, ask);
-  return silos.flatMap((silo) => {
+  const uploads: ReceivedUpload[] = [];
+  for (const silo of silos) {
     const answer = answers.get(silo.name);
-    if (answer) return answer;
-    if (!absences.has(silo.name)) onMissing(tooLate(silo, closing));
-    const late = silo.late?.() ?? null;
+    if (!answer && !absences.has(silo.name)) onMissing(tooLate(silo, closing));
+    const late = answer ? null : ((await silo.late?.()) ?? null);
     if (late) onLate({ silo: silo.name, answers: late.round });
-    return late ?? [];
-  });
+    const upload = answer ?? late;
+    if (upload) uploads.push(upload);
+  }
+  return uploads;
 }
 
 // --- internal ---
@@ -147,8 +149,9 @@ async function answersInTime(
 const MOST_TOLD = 20;
 
 /** What concerns one silo, while the others can go on. */
-function isAbsence(error: unknown): error is LostPeerError | PrivacyError | ReleaseError {
-  return error instanceof LostPeerError || error instanceof PrivacyError || error instanceof ReleaseError;
+function isAbsence(error: unknown): error is AlignError {
+  const isOfSilo = error instanceof LostPeerError || error instanceof PrivacyError || error instanceof ReleaseError;
+  return isOfSilo || (error instanceof AlignError && error.facts['failed'] === true);
 }
 
 function tooLate({ name: silo }: SiloPort, { deadlineMs }: QuorumClosing): Absence {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { ShapeError } from '../errors.ts';
 import type { Task } from '../exchange/task.ts';
-import type { Upload } from '../exchange/upload.ts';
+import type { ReceivedUpload } from '../exchange/upload.ts';
 import { latePort } from './late-port.ts';
 import type { SiloPort } from './silo-port.ts';
 
@@ -10,7 +10,7 @@ const port: SiloPort = {
   name: 'north',
   play: async (task) => {
     asked.push(task);
-    return {} as Upload;
+    return {} as ReceivedUpload;
   },
 };
 

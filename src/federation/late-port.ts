@@ -11,7 +11,7 @@ export function latePort(port: SiloPort, lateBy: number): SiloPort {
   if (lateBy === 0) return port;
   return {
     name: port.name,
-    late: () => port.late?.() ?? null,
+    late: async () => (await port.late?.()) ?? null,
     play: async (task, hooks) => {
       if (task.kind === 'train-own') return port.play({ ...task, round: task.round - lateBy }, hooks);
       throw new ShapeError(`${port.name} is late by ${lateBy}: it cannot train weights that were given for a round.`);

@@ -15,5 +15,5 @@ export interface SiloPort {
    * The newest upload that came after its round had closed and is in no round yet, or null. Asked of a silo that has not
    * answered when a round closes; ports that are always waited for have none.
    */
-  late?(): ReceivedUpload | null;
+  late?(): Promise<ReceivedUpload | null>;
 }

@@ -5,7 +5,7 @@ import { Worker } from 'node:worker_threads';
 import type { ImageSet } from '../data/image-set.ts';
 import { AbortedError, LostPeerError } from '../errors.ts';
 import type { Task } from '../exchange/task.ts';
-import type { Upload } from '../exchange/upload.ts';
+import { receivedUpload, type Upload } from '../exchange/upload.ts';
 import type { SiloConfig } from '../silo/silo-config.ts';
 import type { SiloDiary } from './silo-diary.ts';
 import type { SiloPort } from './silo-port.ts';
@@ -62,7 +62,7 @@ export function openSiloThreads(setup: ThreadSetup, count: number): SiloThreads 
         async play(task, hooks = {}) {
           const worker = await take();
           try {
-            return await playOn(worker, shared, task, { ...hooks, diary });
+            return receivedUpload(await playOn(worker, shared, task, { ...hooks, diary }));
           } finally {
             release(worker);
           }
@@ -133,7 +133,7 @@ async function playOn(worker: Worker, config: SiloConfig, task: Task, hooks: Wat
 function lostThread(config: SiloConfig, task: Task, cause: unknown): LostPeerError {
   const why = cause instanceof Error ? `: ${cause.message}` : ` with exit code ${String(cause)}.`;
   return new LostPeerError(
-    `The thread of silo ${config.name} ended during round ${task.round}${why} What it had saved is on disk; ` +
+    `The thread of ${config.name} ended during round ${task.round}${why} What it had saved is on disk; ` +
       'run the same command again to go on.',
     { silo: config.name, round: task.round },
     { cause },

@@ -1,7 +1,7 @@
 // How a silo introduces itself: until its server answers, and until that lets it in or says why not.
 
 import { errors, type NatsConnection } from '@nats-io/transport-node';
-import { MessageError, PrivacyError, StateError } from '../errors.ts';
+import { AccessError, MessageError, PrivacyError } from '../errors.ts';
 import { contentHash } from '../storage/content-hash.ts';
 import { insistOn, type Link } from './bucket.ts';
 import { fail, openMessage, sealMessage, type Signer } from './envelope.ts';
@@ -21,7 +21,7 @@ export interface HelloOptions {
 
 /**
  * The server's welcome. Waits for a server that is away. Throws PrivacyError where the server has releases that this silo has
- * lost, and StateError where another process is this silo, the identity was revoked, or versions differ: `facts.reason`.
+ * lost, and AccessError where another process is this silo, the identity was revoked, or versions differ: `facts.reason`.
  */
 export async function sayHello({ link, identity, server, hello, emit }: HelloOptions): Promise<Welcome> {
   const subject = helloSubject(hello.silo);
@@ -76,7 +76,7 @@ async function ask(
   }
 }
 
-function deniedError(silo: string, { code, message }: Denied): StateError | PrivacyError {
+function deniedError(silo: string, { code, message }: Denied): AccessError | PrivacyError {
   const facts = { silo, reason: code };
-  return code === 'LOST_STATE' ? new PrivacyError(message, facts) : new StateError(message, facts);
+  return code === 'LOST_STATE' ? new PrivacyError(message, facts) : new AccessError(message, facts);
 }

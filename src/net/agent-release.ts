@@ -4,7 +4,7 @@
 // announced. Whatever step a crash interrupts, the next process finds the one before it on disk and goes on from there.
 
 import { AbortedError, ShapeError } from '../errors.ts';
-import type { Release } from '../exchange/release.ts';
+import type { ReceivedRelease } from '../exchange/release.ts';
 import { contentHash } from '../storage/content-hash.ts';
 import type { Link } from './bucket.ts';
 import type { Departures } from './departures.ts';
@@ -17,7 +17,7 @@ import type { Outbox, OutboxEntry } from './outbox.ts';
 import { removeOtherParts, uploadParts } from './parts.ts';
 import type { StatusTeller } from './agent-status.ts';
 import { updateSubject } from './subjects.ts';
-import { throwIfAborted } from './waiting.ts';
+import { throwIfAborted, within } from './waiting.ts';
 
 export interface RoundWork {
   readonly link: Link;
@@ -29,7 +29,7 @@ export interface RoundWork {
   readonly play: (
     round: number,
     hooks: { readonly signal: AbortSignal; readonly onPercent: (percent: number) => void },
-  ) => Promise<Release>;
+  ) => Promise<ReceivedRelease>;
   readonly emit: (event: AgentEvent) => void;
 }
 
@@ -47,16 +47,14 @@ export async function answerTask(work: RoundWork, body: Body<'train'>, task: num
   }
   let entry = await outbox.get(plan, round);
   if (entry === null) {
-    let release: Release;
+    let release: ReceivedRelease;
     try {
       status.set('training', round);
-      release = await play(round, {
-        signal: link.signal,
-        onPercent(percent) {
-          status.percent(percent);
-          emit({ kind: 'progress', round, percent: Math.trunc(percent) });
-        },
-      });
+      const onPercent = (percent: number) => {
+        status.percent(percent);
+        emit({ kind: 'progress', round, percent: Math.trunc(percent) });
+      };
+      release = await endedOrStopped(play(round, { signal: link.signal, onPercent }), link, `Round ${round}`);
       requireOwn(release, silo, round);
     } catch (error) {
       throwIfAborted(link.signal, `Round ${round}`);
@@ -110,6 +108,23 @@ export async function publish<K extends Kind>(
 
 // --- internal ---
 
+/** What training gives. After the signal it has some time to come to its own end, as it may be writing; then nobody waits. */
+async function endedOrStopped<T>(training: Promise<T>, { signal, timing }: Link, what: string): Promise<T> {
+  try {
+    return await within(training, { signal, limitMs: timing.answerMs, what });
+  } catch (error) {
+    if (signal.aborted) {
+      let timer: NodeJS.Timeout | undefined;
+      const patience = new Promise<void>((resolve) => (timer = setTimeout(resolve, timing.stopMs)));
+      await Promise.race([training.then(ignore, ignore), patience]);
+      clearTimeout(timer);
+    }
+    throw error;
+  }
+}
+
+const ignore = () => {};
+
 async function fail(
   work: RoundWork,
   { run, plan, round }: Body<'train'>,
@@ -121,7 +136,9 @@ async function fail(
   status.set('idle');
 }
 
-function requireOwn(release: Release, silo: string, round: number): void {
+function requireOwn(release: ReceivedRelease, silo: string, round: number): void {
   if (release.silo === silo && release.round === round) return;
-  throw new ShapeError(`Asked for round ${round} of ${silo}, got round ${release.round} of ${release.silo}. This is a bug.`);
+  throw new ShapeError(
+    `Asked for round ${round} of ${silo}, got round ${release.round} of ${release.silo}. This is a bug.`,
+  );
 }

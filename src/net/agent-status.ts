@@ -36,7 +36,8 @@ export function openStatus(options: {
       tell();
     },
     percent(percent) {
-      if (status.state === 'training') status = { ...status, percent: Math.trunc(Math.min(100, Math.max(0, percent))) || 0 };
+      if (status.state === 'training')
+        status = { ...status, percent: Math.trunc(Math.min(100, Math.max(0, percent))) || 0 };
     },
     stop() {
       clearInterval(timer);

@@ -94,7 +94,10 @@ export async function* partChunks(bucket: Bucket, { nuid, chunks }: PartInfo): A
 }
 
 /** Removes a part with its chunks. */
-export async function removePart({ link, jsm, stream, name: bucket }: Bucket, { name, nuid }: StoredPart): Promise<void> {
+export async function removePart(
+  { link, jsm, stream, name: bucket }: Bucket,
+  { name, nuid }: StoredPart,
+): Promise<void> {
   const purge = (filter: string) => insistOn(link, `Tidying ${bucket}`, () => jsm.streams.purge(stream, { filter }));
   if (name !== null) await purge(`$O.${bucket}.M.${tokenOf(name)}`);
   await purge(`$O.${bucket}.C.${nuid}`);

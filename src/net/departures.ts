@@ -11,7 +11,9 @@ export const DEPARTURE_STATES = ['leaving', 'delivered', 'committed', 'refused',
 
 const departureSchema = z.strictObject({
   at: z.string().max(40).describe('When, by the clock of this machine.'),
-  what: z.enum(['decoder', 'failure']).describe('A decoder with its statement, or that a round gave none, and the code of why.'),
+  what: z
+    .enum(['decoder', 'failure'])
+    .describe('A decoder with its statement, or that a round gave none, and the code of why.'),
   run: z.string(),
   plan: z.string(),
   round: z.int(),

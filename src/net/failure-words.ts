@@ -23,7 +23,11 @@ export function failureOf(error: unknown): { readonly code: string; readonly mes
 }
 
 /** At the server: the error again, of the class that has the code; LostPeerError for one that none has. */
-export function revivedFailure(silo: string, round: number, { code, message }: { code: string; message: string }): AlignError {
+export function revivedFailure(
+  silo: string,
+  round: number,
+  { code, message }: { code: string; message: string },
+): AlignError {
   const facts: ErrorFacts = { silo, round, code, failed: true };
   const text = `Silo ${silo} could not play round ${round}: ${code}, ${message}`;
   const Class = Object.hasOwn(CLASSES, code) ? CLASSES[code as keyof typeof CLASSES] : LostPeerError;
@@ -44,7 +48,8 @@ const WORDS = {
   SHAPE: 'of a bug. Its owner can see more on its machine.',
   LOWERING: 'of a bug. Its owner can see more on its machine.',
   MESSAGE: 'its answer does not fit into a message. Its owner can see more on its machine.',
-  COMMITTED: 'it was told that this release is committed, and has removed it. The file should be in the folder of the run.',
+  COMMITTED:
+    'it was told that this release is committed, and has removed it. The file should be in the folder of the run.',
   UNEXPECTED: 'of an error that nobody expected. Its owner can see more on its machine.',
 } as const;
 

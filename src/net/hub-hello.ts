@@ -11,7 +11,10 @@ export interface HelloRules {
 }
 
 /** Why not; null where it may. */
-export function judgeHello(hello: Body<'hello'>, { version, plan, records, committedSoFar }: HelloRules): Denied | null {
+export function judgeHello(
+  hello: Body<'hello'>,
+  { version, plan, records, committedSoFar }: HelloRules,
+): Denied | null {
   const { rounds, isRevoked } = records.of(hello.silo);
   if (isRevoked) {
     return { code: 'REVOKED', message: 'This identity was revoked. Ask whoever runs the server for a new invite.' };
@@ -21,7 +24,11 @@ export function judgeHello(hello: Body<'hello'>, { version, plan, records, commi
     return { code: 'VERSION', message };
   }
   const announced = [...rounds.entries()].filter(([, all]) => all.some(({ state }) => state !== 'refused'));
-  const given = Math.max(0, ...committedSoFar(hello.silo).map(({ round }) => round), ...announced.map(([round]) => round));
+  const given = Math.max(
+    0,
+    ...committedSoFar(hello.silo).map(({ round }) => round),
+    ...announced.map(([round]) => round),
+  );
   const knows = hello.state.plan === plan ? (hello.state.round ?? 0) : 0;
   if (knows >= given) return null;
   return {

@@ -3,11 +3,10 @@
 import { LostPeerError, ShapeError } from '../errors.ts';
 import type { ReceivedRelease } from '../exchange/release.ts';
 import type { SiloPort } from '../federation/silo-port.ts';
-import { readFileBounded } from '../storage/atomic-file.ts';
+import { readSameFile } from '../storage/same-file.ts';
 import { revivedFailure } from './failure-words.ts';
 import type { Arrivals } from './hub-arrivals.ts';
 import type { HubRecords } from './hub-records.ts';
-import { MAX_DECODER_BYTES } from './subjects.ts';
 import type { ReleaseHeader } from './messages.ts';
 import type { Timing } from './timing.ts';
 import { throwIfAborted, until } from './waiting.ts';
@@ -34,7 +33,8 @@ export function hubPort(options: HubPortOptions, name: string): SiloPort {
         );
       }
       const { round } = task;
-      if (task.run !== run) throw new ShapeError(`The network was opened for run ${run}, and is asked for ${task.run}.`);
+      if (task.run !== run)
+        throw new ShapeError(`The network was opened for run ${run}, and is asked for ${task.run}.`);
       const what = `Round ${round} of ${name}`;
       const signal = hooks.signal ? AbortSignal.any([options.signal, hooks.signal]) : options.signal;
       const looked = new Set<unknown>(); // what went wrong before this call is tried again
@@ -45,7 +45,7 @@ export function hubPort(options: HubPortOptions, name: string): SiloPort {
         if (left !== null) throw gone(name, round, 'left');
         const candidates = rounds.get(round) ?? [];
         const ready = candidates.find(({ state }) => state === 'ready');
-        if (ready) return await readRelease(ready.header, arrivals.fileOf(name, round));
+        if (ready) return releaseInFile(ready.header, arrivals.fileOf(name, round));
         const announced = candidates.find(({ state }) => state === 'announced');
         if (announced) {
           if (announced.error !== null && looked.has(announced)) throw announced.error;
@@ -65,11 +65,10 @@ export function hubPort(options: HubPortOptions, name: string): SiloPort {
   };
 }
 
-/** A release that lies in a file, as whoever learns from it has it. */
-export async function readRelease(header: ReleaseHeader, file: string): Promise<ReceivedRelease> {
+/** A release that lies in a file, which is read when it is asked for. */
+export function releaseInFile(header: ReleaseHeader, file: string): ReceivedRelease {
   const { silo, round, privacy, decoder } = header;
-  const onnx = await readFileBounded(file, { maxBytes: MAX_DECODER_BYTES });
-  return { kind: 'decoder', silo, round, privacy, decoder: { ...decoder, onnx } };
+  return { kind: 'decoder', silo, round, privacy, decoder: { ...decoder, bytes: () => readSameFile(file, decoder) } };
 }
 
 // --- internal ---

@@ -6,6 +6,7 @@ import { createUser, encode, fromPublic, fromSeed, type KeyPair } from '@nats-io
 import type { Authenticator } from '@nats-io/transport-node';
 import { AlignError, StateError } from '../errors.ts';
 import { readFileBounded, writeNewFile } from '../storage/atomic-file.ts';
+import { ed25519Signer, isEd25519Signature } from './ed25519.ts';
 
 /** Somebody who can sign. */
 export interface Identity {
@@ -36,7 +37,7 @@ export function identityOf(seed: string): Identity {
     );
   }
   const publicKey = pair.getPublicKey();
-  const sign = (bytes: Uint8Array) => pair.sign(bytes);
+  const sign = ed25519Signer(seed);
   return {
     publicKey,
     sign,
@@ -90,7 +91,7 @@ export function isPublicKey(text: string): boolean {
 export function verifySignature(publicKey: string, bytes: Uint8Array, signature: Uint8Array): boolean {
   if (signature.length !== SIGNATURE_BYTES || !isPublicKey(publicKey)) return false;
   try {
-    return fromPublic(publicKey).verify(bytes, signature);
+    return isEd25519Signature(publicKey, bytes, signature);
   } catch {
     return false;
   }

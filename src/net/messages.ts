@@ -97,7 +97,14 @@ export const MESSAGES = {
   left: z.strictObject({ run, silo, instance }),
   // request and answer
   hello: z.strictObject({ silo, instance, version, state: stateSchema, pending: z.array(pending).max(256) }),
-  welcome: z.strictObject({ run, plan: sha256, planText: z.string().max(500_000), federation: z.string().max(200) }),
+  /** `since`: tasks up to this number were there before the server began; those of another plan are behind the times. */
+  welcome: z.strictObject({
+    run,
+    plan: sha256,
+    planText: z.string().max(500_000),
+    federation: z.string().max(200),
+    since: z.int().min(0),
+  }),
   denied: z.strictObject({
     code: z.enum(['ALREADY_CONNECTED', 'LOST_STATE', 'REVOKED', 'VERSION']),
     message: words,

@@ -33,8 +33,20 @@ export type AgentEvent =
       readonly round: number;
       readonly sha256: string;
     }
-  | { readonly kind: 'leaving'; readonly round: number; readonly sha256: string; readonly bytes: number; readonly privacy: string }
-  | { readonly kind: 'refused'; readonly round: number; readonly sha256: string; readonly code: string; readonly reason: string }
+  | {
+      readonly kind: 'leaving';
+      readonly round: number;
+      readonly sha256: string;
+      readonly bytes: number;
+      readonly privacy: string;
+    }
+  | {
+      readonly kind: 'refused';
+      readonly round: number;
+      readonly sha256: string;
+      readonly code: string;
+      readonly reason: string;
+    }
   | { readonly kind: 'failed'; readonly round: number; readonly code: string; readonly message: string }
   | { readonly kind: 'task-ignored'; readonly round: number | null; readonly because: string }
   | { readonly kind: 'message-dropped'; readonly subject: string; readonly reason: string; readonly message: string }

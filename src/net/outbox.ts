@@ -4,7 +4,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { StateError } from '../errors.ts';
-import type { Release } from '../exchange/release.ts';
+import type { ReceivedRelease } from '../exchange/release.ts';
 import { readJson, writeFileAtomic, writeJsonAtomic } from '../storage/atomic-file.ts';
 import { isThere } from '../storage/presence.ts';
 import { namesInFolder } from '../storage/whole-folder.ts';
@@ -21,7 +21,7 @@ export interface OutboxEntry {
 
 export interface Outbox {
   /** Keeps a release; when the promise resolves it survives a power failure. One that is there already stays as it is. */
-  put(release: Release, task: OutboxTask): Promise<OutboxEntry>;
+  put(release: ReceivedRelease, task: OutboxTask): Promise<OutboxEntry>;
   /** Null where there is none. Throws StateError where its file is damaged. */
   get(plan: string, round: number): Promise<OutboxEntry | null>;
   /** Forgets it. */
@@ -68,7 +68,8 @@ export function openOutbox(folder: string): Outbox {
       const known = await get(plan, round);
       if (known !== null) return known;
       const place = placeOf(plan, round);
-      const { onnx, sha256, sizeBytes, latent, shape, classes } = decoder;
+      const { sha256, sizeBytes, latent, shape, classes } = decoder;
+      const onnx = await decoder.bytes();
       const header: ReleaseHeader = {
         run,
         plan,

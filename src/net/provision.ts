@@ -32,11 +32,15 @@ export async function provision(
   for (const silo of silos) requireSiloName(silo);
   const link = { nc, timing, signal };
   const jsm = await insistOn(link, 'JetStream', () => jetstreamManager(nc, { timeout: timing.tryMs }));
-  await insistOn(link, 'The stream of tasks', () => haveStream(jsm, { ...streamOf(TASKS, 'fl.task.*'), ...TASK_LIMITS }));
+  await insistOn(link, 'The stream of tasks', () =>
+    haveStream(jsm, { ...streamOf(TASKS, 'fl.task.*'), ...TASK_LIMITS }),
+  );
   await insistOn(link, 'The stream of updates', () => haveStream(jsm, streamOf(UPDATES, 'fl.up.*')));
   for (const silo of silos) {
     await insistOn(link, `The consumer of ${silo}`, () => haveConsumer(jsm, silo, timing));
-    await insistOn(link, `The bucket of ${silo}`, () => new Objm(nc).create(bucketOf(silo), { storage: StorageType.File }));
+    await insistOn(link, `The bucket of ${silo}`, () =>
+      new Objm(nc).create(bucketOf(silo), { storage: StorageType.File }),
+    );
   }
 }
 

@@ -3,7 +3,7 @@
 import { type JsMsg } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { MessageError } from '../errors.ts';
-import type { Release } from '../exchange/release.ts';
+import type { ReceivedRelease } from '../exchange/release.ts';
 import { sayHello } from './agent-hello.ts';
 import { answerTask, deliver, publish, type RoundWork } from './agent-release.ts';
 import { openStatus } from './agent-status.ts';
@@ -17,7 +17,7 @@ import type { Outbox } from './outbox.ts';
 import { removeOtherParts } from './parts.ts';
 import { requireSiloName } from './provision.ts';
 import { TIMING, type Timing } from './timing.ts';
-import { throwIfAborted } from './waiting.ts';
+import { closedConnection, throwIfAborted } from './waiting.ts';
 
 export interface SiloAgentOptions {
   readonly nc: NatsConnection;
@@ -39,7 +39,7 @@ export interface SiloAgentOptions {
   readonly play: (
     round: number,
     hooks: { readonly signal: AbortSignal; readonly onPercent: (percent: number) => void },
-  ) => Promise<Release>;
+  ) => Promise<ReceivedRelease>;
   readonly emit: (event: AgentEvent) => void;
   readonly signal: AbortSignal;
   /** Fires when the silo is to leave the federation: it says so, and the agent ends. */
@@ -62,6 +62,7 @@ export async function runSiloAgent(options: SiloAgentOptions): Promise<'ended' |
   const signal = AbortSignal.any(signals);
   const onRetry = (what: string, error: Error) => emit({ kind: 'retry', what, message: error.message });
   const link: Link = { nc, timing, signal, onRetry };
+  void nc.closed().then(() => done.abort(closedConnection(nc)));
   const status = openStatus({ nc, identity, silo, instance, everyMs: timing.statusEveryMs });
   const { play } = options;
   const work: RoundWork = { link, identity, silo, ...home, status, play, emit };
@@ -79,7 +80,8 @@ export async function runSiloAgent(options: SiloAgentOptions): Promise<'ended' |
       const { round, decoder } = entry.header;
       const last = home.departures.last(answer.plan, round);
       const isSettled = last?.sha256 === decoder.sha256 && (last.state === 'committed' || last.state === 'refused');
-      if (isSettled) await home.outbox.remove(answer.plan, round); // stopped between noting and removing
+      if (isSettled)
+        await home.outbox.remove(answer.plan, round); // stopped between noting and removing
       else await deliver(work, entry); // where the broker has all of it, nothing happens
     }
     status.set('idle');
@@ -94,8 +96,9 @@ export async function runSiloAgent(options: SiloAgentOptions): Promise<'ended' |
       return false;
     }
     const { run, plan } = opened.body;
-    if (welcome?.plan !== plan || welcome.run !== run) welcome = await greet(); // the server has begun another run
-    if (welcome.plan !== plan || welcome.run !== run) {
+    const isOfNow = () => welcome?.plan === plan && welcome.run === run;
+    if (!isOfNow() && task.seq > (welcome?.since ?? 0)) welcome = await greet(); // the server has begun another run
+    if (!isOfNow()) {
       const round = 'round' in opened.body ? opened.body.round : null;
       emit({ kind: 'task-ignored', round, because: 'it is of another run than the server has now' });
       await acknowledge(task);
@@ -134,19 +137,16 @@ export async function runSiloAgent(options: SiloAgentOptions): Promise<'ended' |
     const { plan, round, sha256 } = body;
     const entry = await outbox.get(plan, round);
     if (entry?.header.decoder.sha256 !== sha256) return; // known already
-    if ('code' in body) {
-      await departures.note(entry.header, how, `${body.code} ${body.reason}`.slice(0, 200));
-      emit({ kind: 'refused', round, sha256, code: body.code, reason: body.reason });
-    } else {
-      await departures.note(entry.header, how);
-      emit({ kind: 'committed', round, sha256 });
-    }
+    await departures.note(entry.header, how, 'code' in body ? `${body.code} ${body.reason}`.slice(0, 200) : undefined);
     for (const { header } of await outbox.list(plan)) {
-      if (header.round === round || (how === 'committed' && header.round < round)) await outbox.remove(plan, header.round);
+      if (header.round === round || (how === 'committed' && header.round < round))
+        await outbox.remove(plan, header.round);
     }
     const keep = (await outbox.list(plan)).flatMap(({ header }) => header.parts.map((part) => part.sha256));
     await removeOtherParts(link, silo, new Set(keep));
     status.set('idle');
+    if ('code' in body) emit({ kind: 'refused', round, sha256, code: body.code, reason: body.reason });
+    else emit({ kind: 'committed', round, sha256 });
   };
   /** A task whose acknowledgement is lost comes again, and is answered from disk. */
   const acknowledge = async (task: JsMsg) => {
@@ -172,7 +172,7 @@ export async function runSiloAgent(options: SiloAgentOptions): Promise<'ended' |
     } catch (error) {
       if (!leave?.aborted || options.signal.aborted) throw error;
     }
-    throwIfAborted(options.signal, `The silo ${silo}`);
+    if (!leave?.aborted || options.signal.aborted) throwIfAborted(signal, `The silo ${silo}`);
     const farewell = { link: { ...link, signal: options.signal }, identity, silo };
     if (welcome) await publish(farewell, 'left', { run: welcome.run, silo, instance }, 'The farewell');
     return 'left';

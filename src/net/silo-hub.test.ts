@@ -1,38 +1,240 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { departuresOf, releaseOf, testFederation, type TestFederation } from '../../test/federation-on-nats.ts';
-import { HAS_NATS_SERVER, type PlainNats, startPlainNats } from '../../test/plain-nats.ts';
+import {
+  departuresOf,
+  releaseOf,
+  testFederation,
+  type TestFederation,
+  wholeOf,
+} from '../../test/federation-on-nats.ts';
+import { NEEDS_NATS, natsServer, startTestNats, type TestNats } from '../../test/nats-fixture.ts';
 import { temporaryFolder } from '../../test/small-silos.ts';
+import { AbortedError, LostPeerError } from '../errors.ts';
+import { createIdentity } from './identity.ts';
 
 const ROOT = temporaryFolder();
 const task = (round: number) => ({ kind: 'train-own', run: 'trial', round }) as const;
+const uploadOf = (silo: string, round: number) => ({ silo, round, sha256: releaseOf(silo, round).decoder.sha256 });
 
-describe.skipIf(!HAS_NATS_SERVER)('a federation over a real nats-server (skipped where there is none)', () => {
-  let nats: PlainNats;
+describe.skipIf(!natsServer)(`A server over a real nats-server${NEEDS_NATS}`, () => {
+  let nats: TestNats;
   let federation: TestFederation;
+  const open = async (...names: string[]) => {
+    federation = await testFederation(nats, ROOT, names);
+    return { federation, a: federation.silo('a') };
+  };
   beforeAll(async () => {
-    nats = await startPlainNats();
+    nats = await startTestNats({ silos: ['a', 'b', 'c'] });
   });
-  afterAll(() => nats.close());
   afterEach(() => federation.closeAll());
+  afterAll(() => nats.close());
 
   test('a task goes out, a release comes back, is committed, and leaves nothing behind at the silo', async () => {
-    federation = await testFederation(nats, ROOT, ['a']);
-    const a = federation.silo('a');
+    const { a } = await open('a');
     const hub = await federation.openHub();
     const agent = federation.agent(a);
-    const upload = await hub.port('a').play(task(1));
-    const wanted = releaseOf('a', 1);
-    expect(upload).toEqual({ ...wanted, decoder: { ...wanted.decoder, onnx: wanted.decoder.onnx } });
-    expect(await departuresOf(a)).toContain('1 leaving');
-    expect(readdirSync(join(a.folder, 'outbox'))).toHaveLength(1);
-    await federation.commit(hub, 1, [{ silo: 'a', round: 1, sha256: wanted.decoder.sha256 }]);
-    await agent.seen('committed');
+    for (const round of [1, 2]) {
+      const upload = await hub.port('a').play(task(round));
+      expect(await wholeOf(upload)).toEqual(releaseOf('a', round));
+      expect(readdirSync(join(a.folder, 'outbox'))).toHaveLength(1);
+      await federation.commit(hub, round, [uploadOf('a', round)]);
+      await agent.seen('committed', round);
+    }
     await hub.end();
     expect(await agent.result).toBe('ended');
-    expect(await departuresOf(a)).toEqual(['1 leaving', '1 delivered', '1 committed']);
+    const steps = ['leaving', 'delivered', 'committed'];
+    expect(await departuresOf(a)).toEqual([1, 2].flatMap((round) => steps.map((step) => `${round} ${step}`)));
     expect(readdirSync(join(a.folder, 'outbox'))).toEqual([]);
+    expect(await federation.messagesIn('OBJ_up-a')).toBe(0);
+    expect(a.trained).toEqual([1, 2]);
+  });
+
+  test('silos work at the same time, and a hub asks for what it has already only once', async () => {
+    await open('a', 'b', 'c');
+    const hub = await federation.openHub();
+    for (const name of ['a', 'b', 'c']) federation.agent(federation.silo(name));
+    const play = (name: string) => hub.port(name).play(task(1));
+    const uploads = await Promise.all(['a', 'b', 'c'].map((name) => wholeOf(play(name))));
+    expect(uploads).toEqual(['a', 'b', 'c'].map((name) => releaseOf(name, 1)));
+    expect(await Promise.all(['a', 'b', 'c'].map((name) => wholeOf(play(name))))).toEqual(uploads);
+    expect(federation.hubEvents.filter(({ kind }) => kind === 'task-sent')).toHaveLength(3);
+  });
+
+  describe('a server that starts again', () => {
+    test('knows what silos announced before, and asks for nothing twice', async () => {
+      const { a } = await open('a');
+      const first = await federation.openHub();
+      federation.agent(a);
+      await first.port('a').play(task(1));
+      await first.close();
+      const second = await federation.openHub();
+      federation.hubEvents.length = 0;
+      expect(await wholeOf(second.port('a').play(task(1)))).toEqual(releaseOf('a', 1));
+      expect(federation.hubEvents.some(({ kind }) => kind === 'task-sent')).toBe(false);
+      await federation.commit(second, 1, [uploadOf('a', 1)]);
+      expect(await wholeOf(second.port('a').play(task(2)))).toEqual(releaseOf('a', 2));
+      expect(a.trained).toEqual([1, 2]);
+    });
+
+    test('asks again for what was asked and not answered; the silo trains once', async () => {
+      const { a } = await open('a');
+      const first = await federation.openHub();
+      const lost = first
+        .port('a')
+        .play(task(1))
+        .catch((error: unknown) => error);
+      await federation.seen('task-sent');
+      await first.close();
+      expect(await lost).toBeInstanceOf(AbortedError);
+      const second = await federation.openHub();
+      const playing = second.port('a').play(task(1));
+      const agent = federation.agent(a);
+      expect(await wholeOf(playing)).toEqual(releaseOf('a', 1));
+      await agent.seen('delivered', 1);
+      expect(a.trained).toEqual([1]);
+    });
+
+    test('tells what the last one committed and did not live to tell', async () => {
+      const { a } = await open('a');
+      const first = await federation.openHub();
+      const agent = federation.agent(a);
+      await first.port('a').play(task(1));
+      await first.close();
+      federation.committed.set('a', [uploadOf('a', 1)]);
+      await federation.openHub();
+      await agent.seen('committed', 1);
+      expect(readdirSync(join(a.folder, 'outbox'))).toEqual([]);
+    });
+
+    test('answers a round that it committed from its own file, and says so where that is gone', async () => {
+      const { a } = await open('a');
+      const first = await federation.openHub();
+      const agent = federation.agent(a);
+      await first.port('a').play(task(1));
+      await federation.commit(first, 1, [uploadOf('a', 1)]);
+      await agent.seen('committed', 1);
+      await first.close();
+      const second = await federation.openHub();
+      expect(await wholeOf(second.port('a').play(task(1)))).toEqual(releaseOf('a', 1));
+      expect(a.trained).toEqual([1]);
+    });
+  });
+
+  test('nats-server is killed and started again while everybody works: nothing is lost, nothing counts twice', async () => {
+    const { a } = await open('a');
+    const hub = await federation.openHub();
+    const agent = federation.agent(a, {
+      play: async (round) => {
+        await nats.kill();
+        const back = nats.restart();
+        a.done.set(round, releaseOf('a', round));
+        a.trained.push(round);
+        if (round === 2) await back;
+        return releaseOf('a', round);
+      },
+    });
+    for (const round of [1, 2]) {
+      expect(await wholeOf(hub.port('a').play(task(round)))).toEqual(releaseOf('a', round));
+      await federation.commit(hub, round, [uploadOf('a', round)]);
+      await agent.seen('committed', round);
+    }
+    expect(a.trained).toEqual([1, 2]);
+    const announced = federation.hubEvents.filter(({ kind }) => kind === 'release-announced');
+    expect(announced).toHaveLength(2);
+  });
+
+  test('every message again, in any number, changes nothing', async () => {
+    const { a } = await open('a');
+    const hub = await federation.openHub();
+    const agent = federation.agent(a);
+    for (const round of [1, 2]) {
+      await hub.port('a').play(task(round));
+      await federation.commit(hub, round, [uploadOf('a', round)]);
+      await agent.seen('committed', round);
+    }
+    const playing = hub.port('a').play(task(3));
+    await agent.seen('delivered', 3);
+    await playing;
+    const before = await departuresOf(a);
+    federation.hubEvents.length = 0;
+    // Everything that both streams hold, once more and in order, as a broker that forgot what it had acknowledged would.
+    const jsm = await jetstreamManager(federation.nc);
+    for (const stream of ['TASKS', 'UPDATES']) {
+      const { last_seq } = (await jsm.streams.info(stream)).state;
+      for (let seq = 1; seq <= last_seq; seq++) {
+        const message = await jsm.streams.getMessage(stream, { seq });
+        if (message) await jetstream(federation.nc).publish(message.subject, message.data);
+      }
+    }
+    expect(await wholeOf(hub.port('a').play(task(4)))).toEqual(releaseOf('a', 4)); // behind all of it
+    expect(a.trained).toEqual([1, 2, 3, 4]);
+    expect(await departuresOf(a)).toEqual([...before, '4 leaving', '4 delivered']);
+    expect(readdirSync(join(a.folder, 'outbox'))).toHaveLength(2);
+    const kinds = new Set(federation.hubEvents.map(({ kind }) => kind));
+    expect(kinds).not.toContain('release-refused');
+    expect(federation.hubEvents.filter(({ kind }) => kind === 'release-announced')).toHaveLength(1);
+  });
+
+  test('a connection that is closed for good ends both sides', async () => {
+    const { a } = await open('a');
+    const own = await nats.connectServer();
+    const hub = await federation.openHub({ nc: own });
+    const line = await nats.connectSilo('a');
+    const agent = federation.agent(a, { nc: line, play: async () => new Promise(() => {}) });
+    const playing = hub
+      .port('a')
+      .play(task(1))
+      .catch((thrown: unknown) => thrown);
+    await agent.seen('task');
+    await line.close();
+    expect(await agent.result).toBeInstanceOf(LostPeerError);
+    await own.close();
+    expect(await playing).toBeInstanceOf(LostPeerError);
+  });
+
+  test('stopping is prompt while nothing comes, for a port and for a hub', async () => {
+    await open('a');
+    const hub = await federation.openHub();
+    const stop = new AbortController();
+    const one = hub.port('a').play(task(1), { signal: stop.signal });
+    const other = hub.port('a').play(task(1));
+    await federation.seen('task-sent');
+    stop.abort();
+    await expect(one).rejects.toThrow(AbortedError);
+    const closing = hub.close();
+    await expect(other).rejects.toThrow(AbortedError);
+    await closing;
+  });
+
+  test('what comes after its round was given up is there for the next one', async () => {
+    const { a } = await open('a');
+    const hub = await federation.openHub();
+    const deadline = new AbortController();
+    const playing = hub.port('a').play(task(1), { signal: deadline.signal });
+    await federation.seen('task-sent');
+    deadline.abort();
+    await expect(playing).rejects.toThrow(AbortedError);
+    expect(await hub.late('a')).toBeNull();
+    federation.agent(a);
+    await federation.seen('release-ready');
+    expect(await wholeOf(hub.late('a'))).toEqual(releaseOf('a', 1));
+    await federation.commit(hub, 2, [uploadOf('a', 1)]);
+    expect(await hub.late('a')).toBeNull();
+  });
+
+  test('a silo with a new key is asked again, and signs with that', async () => {
+    const { a } = await open('a');
+    const first = await federation.openHub();
+    const old = federation.agent(a);
+    await first.port('a').play(task(1));
+    await old.stop();
+    await first.close();
+    const renewed = { ...a, identity: createIdentity().identity };
+    const hub = await federation.openHub({ silos: new Map([['a', renewed.identity.publicKey]]) });
+    federation.agent(renewed);
+    expect(await wholeOf(hub.port('a').play(task(1)))).toEqual(releaseOf('a', 1));
     expect(a.trained).toEqual([1]);
   });
 });

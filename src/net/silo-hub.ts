@@ -3,32 +3,34 @@
 // Nothing here must survive: tasks and notices are kept by the broker, files in the folder of what came, and what counts as
 // committed in the caller's journal. A hub that is opened anew reads the notices again and goes on.
 
+import { jetstreamManager } from '@nats-io/jetstream';
 import { type NatsConnection, nuid } from '@nats-io/transport-node';
 import type { ReceivedRelease } from '../exchange/release.ts';
 import type { SiloPort } from '../federation/silo-port.ts';
 import { contentHash } from '../storage/content-hash.ts';
 import { LostPeerError } from '../errors.ts';
-import type { Link } from './bucket.ts';
+import { insistOn, type Link } from './bucket.ts';
 import { publishDurably } from './durable-publish.ts';
-import { sealMessage, type Signer } from './envelope.ts';
+import { sealMessage } from './envelope.ts';
 import { openArrivals } from './hub-arrivals.ts';
 import { judgeHello } from './hub-hello.ts';
-import { hubPort, readRelease } from './hub-port.ts';
+import { hubPort, releaseInFile } from './hub-port.ts';
 import { openPresence } from './hub-presence.ts';
 import { type Candidate, openHubRecords } from './hub-records.ts';
 import { takeUpdate } from './hub-updates.ts';
+import type { Identity } from './identity.ts';
 import type { Body, ReleaseHeader, SiloStatus } from './messages.ts';
 import type { HubEvent } from './net-events.ts';
 import { requireSiloName } from './provision.ts';
-import { taskSubject } from './subjects.ts';
+import { TASKS, taskSubject } from './subjects.ts';
 import { TIMING, type Timing } from './timing.ts';
 import { readUpdates } from './updates-reader.ts';
-import { until } from './waiting.ts';
+import { closedConnection, until } from './waiting.ts';
 
 export interface SiloHubOptions {
   readonly nc: NatsConnection;
   /** The server's. */
-  readonly identity: Signer;
+  readonly identity: Identity;
   /** Public keys of the silos that are known so far. */
   readonly silos: ReadonlyMap<string, string>;
   readonly federation: string;
@@ -84,6 +86,7 @@ export async function openSiloHub(options: SiloHubOptions): Promise<SiloHub> {
   const link: Link = { nc, timing, signal, onRetry };
   const keys = new Map(options.silos);
   const records = openHubRecords();
+  void nc.closed().then(() => stop.abort(closedConnection(nc)));
   const background = new Set<Promise<unknown>>();
   const inBackground = (work: Promise<unknown>) => {
     const quiet = work.catch((error: unknown) => {
@@ -132,6 +135,7 @@ export async function openSiloHub(options: SiloHubOptions): Promise<SiloHub> {
     if (newest) await arrivals.discard(silo, records.commit(silo, newest.round));
   }
   const keyOf = (silo: string) => keys.get(silo);
+  const since = await lastTask(link);
   const { ended } = await readUpdates(link, (update) =>
     takeUpdate({ run, plan: plan.sha256, keyOf, nonceOf, records, arrivals, emit }, update),
   );
@@ -141,7 +145,7 @@ export async function openSiloHub(options: SiloHubOptions): Promise<SiloHub> {
     timing,
     keyOf,
     judge: (hello) => judgeHello(hello, { version: options.version, plan: plan.sha256, records, committedSoFar }),
-    welcome: { run, plan: plan.sha256, planText: plan.text, federation: options.federation },
+    welcome: { run, plan: plan.sha256, planText: plan.text, federation: options.federation, since },
     onHello({ silo, instance, pending, state }) {
       const record = records.of(silo);
       if (record.left !== null && record.left !== instance) record.left = null;
@@ -153,7 +157,8 @@ export async function openSiloHub(options: SiloHubOptions): Promise<SiloHub> {
       }
     },
     on(event) {
-      if (event.kind === 'silo-here' && records.of(event.silo).left !== event.instance) records.of(event.silo).left = null;
+      if (event.kind === 'silo-here' && records.of(event.silo).left !== event.instance)
+        records.of(event.silo).left = null;
       emit(event);
       if ('silo' in event) records.changed(event.silo);
     },
@@ -163,17 +168,21 @@ export async function openSiloHub(options: SiloHubOptions): Promise<SiloHub> {
     if (newest) inBackground(tellCommitted(silo, newest.round, newest.sha256));
   }
 
+  const late: SiloHub['late'] = async (name) => {
+    const { rounds, committedRound } = records.of(name);
+    const here = [...rounds.values()]
+      .flat()
+      .filter(({ state, header }) => state === 'ready' && header.round > committedRound);
+    const newest = here.sort((a, b) => b.header.round - a.header.round)[0];
+    return newest ? releaseInFile(newest.header, arrivals.fileOf(name, newest.header.round)) : null;
+  };
+
   return {
     port: (name) => {
       requireSiloName(name);
-      return hubPort({ run, timing, signal, records, arrivals, askFor }, name);
+      return { ...hubPort({ run, timing, signal, records, arrivals, askFor }, name), late: () => late(name) };
     },
-    async late(name) {
-      const { rounds, committedRound } = records.of(name);
-      const here = [...rounds.values()].flat().filter(({ state, header }) => state === 'ready' && header.round > committedRound);
-      const newest = here.sort((a, b) => b.header.round - a.header.round)[0];
-      return newest ? readRelease(newest.header, arrivals.fileOf(name, newest.header.round)) : null;
-    },
+    late,
     async commit(round, uploads) {
       await Promise.all(
         uploads.map(async ({ silo, sha256 }) => {
@@ -220,6 +229,12 @@ export async function openSiloHub(options: SiloHubOptions): Promise<SiloHub> {
 }
 
 // --- internal ---
+
+/** Number of the newest task in its stream. */
+async function lastTask(link: Link): Promise<number> {
+  const jsm = await jetstreamManager(link.nc, { timeout: link.timing.tryMs, checkAPI: false });
+  return (await insistOn(link, 'A look at the tasks', () => jsm.streams.info(TASKS))).state.last_seq;
+}
 
 type Committed = ReturnType<SiloHubOptions['committedSoFar']>;
 

@@ -19,6 +19,8 @@ export interface Timing {
   readonly taskWaitMs: number;
   /** How long a server waits at most for the answer to one task. Rounds have deadlines of their own, by signal. */
   readonly answerMs: number;
+  /** How long a stopped silo waits for training that does not stop. */
+  readonly stopMs: number;
   /** How long the end of a run waits for silos to take notice. */
   readonly endMs: number;
 }
@@ -33,5 +35,6 @@ export const TIMING: Timing = {
   otherInstanceMs: 30_000,
   taskWaitMs: 10_000,
   answerMs: 7 * 24 * 3_600_000,
+  stopMs: 30_000,
   endMs: 10_000,
 };

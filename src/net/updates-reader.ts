@@ -16,7 +16,10 @@ export interface Update {
  * Hands every message of the stream to `take`, in order and once, until the link's signal fires. Resolves when all that was
  * there is handed over, with a promise that resolves when reading has ended.
  */
-export async function readUpdates(link: Link, take: (update: Update) => void): Promise<{ readonly ended: Promise<void> }> {
+export async function readUpdates(
+  link: Link,
+  take: (update: Update) => void,
+): Promise<{ readonly ended: Promise<void> }> {
   const { signal, timing } = link;
   let ended: Promise<void> = Promise.resolve();
   await until<void>({ signal, limitMs: timing.patienceMs, what: 'Reading what silos published' }, (resolve, reject) => {

@@ -10,9 +10,17 @@ export interface Wait {
   readonly limitMs: number;
 }
 
-/** Throws AbortedError where `signal` has fired. */
+/** Throws AbortedError where `signal` has fired, or the error of ours that it fired with. */
 export function throwIfAborted(signal: AbortSignal, what: string): void {
-  if (signal.aborted) throw new AbortedError(`${what}: stopped on request.`, {}, { cause: signal.reason });
+  if (signal.aborted) throw abortedBy(signal, what);
+}
+
+/** An error of ours where the connection is closed for good, as it is when a key is revoked; null while it may come back. */
+export function closedConnection(nc: NatsConnection): LostPeerError | null {
+  if (!nc.isClosed()) return null;
+  return new LostPeerError('The connection to the federation is closed for good. Start again to make a new one.', {
+    reason: 'closed',
+  });
 }
 
 /** Resolves after `ms`. */
@@ -44,7 +52,7 @@ export async function until<T>(
   const ends: (() => void)[] = [];
   try {
     return await new Promise<T>((resolve, reject) => {
-      const onAbort = () => reject(new AbortedError(`${what}: stopped on request.`, {}, { cause: signal.reason }));
+      const onAbort = () => reject(abortedBy(signal, what));
       const timer = setTimeout(() => {
         reject(new LostPeerError(`${what}: nothing came within ${limitMs / 1000} s. Try again.`, { limitMs }));
       }, limitMs);
@@ -82,7 +90,9 @@ export async function insist<T>(options: Insistence, work: () => Promise<T>): Pr
     } catch (cause) {
       throwIfAborted(signal, what);
       if (cause instanceof AlignError && !(cause instanceof LostPeerError)) throw cause;
-      const isFinal = FINAL.some((kind) => cause instanceof kind || (cause as Error | undefined)?.cause instanceof kind);
+      const isFinal = FINAL.some(
+        (kind) => cause instanceof kind || (cause as Error | undefined)?.cause instanceof kind,
+      );
       if (isFinal || limit.aborted) {
         const reason = cause instanceof Error ? cause.message : String(cause);
         throw new LostPeerError(
@@ -111,6 +121,11 @@ export function onReconnect(nc: NatsConnection, signal: AbortSignal, then: () =>
 }
 
 // --- internal ---
+
+function abortedBy({ reason }: AbortSignal, what: string): AlignError {
+  if (reason instanceof AlignError) return reason;
+  return new AbortedError(`${what}: stopped on request.`, {}, { cause: reason });
+}
 
 const FIRST_PAUSE_MS = 100;
 const LAST_PAUSE_MS = 2_000;

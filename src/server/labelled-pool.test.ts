@@ -21,7 +21,13 @@ beforeAll(async () => {
 afterAll(() => engine.close());
 
 function release(silo: string, onnx: Uint8Array, ...offered: number[]): ReceivedRelease {
-  const decoder = { onnx, sha256: contentHash(onnx), sizeBytes: onnx.length, latent: 2, shape: HAND_MADE_SHAPE };
+  const decoder = {
+    bytes: async () => onnx,
+    sha256: contentHash(onnx),
+    sizeBytes: onnx.length,
+    latent: 2,
+    shape: HAND_MADE_SHAPE,
+  };
   return {
     kind: 'decoder',
     silo,

@@ -6,7 +6,7 @@ import { childKey, normals, seedKey } from '../engine/keys.ts';
 import { AbortedError, ReleaseError } from '../errors.ts';
 import { seal } from '../exchange/gate.ts';
 import { NO_PRIVACY } from '../exchange/privacy-statement.ts';
-import type { Release } from '../exchange/release.ts';
+import { type ReceivedRelease, receivedRelease } from '../exchange/release.ts';
 import type { Architecture } from '../models/architecture.ts';
 import { exportDecoder } from '../models/decoder-export.ts';
 import { initialParameters } from '../models/initialise.ts';
@@ -29,17 +29,23 @@ beforeAll(async () => {
 });
 afterAll(() => engine.close());
 
-function releaseOf(silo: string): Release {
+function releaseOf(silo: string): ReceivedRelease {
   const vae = vaeOf(ARCHITECTURES[silo] as Architecture, SHAPE);
   const parameters = initialParameters(vae.parameters, childKey(KEY, silo));
   const decoder = { onnx: exportDecoder(vae, parameters, SHAPE), specs: decoderPart(vae.parameters), classes: null };
-  return seal({ silo, round: 1, decoder, parameters, shape: SHAPE, privacy: NO_PRIVACY });
+  return receivedRelease(seal({ silo, round: 1, decoder, parameters, shape: SHAPE, privacy: NO_PRIVACY }));
 }
 
 /** A release that no gate made: what could come from outside. */
-function foreign(silo: string, onnx: Uint8Array): Release {
+function foreign(silo: string, onnx: Uint8Array): ReceivedRelease {
   const said = { sha256: contentHash(onnx), sizeBytes: onnx.length, latent: 2, shape: HAND_MADE_SHAPE, classes: null };
-  return { kind: 'decoder', silo, round: 1, decoder: { onnx, ...said }, privacy: NO_PRIVACY } as unknown as Release;
+  return {
+    kind: 'decoder',
+    silo,
+    round: 1,
+    decoder: { bytes: async () => onnx, ...said },
+    privacy: NO_PRIVACY,
+  } as unknown as ReceivedRelease;
 }
 
 const draw = (change: Partial<PoolOptions> = {}) =>

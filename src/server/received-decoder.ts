@@ -11,7 +11,7 @@ export async function openReceived(
   { silo, decoder, privacy }: ReceivedRelease,
   wanted: WantedDecoder,
 ): Promise<OpenDecoder> {
-  const { onnx } = decoder;
+  const onnx = await decoder.bytes();
   const contract = await proveDecoder(engine, onnx, { decoder, privacy }, wanted);
   return openDecoder(engine, onnx, contract, { label: `decoder of ${silo}` });
 }

@@ -220,7 +220,7 @@ async function refuseSecondLedger({ name, ledgerDir, images }: SiloConfig): Prom
   const [other] = await ledgersBeside(resolve(ledgerDir), imageSetHash(images));
   if (other === undefined) return;
   throw new PrivacyError(
-    `The records of silo ${name} have a privacy ledger already, under another name: ${other}. A second one in ` +
+    `The records of ${name} have a privacy ledger already, under another name: ${other}. A second one in ` +
       `${resolve(ledgerDir)} would have a budget of its own for the same records. Call the silo as that ledger does.`,
     { silo: name, folder: other },
   );

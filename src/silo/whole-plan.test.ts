@@ -2,9 +2,11 @@ import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { SMALL_PRIVACY, smallSilo, temporaryFolder } from '../../test/small-silos.ts';
+import { imageSetHash } from '../data/image-set.ts';
 import { PrivacyError } from '../errors.ts';
+import { epsilonOf } from '../privacy/accountant.ts';
 import type { DpSgdOptions } from '../privacy/dp-plan.ts';
-import { setBudget } from '../privacy/ledger.ts';
+import { openLedger, setBudget } from '../privacy/ledger.ts';
 import type { SiloConfig } from './silo-config.ts';
 import { requireWholePlan } from './whole-plan.ts';
 
@@ -22,8 +24,28 @@ describe('a whole plan', () => {
     const config = await siloWithBudget(2.5);
     await expect(requireWholePlan(config, 'trial')).rejects.toThrow(PrivacyError);
     await expect(requireWholePlan(config, 'trial')).rejects.toThrow(
-      /silo north.* 2\.5 at delta .*any silo.*--budget-epsilon/,
+      /budget of north: .* 2\.5 at delta .*any silo.*smaller privacy\.epsilon.*--budget-epsilon/,
     );
+  });
+
+  test('is refused without advice to ask for less where nothing is left', async () => {
+    for (const privacy of [PRIVACY, { mechanism: 'none' }] as const) {
+      const event = { type: 'gaussian', noiseMultiplier: 2 } as const;
+      const config = await siloWithBudget(epsilonOf(event, 1e-5).epsilon, privacy);
+      const { charge } = await openLedger({
+        folder: config.ledgerDir,
+        silo: config.name,
+        dataFingerprint: imageSetHash(config.images),
+        neighbours: 'zero-out-one',
+        budget: { epsilon: 99, delta: 1e-5 },
+        now: () => new Date(0),
+      });
+      await charge({ run: 'earlier', purpose: 'train-own', round: 1, event });
+      await expect(requireWholePlan(config, 'trial')).rejects.toThrow(
+        /What is left pays for no training, however small its epsilon\. Only the owner/,
+      );
+      await expect(requireWholePlan(config, 'trial')).rejects.not.toThrow(/dp-sgd|smaller/);
+    }
   });
 
   test('goes on where it fits, and where nobody set a budget', async () => {

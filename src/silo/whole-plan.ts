@@ -24,13 +24,15 @@ export async function requireWholePlan(config: SiloConfig, run: string): Promise
   if (account === null) return;
   const { budget } = account;
   const others = account.entries.filter((charge) => !(isOpen(charge) && charge.run === run)); // an open one is used again
-  const { event, instead } = wholeOf(config);
+  const { event, instead: otherwise } = wholeOf(config);
   const total = spentOf([...others, { event }], budget.delta).epsilon;
   if (total <= budget.epsilon) return;
   const spent = spentOf(others, budget.delta).epsilon;
+  const isAllSpent = spent >= NEARLY_ALL * budget.epsilon;
+  const instead = isAllSpent ? 'What is left pays for no training, however small its epsilon.' : otherwise;
   const folder = resolve(config.ledgerDir);
   throw new PrivacyError(
-    `All planned rounds of ${run} together would exceed the privacy budget of silo ${config.name}: epsilon ` +
+    `All planned rounds of ${run} together would exceed the privacy budget of ${config.name}: epsilon ` +
       `${epsilonWords(budget.epsilon)} at delta ${budget.delta} is allowed, ${epsilonWords(spent)} is spent, and with this run ` +
       `it would be ${epsilonWords(total)}. Nothing was spent and nothing left any silo. ${instead} Only the owner of the ` +
       `records can raise the budget: align-fl ledger ${folder} --budget-epsilon <e>.`,
@@ -47,6 +49,9 @@ export async function requireWholePlan(config: SiloConfig, run: string): Promise
 }
 
 // --- internal ---
+
+/** Share of a budget after which asking for less is no advice: noise for the rest would drown everything. */
+const NEARLY_ALL = 0.99;
 
 async function accountOf(folder: string) {
   if (hasLedger(folder)) return readLedger(folder);

@@ -1,0 +1,129 @@
+import { jetstream } from '@nats-io/jetstream';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import {
+  departuresOf,
+  PLAN,
+  releaseOf,
+  testFederation,
+  type TestFederation,
+  wholeOf,
+} from '../../test/federation-on-nats.ts';
+import { NEEDS_NATS, natsServer, startTestNats, type TestNats } from '../../test/nats-fixture.ts';
+import { temporaryFolder } from '../../test/small-silos.ts';
+import { ReleaseError, ShapeError } from '../errors.ts';
+import { contentHash } from '../storage/content-hash.ts';
+import { sealMessage, type Signer } from './envelope.ts';
+import { createIdentity } from './identity.ts';
+import { updateSubject } from './subjects.ts';
+
+const ROOT = temporaryFolder();
+const task = (round: number) => ({ kind: 'train-own', run: 'trial', round }) as const;
+
+describe.skipIf(!natsServer)(`What is not right, over a real nats-server${NEEDS_NATS}`, () => {
+  let nats: TestNats;
+  let federation: TestFederation;
+  const open = async (...names: string[]) => {
+    federation = await testFederation(nats, ROOT, names);
+    return { federation, a: federation.silo('a') };
+  };
+  beforeAll(async () => {
+    nats = await startTestNats({ silos: ['a', 'b', 'c'] });
+  });
+  afterEach(() => federation.closeAll());
+  afterAll(() => nats.close());
+
+  /** A release as its silo would sign it, changed, and published. */
+  async function publishRelease(change: object, signer: Signer, silo = 'a') {
+    const { nc } = federation;
+    const { decoder, privacy } = releaseOf('a', 1);
+    const { bytes: _, ...facts } = decoder;
+    const onnx = await decoder.bytes();
+    const parts = [{ sha256: contentHash(onnx), sizeBytes: onnx.length }];
+    const nonce = contentHash('nobody asked');
+    const body = { run: 'trial', plan: PLAN, silo: 'a', round: 1, nonce, decoder: facts, privacy, parts, ...change };
+    const subject = updateSubject(silo);
+    const bytes = sealMessage(signer, { subject, kind: 'release', body: body as never });
+    await jetstream(nc).publish(subject, bytes);
+  }
+
+  test.each([
+    ['of another silo', { silo: 'b' }, 'sender'],
+    ['of a round that was not asked for', { round: 9 }, 'not-asked'],
+    ['with a nonce of its own making', {}, 'not-asked'],
+  ])('a notice %s is dropped and told of', async (_, change, reason) => {
+    const { a } = await open('a', 'b');
+    const hub = await federation.openHub();
+    await publishRelease(change, a.identity);
+    await federation.seen('message-dropped');
+    expect(federation.hubEvents.find(({ kind }) => kind === 'message-dropped')).toMatchObject({ reason });
+    federation.agent(a);
+    expect(await wholeOf(hub.port('a').play(task(1)))).toEqual(releaseOf('a', 1)); // and harms nobody
+  });
+
+  test('a notice of another run or plan is passed over', async () => {
+    const { a } = await open('a');
+    const hub = await federation.openHub();
+    await publishRelease({ run: 'other' }, a.identity);
+    await publishRelease({ plan: contentHash('other') }, a.identity);
+    federation.agent(a);
+    await hub.port('a').play(task(1));
+    expect(federation.hubEvents.filter(({ kind }) => kind === 'release-announced')).toHaveLength(1);
+  });
+
+  test('a notice that somebody else signed, or bytes that are none, are dropped; the hub goes on', async () => {
+    const { a } = await open('a');
+    const hub = await federation.openHub();
+    await publishRelease({}, createIdentity().identity);
+    const { nc } = federation;
+    for (const bytes of ['', '{', '[]', '{"v":"align-fl/net@2"}', 'x'.repeat(66_000)]) {
+      await jetstream(nc).publish('fl.up.a', bytes);
+      nc.publish('fl.status.a', bytes);
+      nc.publish('fl.hello.a', bytes, { reply: 'nowhere' });
+    }
+    await jetstream(nc).publish('fl.up.nobody', '{}');
+    federation.agent(a);
+    expect(await wholeOf(hub.port('a').play(task(1)))).toEqual(releaseOf('a', 1));
+    const reasons = federation.hubEvents.flatMap((event) => (event.kind === 'message-dropped' ? [event.reason] : []));
+    expect(new Set(reasons)).toEqual(new Set(['signature', 'not-json', 'version', 'size', 'sender']));
+  });
+
+  test('a task that the server did not sign is dropped by the silo, which goes on', async () => {
+    const { a } = await open('a');
+    const hub = await federation.openHub();
+    const { nc } = federation;
+    const body = { run: 'trial', plan: PLAN, round: 7, nonce: contentHash('') };
+    await jetstream(nc).publish(
+      'fl.task.a',
+      sealMessage(createIdentity().identity, { subject: 'fl.task.a', kind: 'train', body }),
+    );
+    await jetstream(nc).publish('fl.task.a', 'nonsense');
+    const agent = federation.agent(a);
+    expect(await wholeOf(hub.port('a').play(task(1)))).toEqual(releaseOf('a', 1));
+    expect(agent.events.filter(({ kind }) => kind === 'message-dropped')).toHaveLength(2);
+    expect(a.trained).toEqual([1]);
+  });
+
+  test('a decoder that inspection refuses is refused at the port, and its silo is told why', async () => {
+    const { a } = await open('a');
+    const inspect = async () => {
+      throw new ReleaseError('No.', { reason: 'constant' });
+    };
+    const hub = await federation.openHub({ inspect });
+    const agent = federation.agent(a);
+    await expect(hub.port('a').play(task(1))).rejects.toMatchObject({ code: 'RELEASE', facts: { reason: 'constant' } });
+    await agent.seen('refused', 1);
+    expect(agent.events.find(({ kind }) => kind === 'refused')).toMatchObject({ code: 'RELEASE', reason: 'constant' });
+    expect(await departuresOf(a)).toEqual(['1 leaving', '1 delivered', '1 refused']);
+    await expect(hub.port('a').play(task(1))).rejects.toThrow(ReleaseError); // it stays so
+    await hub.close();
+    const kinder = await federation.openHub();
+    expect(await wholeOf(kinder.port('a').play(task(1)))).toEqual(releaseOf('a', 1));
+  });
+
+  test('weights never travel', async () => {
+    await open('a');
+    const hub = await federation.openHub();
+    const given = { kind: 'train-given', run: 'trial', round: 1, weights: {} } as const;
+    await expect(hub.port('a').play(given)).rejects.toThrow(ShapeError);
+  });
+});

@@ -1,0 +1,257 @@
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import {
+  departuresOf,
+  PLAN,
+  QUICK,
+  releaseOf,
+  testFederation,
+  type TestFederation,
+  wholeOf,
+} from '../../test/federation-on-nats.ts';
+import { NEEDS_NATS, natsServer, startTestNats, type TestNats } from '../../test/nats-fixture.ts';
+import { temporaryFolder } from '../../test/small-silos.ts';
+import { AbortedError, AccessError, LostPeerError, PrivacyError, StateError } from '../errors.ts';
+import { contentHash } from '../storage/content-hash.ts';
+import type { AgentEvent } from './net-events.ts';
+import { openOutbox } from './outbox.ts';
+
+const ROOT = temporaryFolder();
+const task = (round: number) => ({ kind: 'train-own', run: 'trial', round }) as const;
+const uploadOf = (silo: string, round: number) => ({ silo, round, sha256: releaseOf(silo, round).decoder.sha256 });
+
+describe.skipIf(!natsServer)(`A silo over a real nats-server${NEEDS_NATS}`, () => {
+  let nats: TestNats;
+  let federation: TestFederation;
+  const open = async (...names: string[]) => {
+    federation = await testFederation(nats, ROOT, names);
+    return { federation, a: federation.silo('a') };
+  };
+  beforeAll(async () => {
+    nats = await startTestNats({ silos: ['a', 'b', 'c'] });
+  });
+  afterEach(() => federation.closeAll());
+  afterAll(() => nats.close());
+
+  describe('a silo that stops', () => {
+    const steps = ['played', 'kept', 'leaving', 'uploaded', 'delivered'] as const;
+    test.each(steps)('after "%s" goes on from there, and trains once', async (step) => {
+      const { a } = await open('a');
+      const hub = await federation.openHub();
+      const playing = hub.port('a').play(task(1));
+      const stop = new AbortController();
+      const emit = ({ kind }: AgentEvent) => {
+        if (kind === step) stop.abort();
+      };
+      expect(await federation.agent(a, { emit, signal: stop.signal }).result).toBeInstanceOf(AbortedError);
+      const agent = federation.agent(a);
+      expect(await wholeOf(playing)).toEqual(releaseOf('a', 1));
+      await federation.commit(hub, 1, [uploadOf('a', 1)]);
+      await agent.seen('committed', 1);
+      expect(a.trained).toEqual([1]);
+      expect(readdirSync(join(a.folder, 'outbox'))).toEqual([]);
+      expect(federation.hubEvents.filter(({ kind }) => kind === 'release-announced')).toHaveLength(1);
+    });
+
+    test('in the middle of training gives the task back, and is told to the next process at once', async () => {
+      const { a } = await open('a');
+      const hub = await federation.openHub();
+      const playing = hub.port('a').play(task(1));
+      const first = federation.agent(a, {
+        play: (_, { signal }) =>
+          new Promise((_resolve, reject) =>
+            signal.addEventListener('abort', () => reject(new AbortedError('stopped'))),
+          ),
+      });
+      await first.seen('task');
+      await first.stop();
+      expect(await first.result).toBeInstanceOf(AbortedError);
+      federation.agent(a);
+      expect(await wholeOf(playing)).toEqual(releaseOf('a', 1));
+    });
+
+    test('while its server committed hears of it when it is back, though the message came before it', async () => {
+      const { a } = await open('a');
+      const hub = await federation.openHub();
+      const first = federation.agent(a);
+      await hub.port('a').play(task(1));
+      await first.stop();
+      await federation.commit(hub, 1, [uploadOf('a', 1)]);
+      const agent = federation.agent(a);
+      await agent.seen('committed', 1);
+      expect(await departuresOf(a)).toEqual(['1 leaving', '1 delivered', '1 committed']);
+    });
+  });
+
+  describe('a silo that cannot', () => {
+    test('is an error at the port with its code, and without its words; it may be asked again', async () => {
+      const { a } = await open('a');
+      const hub = await federation.openHub();
+      let isOver = true;
+      const agent = federation.agent(a, {
+        play: async (round) => {
+          if (isOver) throw new PrivacyError('Spent 7.31 of 8 on the 1234 records in /home/me.');
+          return releaseOf('a', round);
+        },
+      });
+      const error = await hub
+        .port('a')
+        .play(task(1))
+        .catch((thrown: unknown) => thrown);
+      expect(error).toBeInstanceOf(PrivacyError);
+      expect(error).toMatchObject({ facts: { code: 'PRIVACY', failed: true, silo: 'a', round: 1 } });
+      expect(String(error)).not.toMatch(/7.31|1234|home/);
+      expect(agent.events.find(({ kind }) => kind === 'failed')).toMatchObject({
+        message: expect.stringMatching('7.31'),
+      });
+      isOver = false;
+      expect(await wholeOf(hub.port('a').play(task(1)))).toEqual(releaseOf('a', 1));
+      expect(await departuresOf(a)).toEqual(['1 failed', '1 leaving', '1 delivered']);
+    });
+
+    test('leaves: its port says so, until it joins again', async () => {
+      const { a } = await open('a');
+      const hub = await federation.openHub();
+      const agent = federation.agent(a, { play: async () => new Promise(() => {}) });
+      const playing = hub
+        .port('a')
+        .play(task(1))
+        .catch((thrown: unknown) => thrown);
+      await agent.seen('task');
+      agent.leave.abort();
+      // play ignores its signal: leaving does not wait for it
+      expect(await playing).toBeInstanceOf(LostPeerError);
+      expect(await playing).toMatchObject({ facts: { left: true, silo: 'a' } });
+      expect(await agent.result).toBe('left');
+      await expect(hub.port('a').play(task(1))).rejects.toMatchObject({ facts: { left: true } });
+      await hub.close();
+      const second = await federation.openHub();
+      await expect(second.port('a').play(task(1))).rejects.toMatchObject({ facts: { left: true } });
+      federation.hubEvents.length = 0;
+      federation.agent(a);
+      await federation.seen('silo-here');
+      expect(await wholeOf(second.port('a').play(task(1)))).toEqual(releaseOf('a', 1));
+    });
+
+    test('is revoked: its port says so, and it is turned away', async () => {
+      const { a } = await open('a', 'b');
+      const hub = await federation.openHub();
+      const agent = federation.agent(a, { play: async () => new Promise(() => {}) });
+      const playing = hub
+        .port('a')
+        .play(task(1))
+        .catch((thrown: unknown) => thrown);
+      await agent.seen('task');
+      hub.removeSilo('a');
+      expect(await playing).toMatchObject({ code: 'LOST_PEER', facts: { revoked: true } });
+      await agent.stop();
+      expect(await federation.agent(a).result).toMatchObject({ facts: { reason: 'REVOKED' } });
+      federation.agent(federation.silo('b'));
+      expect(await wholeOf(hub.port('b').play(task(1)))).toEqual(releaseOf('b', 1));
+    });
+  });
+
+  describe('hellos and statuses', () => {
+    test('a second process of a silo is turned away while the first is there, and let in when it is gone', async () => {
+      const { a } = await open('a');
+      await federation.openHub();
+      const first = federation.agent(a);
+      await first.seen('welcome');
+      const second = await federation.agent(a).result;
+      expect(second).toBeInstanceOf(AccessError);
+      expect(second).toMatchObject({ facts: { reason: 'ALREADY_CONNECTED' } });
+      await first.stop();
+      await federation.agent(a).seen('welcome');
+    });
+
+    test('a silo that lost its folder is not let in: its budget would be spent again', async () => {
+      const { a } = await open('a');
+      const hub = await federation.openHub();
+      const first = federation.agent(a);
+      await hub.port('a').play(task(1));
+      await federation.commit(hub, 1, [uploadOf('a', 1)]);
+      await first.seen('committed', 1);
+      await first.stop();
+      a.done.clear();
+      const lost = await federation.agent(a).result;
+      expect(lost).toBeInstanceOf(PrivacyError);
+      expect(lost).toMatchObject({ facts: { reason: 'LOST_STATE' } });
+      expect(a.trained).toEqual([1]);
+    });
+
+    test('another minor version is not let in', async () => {
+      const { a } = await open('a');
+      await federation.openHub();
+      expect(await federation.agent(a, { version: '0.2.0' }).result).toMatchObject({ facts: { reason: 'VERSION' } });
+    });
+
+    test('a silo waits for a server that is not there yet, and refuses a plan by throwing', async () => {
+      const { a } = await open('a');
+      const agent = federation.agent(a, {
+        agree: async ({ planText }) => {
+          throw new PrivacyError(`Not for ${planText}.`);
+        },
+      });
+      await agent.seen('server-away');
+      const hub = await federation.openHub();
+      expect(await agent.result).toBeInstanceOf(PrivacyError);
+      expect(a.trained).toEqual([]);
+      await federation.seen('silo-away');
+      expect(hub.statuses().has('a')).toBe(false);
+    });
+
+    test('its state and whole percents are heard, and its silence', async () => {
+      const { a } = await open('a');
+      const hub = await federation.openHub();
+      const agent = federation.agent(a, {
+        play: async (_, { onPercent }) => {
+          onPercent(41.7);
+          return new Promise(() => {});
+        },
+      });
+      const playing = hub
+        .port('a')
+        .play(task(1))
+        .catch((thrown: unknown) => thrown);
+      await federation.seenWhere((event) => event.kind === 'silo-status' && event.status.percent === 41);
+      expect(hub.statuses().get('a')).toMatchObject({ state: 'training', round: 1, percent: 41 });
+      await agent.stop();
+      await federation.seen('silo-away');
+      await hub.close();
+      expect(await playing).toBeInstanceOf(AbortedError);
+    });
+
+    test('a paused silo begins nothing', async () => {
+      const { a } = await open('a');
+      const hub = await federation.openHub();
+      let isPaused = true;
+      const agent = federation.agent(a, { isPaused: () => isPaused });
+      const playing = hub.port('a').play(task(1));
+      await federation.seenWhere((event) => event.kind === 'silo-status' && event.status.state === 'paused');
+      expect(agent.events.some(({ kind }) => kind === 'task')).toBe(false);
+      isPaused = false;
+      expect(await wholeOf(playing)).toEqual(releaseOf('a', 1));
+    });
+  });
+
+  test('a damaged outbox stops the silo, and is not sent', async () => {
+    const { a } = await open('a');
+    await openOutbox(join(a.folder, 'outbox')).put(releaseOf('a', 1), {
+      run: 'trial',
+      plan: PLAN,
+      nonce: contentHash(''),
+    });
+    const [entry = ''] = readdirSync(join(a.folder, 'outbox'));
+    writeFileSync(join(a.folder, 'outbox', entry, 'decoder.onnx'), 'other');
+    a.done.set(1, releaseOf('a', 1));
+    await federation.openHub();
+    expect(await federation.agent(a).result).toBeInstanceOf(StateError);
+    expect(existsSync(join(a.folder, 'departures.jsonl'))).toBe(true);
+    expect(await departuresOf(a)).toEqual([]);
+  });
+
+  test('no interval of the tests is longer than the broker waits for', () => {
+    expect(QUICK.workingEveryMs * 3).toBeLessThanOrEqual(QUICK.ackWaitMs);
+  });
+});
