@@ -5,6 +5,7 @@ import { expect, test } from 'vitest';
 import * as errors from '../src/errors.ts';
 import { CERTIFICATE_REFUSALS } from '../src/exchange/lipschitz-certificate.ts';
 import { REASONS } from '../src/exchange/refusal.ts';
+import { TRANSFER_REFUSALS } from '../src/net/download.ts';
 import { TRIAL_REFUSALS } from '../src/server/guarded-trial.ts';
 
 const text = readFileSync(new URL('../docs/errors.md', import.meta.url), 'utf8');
@@ -36,7 +37,9 @@ test('the entry of RELEASE lists every reason for which a decoder is refused, an
   const entry = entries.find(({ code }) => code === 'RELEASE')?.entry ?? '';
   const listed = [...entry.matchAll(/^\| `([a-z-]+)` \| \S/gm)].map(([, reason = '']) => reason);
   expect(listed.sort(byText)).toEqual(
-    [...Object.keys(REASONS), ...CERTIFICATE_REFUSALS, ...TRIAL_REFUSALS].sort(byText),
+    [...Object.keys(REASONS), ...CERTIFICATE_REFUSALS, ...TRIAL_REFUSALS, ...Object.keys(TRANSFER_REFUSALS)].sort(
+      byText,
+    ),
   );
 });
 

@@ -1,6 +1,6 @@
 // A federation for tests of the protocol: a hub and agents in this process, over a real broker, with hand-made decoders.
 
-import { mkdirSync, mkdtempSync, readFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
@@ -96,6 +96,8 @@ export interface TestFederation {
   readonly nc: NatsConnection;
   /** How many messages a stream holds. */
   messagesIn(stream: string): Promise<number>;
+  /** Removes what the server had downloaded. */
+  dropIncoming(): void;
   closeAll(): Promise<void>;
 }
 
@@ -221,6 +223,7 @@ export async function testFederation(nats: TestNats, root: string, names: readon
       }
       await hub.commit(round, uploads);
     },
+    dropIncoming: () => rmSync(join(folder, 'incoming'), { recursive: true, force: true }),
     async closeAll() {
       for (const close of closers) await close();
     },

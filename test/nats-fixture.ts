@@ -137,7 +137,7 @@ export async function startTestNats(options: {
 // --- internal ---
 
 /** A port that nobody listens on. It must outlast a restart, so that the system's own choice (-1) is no help. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const probe = createServer();
   await new Promise<void>((done, fail) => probe.once('error', fail).listen(0, '127.0.0.1', done));
   const address = probe.address();

@@ -23,8 +23,11 @@ import { addReportCommand } from './report.ts';
 import { addForgetCommand } from './forget.ts';
 import { type RunFlags, runCommand } from './run.ts';
 import { FID_EXTRACTOR_HELP } from './spec-argument.ts';
+import { addServerCommand } from './server.ts';
+import { addSiloCommand } from './silo.ts';
 import { addSweepCommand } from './sweep.ts';
 import { addSynthCommand } from './synth.ts';
+import { addUpCommand } from './up.ts';
 
 /** Runs one command line and returns the exit code: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C. */
 export async function main(argv: readonly string[]): Promise<number> {
@@ -95,6 +98,9 @@ function commands(console: Console, setExitCode: (code: number) => void): Comman
   addReleaseCommand(program, console, () => new Date());
   addDecoderCommand(program, console);
   addSynthCommand(program, console, () => new Date());
+  addServerCommand(program, console, () => new Date());
+  addSiloCommand(program, console, () => new Date());
+  addUpCommand(program, console, () => new Date());
 
   program
     .command('schema')
@@ -114,6 +120,7 @@ Examples:
   align-fl run --resume runs/mine                  after Ctrl-C or a crash
   align-fl report runs --out report.html           one page about every run in runs/
   align-fl synth runs/mine --per-class 1000         a synthetic data set, with its datasheet
+  align-fl up                                      a real federation on this machine (needs nats-server)
   align-fl compare runs/mine runs/quickstart-seed0
   align-fl privacy epsilon --sampling-rate 0.01 --noise-multiplier 1.1 --steps 1000 --delta 1e-5`;
 

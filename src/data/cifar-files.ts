@@ -6,7 +6,7 @@ import { DataError } from '../errors.ts';
 import { readFileBounded } from '../storage/atomic-file.ts';
 import { readClassNames } from './class-names.ts';
 import { isGzip } from './idx.ts';
-import { OWN_LIMITS, type OwnImages, ownImages, type OwnPart } from './own-set.ts';
+import { OWN_LIMITS, type OwnImages, ownImages, type OwnPart, type Reading } from './own-set.ts';
 
 /** Whether a file of this name may hold such images. */
 export function isCifarFile(name: string): boolean {
@@ -18,7 +18,7 @@ export function isCifarFile(name: string): boolean {
  * numbers; without any for the test the others are split. Names of classes from `classes.txt` or `batches.meta.txt`.
  * Throws DataError where a file is no whole number of images.
  */
-export async function loadCifarFiles(dir: string, names: readonly string[]): Promise<OwnImages> {
+export async function loadCifarFiles(dir: string, names: readonly string[], { isSplit }: Reading): Promise<OwnImages> {
   const read = async (part: 'train' | 'test') => {
     const files = names.filter((name) => partOf(name) === part);
     const once = files.filter((name) => !(name.endsWith('.gz') && files.includes(name.slice(0, -3)))); // plain wins
@@ -32,7 +32,15 @@ export async function loadCifarFiles(dir: string, names: readonly string[]): Pro
     );
   }
   const test = await read('test');
-  return ownImages({ path: dir, layout: 'cifar-10', train, test, classNames: await readClassNames(dir), notes: [] });
+  return ownImages({
+    path: dir,
+    layout: 'cifar-10',
+    train,
+    test,
+    classNames: await readClassNames(dir),
+    notes: [],
+    isSplit,
+  });
 }
 
 // --- internal ---

@@ -4,14 +4,14 @@ import { DataError } from '../errors.ts';
 import { readClassNames } from './class-names.ts';
 import { decodeIdxImages, decodeIdxLabels, pairIdx } from './idx.ts';
 import { IDX_ROLES, type IdxRole, idxFileName, readIdxFiles, type StoredFile } from './idx-files.ts';
-import { type OwnImages, ownImages, type OwnPart } from './own-set.ts';
+import { type OwnImages, ownImages, type OwnPart, type Reading } from './own-set.ts';
 
 /**
  * Reads the four files of `dir`. Classes are named by `classes.txt`, else by their numbers, 0 to the greatest label; sides up
  * to 64. A validation part (`val-...`) is left aside. Throws DataError where a file is missing, damaged or does not fit the
  * others.
  */
-export async function loadIdxFolder(dir: string, names: readonly string[]): Promise<OwnImages> {
+export async function loadIdxFolder(dir: string, names: readonly string[], { isSplit }: Reading): Promise<OwnImages> {
   const files = new Map<IdxRole, StoredFile>();
   for (const role of IDX_ROLES) {
     for await (const stored of readIdxFiles(dir, role)) {
@@ -19,9 +19,11 @@ export async function loadIdxFolder(dir: string, names: readonly string[]): Prom
       break;
     }
   }
-  const missing = IDX_ROLES.filter((role) => !files.has(role)).map(idxFileName);
+  const hasTest = files.has('t10k-images') || files.has('t10k-labels') || isSplit;
+  const needed = hasTest ? IDX_ROLES : IDX_ROLES.filter((role) => role.startsWith('train-'));
+  const missing = needed.filter((role) => !files.has(role)).map(idxFileName);
   if (missing.length > 0) {
-    const all = IDX_ROLES.map(idxFileName);
+    const all = needed.map(idxFileName);
     throw new DataError(
       `${dir}: expected ${all.join(', ')}, each plain or with .gz; missing: ${missing.join(', ')}. ` +
         'Add them, or correct the folder.',
@@ -35,9 +37,10 @@ export async function loadIdxFolder(dir: string, names: readonly string[]): Prom
     path: dir,
     layout: 'idx',
     train: part('train-images', 'train-labels'),
-    test: part('t10k-images', 't10k-labels'),
+    test: hasTest ? part('t10k-images', 't10k-labels') : null,
     classNames: await readClassNames(dir),
     notes: left.length === 0 ? [] : [`${left.join(' and ')} are left aside: neither trained on nor judged by.`],
+    isSplit,
   });
 }
 

@@ -14,7 +14,7 @@ function loaded(bytes: Uint8Array) {
   files += 1;
   const path = join(FOLDER, `set-${files}.npz`);
   writeFileSync(path, bytes);
-  return loadNpz(path);
+  return loadNpz(path, { isSplit: true });
 }
 
 const images = (count: number, value = 7): TestArray =>

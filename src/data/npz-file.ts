@@ -5,7 +5,7 @@ import { readFileBounded } from '../storage/atomic-file.ts';
 import { imageAxes, toPlanes } from './channel-order.ts';
 import { FOREIGN_LABEL } from './image-set.ts';
 import { type NpyArray, npyNumbers, readNpy } from './npy-array.ts';
-import { OWN_LIMITS, type OwnImages, ownImages, type OwnPart, requireSides } from './own-set.ts';
+import { OWN_LIMITS, type OwnImages, ownImages, type OwnPart, type Reading, requireSides } from './own-set.ts';
 import { type ZipMember, zipMembers } from './zip-archive.ts';
 
 /**
@@ -13,7 +13,7 @@ import { type ZipMember, zipMembers } from './zip-archive.ts';
  * `x, y` or `images, labels`, which is split. Images: uint8 [N, H, W], [N, H, W, 1 or 3] or [N, 1 or 3, H, W], sides 8 to
  * 64. Labels: whole numbers of any width, [N] or [N, 1]. Throws DataError, StateError where the file can't be read.
  */
-export async function loadNpz(path: string): Promise<OwnImages> {
+export async function loadNpz(path: string, { isSplit }: Reading): Promise<OwnImages> {
   const bytes = await readFileBounded(path, { maxBytes: MAX_FILE_BYTES });
   const members = zipMembers(bytes, path);
   const has = (name: string) => members.has(`${name}.npy`);
@@ -34,6 +34,7 @@ export async function loadNpz(path: string): Promise<OwnImages> {
     test: test && testNames.length === 2 ? readPart(path, test, members) : null,
     classNames: null,
     notes: isLeft.length === 0 ? [] : [`${isLeft.join(' and ')} are left aside: neither trained on nor judged by.`],
+    isSplit,
   });
 }
 

@@ -18,6 +18,11 @@ export interface OwnImages {
   readonly notes: readonly string[];
 }
 
+/** How a set without test images is read: an experiment holds some out, a silo trains on all that it has. */
+export interface Reading {
+  readonly isSplit: boolean;
+}
+
 /** One part as it was read. */
 export interface OwnPart {
   readonly shape: ImageShape;
@@ -30,12 +35,12 @@ export interface OwnPart {
 }
 
 /** What `ownImages` puts together. */
-export interface OwnParts {
+export interface OwnParts extends Reading {
   /** The folder or file that the user named. */
   readonly path: string;
   readonly layout: OwnLayout;
   readonly train: OwnPart;
-  /** Null: every sixth training image or so is held out. */
+  /** Null: every sixth training image or so is held out, where `isSplit`. */
   readonly test: OwnPart | null;
   /** Null: classes are named by their numbers, 0 to the greatest label. */
   readonly classNames: readonly string[] | null;
@@ -57,19 +62,19 @@ export function requireSides(file: string, { height, width }: ImageShape): void 
 }
 
 /** Throws DataError where parts do not fit each other, or labels do not fit the classes. */
-export function ownImages({ path, layout, train, test, classNames, notes }: OwnParts): OwnImages {
+export function ownImages({ path, layout, train, test, classNames, notes, isSplit }: OwnParts): OwnImages {
   const name = basename(resolve(path), extname(path) === '.npz' ? '.npz' : '');
   if (test !== null) requireSameShape(path, train, test);
   for (const part of test === null ? [train] : [train, test]) refuseForeignLabel(part);
   const classes = classNames?.length ?? 1 + greatest(train.labels);
   const parts = { train: toSet(`${name}/train`, train), test: test && toSet(`${name}/test`, test) };
-  const split = parts.test === null ? holdOut(path, name, parts.train) : null;
+  const split = parts.test === null && isSplit ? holdOut(path, name, parts.train) : null;
   for (const part of test === null ? [train] : [train, test]) refuseStrangeLabel(path, part, classes, part === test);
   const dataSet: DataSet = {
     name,
     classNames: classNames ?? Array.from({ length: classes }, (_, label) => String(label)),
     train: split?.train ?? parts.train,
-    test: split?.test ?? (parts.test as ImageSet),
+    test: split?.test ?? parts.test ?? selectImages(parts.train, [], `${name}/test`),
   };
   const held =
     split && `There is no test part: ${split.test.labels.length} images are held out, chosen by their content.`;

@@ -7,7 +7,7 @@ import { DataError } from '../errors.ts';
 import { type ImageShape, pixelCount } from '../models/image-shape.ts';
 import { readFileBounded } from '../storage/atomic-file.ts';
 import { FOREIGN_LABEL } from './image-set.ts';
-import { OWN_LIMITS, type OwnImages, ownImages, type OwnPart } from './own-set.ts';
+import { OWN_LIMITS, type OwnImages, ownImages, type OwnPart, type Reading } from './own-set.ts';
 import { decodePng, MAX_PNG_BYTES, type PngImage } from './png-image.ts';
 
 /**
@@ -16,7 +16,7 @@ import { decodePng, MAX_PNG_BYTES, type PngImage } from './png-image.ts';
  * are in order of file names. All have one size; where some are in colour, grey ones are spread over three channels. Names
  * that begin with a dot are passed over, other files and links refused. Throws DataError.
  */
-export async function loadPngFolders(dir: string): Promise<OwnImages> {
+export async function loadPngFolders(dir: string, { isSplit }: Reading): Promise<OwnImages> {
   const folders = await foldersIn(dir);
   const named = (names: readonly string[]) => folders.find((name) => names.includes(name)) ?? null;
   const [train, test] = [named(['train', 'training']), named(['test', 'testing'])];
@@ -37,6 +37,7 @@ export async function loadPngFolders(dir: string): Promise<OwnImages> {
     test: testPart ?? null,
     classNames,
     notes: others.length === 0 ? [] : [`${others.join(', ')}: left aside, neither trained on nor judged by.`],
+    isSplit,
   });
 }
 

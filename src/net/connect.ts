@@ -48,12 +48,27 @@ export const LEAST_NATS_VERSION = '2.9.10';
 export const GOOD_NATS_VERSION = '2.11.15';
 
 /**
- * Connects; each server is tried once. When it stands, the connection comes back by itself however long the server is away; it
+ * Connects. A refused key is tried a few times: a nats-server that reads its configuration again, as it does whenever a silo
+ * joins, refuses everybody for a moment. When it stands, the connection comes back by itself however long the server is away; it
  * is closed when `signal` aborts, and when the key is refused three times in a row.
  * Throws AccessError (the certificate or the key is not accepted, or there is no encryption; `facts.reason`), LostPeerError
  * (nobody answers), DeviceError (the server is too old, or without JetStream), AbortedError.
  */
 export async function connectNats(address: ServerAddress, options: ConnectOptions): Promise<NatsConnection> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await connectOnce(address, options);
+    } catch (error) {
+      const isRefused = error instanceof AccessError && error.facts['reason'] === 'unknown-key';
+      if (!isRefused || tries === REFUSALS) throw error;
+      await pause(tries * REFUSED_PAUSE_MS, undefined, { signal: options.signal }).catch(() => {}); // the next try says so
+    }
+  }
+}
+
+// --- internal ---
+
+async function connectOnce(address: ServerAddress, options: ConnectOptions): Promise<NatsConnection> {
   const { signal, onNotice = () => {} } = options;
   if (signal?.aborted === true) throw new AbortedError('Stopped before connecting.');
   const hosts = address.servers.map(hostOf);
@@ -72,12 +87,9 @@ export async function connectNats(address: ServerAddress, options: ConnectOption
   return nc;
 }
 
-// --- internal ---
-
 const ATTEMPT_MS = 10_000;
 const REFUSALS = 3;
-const KNOCKS = 2;
-const AGAIN_AFTER_MS = 250;
+const REFUSED_PAUSE_MS = 250;
 const RECONNECT_MS = 500;
 
 /** Only the federation's authority is trusted, and the certificate must name one of the addresses that we were given. */
@@ -139,39 +151,32 @@ function isOlder(version: string, than: string): boolean {
   return false;
 }
 
-/**
- * Connects, with errors that say what to do. A key that is refused is shown a second time: while a nats-server 2.9 reads a new
- * configuration it refuses also those that it knows.
- */
+/** The client's own connect, with errors that say what to do. */
 async function knock(
   { servers, ca }: ServerAddress,
-  { identity, inboxPrefix, name, timeoutMs = ATTEMPT_MS, reconnectMs = RECONNECT_MS, signal }: ConnectOptions,
+  { identity, inboxPrefix, name, timeoutMs = ATTEMPT_MS, reconnectMs = RECONNECT_MS }: ConnectOptions,
   hosts: readonly string[],
 ): Promise<NatsConnection> {
-  for (let time = 1; ; time++) {
-    try {
-      return await connect({
-        servers: [...servers],
-        authenticator: identity.authenticator(),
-        inboxPrefix,
-        name,
-        tls: tlsOf(ca, hosts),
-        timeout: timeoutMs,
-        reconnect: true,
-        maxReconnectAttempts: -1,
-        reconnectTimeWait: reconnectMs,
-        reconnectJitterTLS: reconnectMs,
-        // Two refusals ever, even a week apart, would end the connection; `watch` counts those in a row.
-        ignoreAuthErrorAbort: true,
-        ignoreClusterUpdates: true,
-        pingInterval: 20_000,
-        maxPingOut: 3,
-      });
-    } catch (cause) {
-      if (!(isViolation(cause) && time < KNOCKS)) throw connectError(cause, { servers });
-      await pause(AGAIN_AFTER_MS, undefined, { signal }).catch(() => {});
-      if (signal?.aborted === true) throw new AbortedError('Stopped while connecting.');
-    }
+  try {
+    return await connect({
+      servers: [...servers],
+      authenticator: identity.authenticator(),
+      inboxPrefix,
+      name,
+      tls: tlsOf(ca, hosts),
+      timeout: timeoutMs,
+      reconnect: true,
+      maxReconnectAttempts: -1,
+      reconnectTimeWait: reconnectMs,
+      reconnectJitterTLS: reconnectMs,
+      // Two refusals ever, even a week apart, would end the connection; `watch` counts those in a row.
+      ignoreAuthErrorAbort: true,
+      ignoreClusterUpdates: true,
+      pingInterval: 20_000,
+      maxPingOut: 3,
+    });
+  } catch (cause) {
+    throw connectError(cause, { servers });
   }
 }
 

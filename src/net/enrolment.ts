@@ -54,7 +54,7 @@ export async function enrol(
   const { silo } = invite;
   const patient = AbortSignal.timeout(patienceMs);
   for (let isEnrolled = false; ; ) {
-    let obstacle: unknown = null;
+    let obstacle: Error | null = null;
     if (!isEnrolled) {
       obstacle = await obstacleOf(askOnce(invite, identity, { signal, timeoutMs: Math.min(ANSWER_MS, patienceMs) }));
       // The invite was used, perhaps by this key: the answer may have been lost.
@@ -188,12 +188,12 @@ async function visit({ silo, address }: Invite, identity: Identity, signal: Abor
   await nc.close();
 }
 
-async function obstacleOf(work: Promise<void>): Promise<unknown> {
+async function obstacleOf(work: Promise<void>): Promise<Error | null> {
   try {
     await work;
     return null;
   } catch (error) {
-    return error;
+    return error instanceof Error ? error : new Error(String(error));
   }
 }
 

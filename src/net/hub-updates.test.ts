@@ -57,7 +57,7 @@ describe.skipIf(!natsServer)(`What is not right, over a real nats-server${NEEDS_
     await federation.seen('message-dropped');
     expect(federation.hubEvents.find(({ kind }) => kind === 'message-dropped')).toMatchObject({ reason });
     federation.agent(a);
-    expect(await wholeOf(hub.port('a').play(task(1)))).toEqual(releaseOf('a', 1)); // and harms nobody
+    expect(await wholeOf(hub.port('a').play(task(1)))).toEqual(await wholeOf(releaseOf('a', 1))); // and harms nobody
   });
 
   test('a notice of another run or plan is passed over', async () => {
@@ -82,7 +82,7 @@ describe.skipIf(!natsServer)(`What is not right, over a real nats-server${NEEDS_
     }
     await jetstream(nc).publish('fl.up.nobody', '{}');
     federation.agent(a);
-    expect(await wholeOf(hub.port('a').play(task(1)))).toEqual(releaseOf('a', 1));
+    expect(await wholeOf(hub.port('a').play(task(1)))).toEqual(await wholeOf(releaseOf('a', 1)));
     const reasons = federation.hubEvents.flatMap((event) => (event.kind === 'message-dropped' ? [event.reason] : []));
     expect(new Set(reasons)).toEqual(new Set(['signature', 'not-json', 'version', 'size', 'sender']));
   });
@@ -98,7 +98,7 @@ describe.skipIf(!natsServer)(`What is not right, over a real nats-server${NEEDS_
     );
     await jetstream(nc).publish('fl.task.a', 'nonsense');
     const agent = federation.agent(a);
-    expect(await wholeOf(hub.port('a').play(task(1)))).toEqual(releaseOf('a', 1));
+    expect(await wholeOf(hub.port('a').play(task(1)))).toEqual(await wholeOf(releaseOf('a', 1)));
     expect(agent.events.filter(({ kind }) => kind === 'message-dropped')).toHaveLength(2);
     expect(a.trained).toEqual([1]);
   });
@@ -117,7 +117,7 @@ describe.skipIf(!natsServer)(`What is not right, over a real nats-server${NEEDS_
     await expect(hub.port('a').play(task(1))).rejects.toThrow(ReleaseError); // it stays so
     await hub.close();
     const kinder = await federation.openHub();
-    expect(await wholeOf(kinder.port('a').play(task(1)))).toEqual(releaseOf('a', 1));
+    expect(await wholeOf(kinder.port('a').play(task(1)))).toEqual(await wholeOf(releaseOf('a', 1)));
   });
 
   test('weights never travel', async () => {

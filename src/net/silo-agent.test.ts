@@ -46,7 +46,7 @@ describe.skipIf(!natsServer)(`A silo over a real nats-server${NEEDS_NATS}`, () =
       };
       expect(await federation.agent(a, { emit, signal: stop.signal }).result).toBeInstanceOf(AbortedError);
       const agent = federation.agent(a);
-      expect(await wholeOf(playing)).toEqual(releaseOf('a', 1));
+      expect(await wholeOf(playing)).toEqual(await wholeOf(releaseOf('a', 1)));
       await federation.commit(hub, 1, [uploadOf('a', 1)]);
       await agent.seen('committed', 1);
       expect(a.trained).toEqual([1]);
@@ -68,7 +68,7 @@ describe.skipIf(!natsServer)(`A silo over a real nats-server${NEEDS_NATS}`, () =
       await first.stop();
       expect(await first.result).toBeInstanceOf(AbortedError);
       federation.agent(a);
-      expect(await wholeOf(playing)).toEqual(releaseOf('a', 1));
+      expect(await wholeOf(playing)).toEqual(await wholeOf(releaseOf('a', 1)));
     });
 
     test('while its server committed hears of it when it is back, though the message came before it', async () => {
@@ -106,7 +106,7 @@ describe.skipIf(!natsServer)(`A silo over a real nats-server${NEEDS_NATS}`, () =
         message: expect.stringMatching('7.31'),
       });
       isOver = false;
-      expect(await wholeOf(hub.port('a').play(task(1)))).toEqual(releaseOf('a', 1));
+      expect(await wholeOf(hub.port('a').play(task(1)))).toEqual(await wholeOf(releaseOf('a', 1)));
       expect(await departuresOf(a)).toEqual(['1 failed', '1 leaving', '1 delivered']);
     });
 
@@ -131,7 +131,7 @@ describe.skipIf(!natsServer)(`A silo over a real nats-server${NEEDS_NATS}`, () =
       federation.hubEvents.length = 0;
       federation.agent(a);
       await federation.seen('silo-here');
-      expect(await wholeOf(second.port('a').play(task(1)))).toEqual(releaseOf('a', 1));
+      expect(await wholeOf(second.port('a').play(task(1)))).toEqual(await wholeOf(releaseOf('a', 1)));
     });
 
     test('is revoked: its port says so, and it is turned away', async () => {
@@ -148,7 +148,7 @@ describe.skipIf(!natsServer)(`A silo over a real nats-server${NEEDS_NATS}`, () =
       await agent.stop();
       expect(await federation.agent(a).result).toMatchObject({ facts: { reason: 'REVOKED' } });
       federation.agent(federation.silo('b'));
-      expect(await wholeOf(hub.port('b').play(task(1)))).toEqual(releaseOf('b', 1));
+      expect(await wholeOf(hub.port('b').play(task(1)))).toEqual(await wholeOf(releaseOf('b', 1)));
     });
   });
 
@@ -231,8 +231,39 @@ describe.skipIf(!natsServer)(`A silo over a real nats-server${NEEDS_NATS}`, () =
       await federation.seenWhere((event) => event.kind === 'silo-status' && event.status.state === 'paused');
       expect(agent.events.some(({ kind }) => kind === 'task')).toBe(false);
       isPaused = false;
-      expect(await wholeOf(playing)).toEqual(releaseOf('a', 1));
+      expect(await wholeOf(playing)).toEqual(await wholeOf(releaseOf('a', 1)));
     });
+  });
+
+  test('what was noted as committed is removed from an outbox that still has it, and does not leave again', async () => {
+    const { a } = await open('a');
+    const hub = await federation.openHub();
+    const first = federation.agent(a);
+    await hub.port('a').play(task(1));
+    await federation.commit(hub, 1, [uploadOf('a', 1)]);
+    await first.seen('committed', 1);
+    await first.stop();
+    const again = { run: 'trial', plan: PLAN, nonce: contentHash('') };
+    await openOutbox(join(a.folder, 'outbox')).put(releaseOf('a', 1), again); // as if killed before it was removed
+    const agent = federation.agent(a);
+    expect(await wholeOf(hub.port('a').play(task(2)))).toEqual(await wholeOf(releaseOf('a', 2)));
+    await agent.seen('delivered', 2);
+    expect(readdirSync(join(a.folder, 'outbox'))).toHaveLength(1);
+    expect((await departuresOf(a)).filter((line) => line.startsWith('1 '))).toHaveLength(3);
+  });
+
+  test('is greeted again when its server has begun another plan, and agrees to that', async () => {
+    const { a } = await open('a');
+    const first = await federation.openHub();
+    const agreed: string[] = [];
+    const agent = federation.agent(a, { agree: async ({ planText }) => void agreed.push(planText) });
+    await first.port('a').play(task(1));
+    await first.close();
+    const text = '{"rounds":3}';
+    const second = await federation.openHub({ plan: { sha256: contentHash(text), text }, committedSoFar: () => [] });
+    expect(await wholeOf(second.port('a').play(task(1)))).toEqual(await wholeOf(releaseOf('a', 1)));
+    await agent.seen('delivered', 1);
+    expect(agreed).toEqual(['{"rounds":2}', text]);
   });
 
   test('a damaged outbox stops the silo, and is not sent', async () => {

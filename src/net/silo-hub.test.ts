@@ -37,7 +37,7 @@ describe.skipIf(!natsServer)(`A server over a real nats-server${NEEDS_NATS}`, ()
     const agent = federation.agent(a);
     for (const round of [1, 2]) {
       const upload = await hub.port('a').play(task(round));
-      expect(await wholeOf(upload)).toEqual(releaseOf('a', round));
+      expect(await wholeOf(upload)).toEqual(await wholeOf(releaseOf('a', round)));
       expect(readdirSync(join(a.folder, 'outbox'))).toHaveLength(1);
       await federation.commit(hub, round, [uploadOf('a', round)]);
       await agent.seen('committed', round);
@@ -57,7 +57,7 @@ describe.skipIf(!natsServer)(`A server over a real nats-server${NEEDS_NATS}`, ()
     for (const name of ['a', 'b', 'c']) federation.agent(federation.silo(name));
     const play = (name: string) => hub.port(name).play(task(1));
     const uploads = await Promise.all(['a', 'b', 'c'].map((name) => wholeOf(play(name))));
-    expect(uploads).toEqual(['a', 'b', 'c'].map((name) => releaseOf(name, 1)));
+    expect(uploads).toEqual(await Promise.all(['a', 'b', 'c'].map((name) => wholeOf(releaseOf(name, 1)))));
     expect(await Promise.all(['a', 'b', 'c'].map((name) => wholeOf(play(name))))).toEqual(uploads);
     expect(federation.hubEvents.filter(({ kind }) => kind === 'task-sent')).toHaveLength(3);
   });
@@ -71,10 +71,10 @@ describe.skipIf(!natsServer)(`A server over a real nats-server${NEEDS_NATS}`, ()
       await first.close();
       const second = await federation.openHub();
       federation.hubEvents.length = 0;
-      expect(await wholeOf(second.port('a').play(task(1)))).toEqual(releaseOf('a', 1));
+      expect(await wholeOf(second.port('a').play(task(1)))).toEqual(await wholeOf(releaseOf('a', 1)));
       expect(federation.hubEvents.some(({ kind }) => kind === 'task-sent')).toBe(false);
       await federation.commit(second, 1, [uploadOf('a', 1)]);
-      expect(await wholeOf(second.port('a').play(task(2)))).toEqual(releaseOf('a', 2));
+      expect(await wholeOf(second.port('a').play(task(2)))).toEqual(await wholeOf(releaseOf('a', 2)));
       expect(a.trained).toEqual([1, 2]);
     });
 
@@ -91,7 +91,7 @@ describe.skipIf(!natsServer)(`A server over a real nats-server${NEEDS_NATS}`, ()
       const second = await federation.openHub();
       const playing = second.port('a').play(task(1));
       const agent = federation.agent(a);
-      expect(await wholeOf(playing)).toEqual(releaseOf('a', 1));
+      expect(await wholeOf(playing)).toEqual(await wholeOf(releaseOf('a', 1)));
       await agent.seen('delivered', 1);
       expect(a.trained).toEqual([1]);
     });
@@ -117,7 +117,7 @@ describe.skipIf(!natsServer)(`A server over a real nats-server${NEEDS_NATS}`, ()
       await agent.seen('committed', 1);
       await first.close();
       const second = await federation.openHub();
-      expect(await wholeOf(second.port('a').play(task(1)))).toEqual(releaseOf('a', 1));
+      expect(await wholeOf(second.port('a').play(task(1)))).toEqual(await wholeOf(releaseOf('a', 1)));
       expect(a.trained).toEqual([1]);
     });
   });
@@ -136,13 +136,35 @@ describe.skipIf(!natsServer)(`A server over a real nats-server${NEEDS_NATS}`, ()
       },
     });
     for (const round of [1, 2]) {
-      expect(await wholeOf(hub.port('a').play(task(round)))).toEqual(releaseOf('a', round));
+      expect(await wholeOf(hub.port('a').play(task(round)))).toEqual(await wholeOf(releaseOf('a', round)));
       await federation.commit(hub, round, [uploadOf('a', round)]);
       await agent.seen('committed', round);
     }
     expect(a.trained).toEqual([1, 2]);
     const announced = federation.hubEvents.filter(({ kind }) => kind === 'release-announced');
     expect(announced).toHaveLength(2);
+  });
+
+  test('parts that the broker lost are asked for again, and uploaded from the outbox', async () => {
+    const { a } = await open('a');
+    const first = await federation.openHub();
+    const agent = federation.agent(a);
+    await federation.seen('silo-here');
+    await first.close();
+    const jsm = await jetstreamManager(federation.nc);
+    const asking = await federation.openHub({
+      inspect: async () => {
+        throw new Error('killed here');
+      },
+    });
+    await expect(asking.port('a').play(task(1))).rejects.toThrow(/killed here/);
+    await agent.seen('delivered', 1);
+    await asking.close();
+    await jsm.streams.purge('OBJ_up-a');
+    federation.dropIncoming();
+    const hub = await federation.openHub();
+    expect(await wholeOf(hub.port('a').play(task(1)))).toEqual(await wholeOf(releaseOf('a', 1)));
+    expect(a.trained).toEqual([1]);
   });
 
   test('every message again, in any number, changes nothing', async () => {
@@ -168,7 +190,7 @@ describe.skipIf(!natsServer)(`A server over a real nats-server${NEEDS_NATS}`, ()
         if (message) await jetstream(federation.nc).publish(message.subject, message.data);
       }
     }
-    expect(await wholeOf(hub.port('a').play(task(4)))).toEqual(releaseOf('a', 4)); // behind all of it
+    expect(await wholeOf(hub.port('a').play(task(4)))).toEqual(await wholeOf(releaseOf('a', 4))); // behind all of it
     expect(a.trained).toEqual([1, 2, 3, 4]);
     expect(await departuresOf(a)).toEqual([...before, '4 leaving', '4 delivered']);
     expect(readdirSync(join(a.folder, 'outbox'))).toHaveLength(2);
@@ -219,7 +241,7 @@ describe.skipIf(!natsServer)(`A server over a real nats-server${NEEDS_NATS}`, ()
     expect(await hub.late('a')).toBeNull();
     federation.agent(a);
     await federation.seen('release-ready');
-    expect(await wholeOf(hub.late('a'))).toEqual(releaseOf('a', 1));
+    expect(await wholeOf(hub.late('a'))).toEqual(await wholeOf(releaseOf('a', 1)));
     await federation.commit(hub, 2, [uploadOf('a', 1)]);
     expect(await hub.late('a')).toBeNull();
   });
@@ -234,7 +256,7 @@ describe.skipIf(!natsServer)(`A server over a real nats-server${NEEDS_NATS}`, ()
     const renewed = { ...a, identity: createIdentity().identity };
     const hub = await federation.openHub({ silos: new Map([['a', renewed.identity.publicKey]]) });
     federation.agent(renewed);
-    expect(await wholeOf(hub.port('a').play(task(1)))).toEqual(releaseOf('a', 1));
+    expect(await wholeOf(hub.port('a').play(task(1)))).toEqual(await wholeOf(releaseOf('a', 1)));
     expect(a.trained).toEqual([1]);
   });
 });

@@ -33,6 +33,7 @@ export async function pause(ms: number, signal: AbortSignal): Promise<void> {
 
 /** What `promise` gives. It goes on by itself where the wait ends first. Throws LostPeerError after the limit. */
 export async function within<T>(promise: Promise<T>, wait: Wait & { readonly what: string }): Promise<T> {
+  promise.catch(() => {}); // who has stopped waiting does not hear how it ended
   return until<T>(wait, (resolve, reject) => {
     promise.then(resolve, reject);
     return () => {};
@@ -85,6 +86,7 @@ export async function insist<T>(options: Insistence, work: () => Promise<T>): Pr
   const { what, signal, limitMs, tryMs, onRetry } = options;
   const limit = AbortSignal.timeout(Math.min(limitMs, LONGEST_TIMER_MS));
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LAST_PAUSE_MS)) {
+    throwIfAborted(signal, what);
     try {
       return await within(work(), { signal, limitMs: TRIES_HANG_MS + tryMs, what });
     } catch (cause) {

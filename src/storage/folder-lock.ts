@@ -80,6 +80,12 @@ export async function releaseFolderLock({ path }: FolderLock): Promise<void> {
   await rm(path, { force: true });
 }
 
+/** Process number of who holds the folder, on this machine; null where nobody does, or somebody elsewhere. */
+export async function holderOf(folder: string, kind: LockKind): Promise<number | null> {
+  const [rival] = await livingRivals(folder, kind, '');
+  return rival?.claim && rival.claim.host === hostname() ? rival.claim.pid : null;
+}
+
 /** Whether a file of this name is somebody's claim on a lock called `lockName`. */
 export function isFolderLockFile(name: string, lockName: string): boolean {
   return name.startsWith(`${lockName}-`) && TOKEN.test(name.slice(lockName.length + 1));

@@ -1,0 +1,73 @@
+// A silo at work on its own console: live lines where there is a terminal, one line an event where there is none.
+
+import { performance } from 'node:perf_hooks';
+import colours from 'picocolors';
+import type { SiloEvent } from '../deployment/silo-events.ts';
+import { epsilonWords } from '../privacy/event-words.ts';
+import { formatSeconds } from '../report/format.ts';
+import { bar, createLiveLines } from './live-lines.ts';
+import { agentWords, connectionWords } from './network-words.ts';
+
+export interface SiloView {
+  show(event: SiloEvent): void;
+  /** Removes the live lines. */
+  close(): void;
+}
+
+/** A view that writes to `stream`, live where that is a terminal. */
+export function createSiloView(stream: NodeJS.WriteStream): SiloView {
+  const live = createLiveLines(stream);
+  let round: { readonly number: number; readonly startedAtMs: number; readonly firstStep: number } | null = null;
+  let toldAtMs = Number.NEGATIVE_INFINITY;
+  const write = (line: string) => {
+    live.erase();
+    stream.write(`${line}\n`);
+  };
+  return {
+    show(event) {
+      if (event.kind !== 'training') {
+        const line = lineOf(event);
+        if (line !== null) write(line);
+        return;
+      }
+      const nowMs = performance.now();
+      if (round?.number !== event.round) round = { number: event.round, startedAtMs: nowMs, firstStep: event.step };
+      const everyMs = stream.isTTY ? REDRAW_EVERY_MS : TELL_EVERY_MS;
+      if (nowMs - toldAtMs < everyMs && event.step < event.steps) return;
+      toldAtMs = nowMs;
+      const done = event.step - round.firstStep;
+      const left = done < 5 ? null : ((event.steps - event.step) / done) * ((nowMs - round.startedAtMs) / 1000);
+      const time = left === null || event.step === event.steps ? '' : `  about ${formatSeconds(left)} left`;
+      const line = `round ${event.round} ${bar(event.step / event.steps)}  loss ${event.loss.toFixed(2)}${time}`;
+      if (stream.isTTY) live.draw([line]);
+      else
+        stream.write(
+          `  round ${event.round}: step ${event.step} of ${event.steps}, loss ${event.loss.toFixed(2)}${time}\n`,
+        );
+    },
+    close: live.erase,
+  };
+}
+
+// --- internal ---
+
+const REDRAW_EVERY_MS = 100;
+/** Without a terminal. */
+const TELL_EVERY_MS = 10_000;
+
+function lineOf(event: Exclude<SiloEvent, { kind: 'training' }>): string | null {
+  switch (event.kind) {
+    case 'enrolling':
+      return `Silo ${event.silo} made a key of its own and shows its public half to ${event.servers.join(' or ')}`;
+    case 'unreachable':
+      return colours.yellow(`${event.message} Trying again; Ctrl-C stops.`);
+    case 'connection':
+      return colours.yellow(connectionWords(event.notice));
+    case 'spent': {
+      const { epsilon, budgetEpsilon, delta } = event.spent;
+      return `Round ${event.round}: with it, epsilon ${epsilonWords(epsilon)} of ${epsilonWords(budgetEpsilon)} at delta ${delta} is spent`;
+    }
+    case 'agent':
+      return agentWords(event.event);
+  }
+}

@@ -1,0 +1,230 @@
+// `align-fl silo`: one participant, on the machine that has its images. `join` shows what will leave, asks, then works.
+
+import { readFile } from 'node:fs/promises';
+import { createInterface } from 'node:readline/promises';
+import type { Command } from 'commander';
+import { AbortedError, SpecError } from '../errors.ts';
+import { consentLines } from '../deployment/consent.ts';
+import { joinFederation } from '../deployment/join.ts';
+import { defaultSiloHome, saveSiloSettings, requireSiloSettings, siloLayout } from '../deployment/silo-home.ts';
+import { siloStatus } from '../deployment/silo-status.ts';
+import { isAtWork } from '../deployment/work-lock.ts';
+import { readInvite } from '../net/invite.ts';
+import type { Budget } from '../privacy/ledger-entry.ts';
+import { formatBytes } from '../report/format.ts';
+import { shellWord } from '../report/repeat-command.ts';
+import { textTable } from '../report/text-table.ts';
+import type { Console } from './console.ts';
+import { onInterrupt } from './interrupt.ts';
+import { DELTA, numberArgument } from './number-argument.ts';
+import { createSiloView } from './silo-view.ts';
+
+/** Adds `silo` and its commands to `program`. `now` dates what leaves. */
+export function addSiloCommand(program: Command, console: Console, now: () => Date): void {
+  const silo = program.command('silo').description('take part in a federation, on the machine that has the images');
+
+  silo
+    .command('join')
+    .argument('[invite]', 'file with the invite, or - to read it from standard input; not needed to go on')
+    .description('join a federation, or go on: shows what will leave, asks once, then works until the run ends')
+    .option('--data <dir>', 'folder of the images, or an .npz file (docs/data.md)')
+    .option('--release <dir>', 'in place of images: a decoder that was trained elsewhere (align-fl release)')
+    .option('--home <dir>', "folder of this silo's key and state (default: align-fl-<silo>)")
+    .option('--ledger <dir>', 'folder of the privacy ledger (default: .align-fl/<silo> beside the images)')
+    .option('--budget-epsilon <e>', 'the most that this silo allows, before its ledger begins')
+    .option('--budget-delta <d>', 'delta at which it is counted')
+    .option('--yes', 'agree without being asked: for scripts, after somebody has read the plan')
+    .addHelpText('after', JOIN_HELP)
+    .action((invite: string | undefined, flags: JoinFlags) => joinCommand(invite, flags, console, now));
+
+  silo
+    .command('status')
+    .argument('<home>', 'folder of the silo')
+    .description('where this silo stands, what its ledger says, and all that ever left it')
+    .option('--json', 'print as JSON')
+    .action((home: string, flags: { json?: boolean }) => statusCommand(home, flags, console));
+
+  silo
+    .command('pause')
+    .argument('<home>', 'folder of the silo')
+    .description('stop after the current step, until the next `join`')
+    .action(async (home: string) => {
+      const layout = siloLayout(home);
+      await saveSiloSettings(layout, { ...(await requireSiloSettings(layout)), wish: 'paused' });
+      console.print(`Paused. To go on: align-fl silo join --home ${shellWord(home)}`);
+    });
+
+  silo
+    .command('leave')
+    .argument('<home>', 'folder of the silo')
+    .description('leave the federation for good: the server asks for nothing more and forgets the key')
+    .action(async (home: string) => {
+      await leaveFrom(home, console, now);
+      console.print(
+        'Left. What was released cannot be called back; ask whoever runs the server for `align-fl forget`. Ledger and log stay here.',
+      );
+    });
+}
+
+// --- internal ---
+
+interface JoinFlags {
+  readonly data?: string;
+  readonly release?: string;
+  readonly home?: string;
+  readonly ledger?: string;
+  readonly budgetEpsilon?: string;
+  readonly budgetDelta?: string;
+  readonly yes?: boolean;
+}
+
+const JOIN_HELP = `
+Examples:
+  align-fl silo join a.invite --data ./my-data
+  align-fl silo join a.invite --data scans.npz --budget-epsilon 4 --budget-delta 1e-5
+  align-fl silo join --home align-fl-a              goes on after a stop, a crash or a pause`;
+
+async function joinCommand(
+  target: string | undefined,
+  flags: JoinFlags,
+  console: Console,
+  now: () => Date,
+): Promise<void> {
+  const invite = target === undefined ? null : await inviteFrom(target);
+  if (invite === null && flags.home === undefined) {
+    throw new SpecError('Name the file of an invite, or with --home the folder of a silo that has joined.', {
+      path: 'invite',
+    });
+  }
+  const home = flags.home ?? defaultSiloHome(readInvite(invite as string).silo);
+  const abort = new AbortController();
+  const view = createSiloView(console.stderr);
+  const stopListening = onInterrupt(abort, () => {
+    view.close();
+    console.error('Stopping after the current step. What is complete is kept; press Ctrl-C again to quit at once.');
+  });
+  try {
+    const end = await joinFederation({
+      layout: siloLayout(home),
+      invite,
+      data: flags.data ?? null,
+      release: flags.release ?? null,
+      ledger: flags.ledger ?? null,
+      budget: budgetOf(flags),
+      leaving: false,
+      ask: async (consent) => {
+        view.close();
+        console.error(consentLines(consent).join('\n'));
+        return flags.yes === true || asked(abort.signal);
+      },
+      emit: (event) => view.show(event),
+      signal: abort.signal,
+      now,
+      version: console.version,
+    });
+    view.close();
+    const log = shellWord(siloLayout(home).departures);
+    if (end === 'ended') console.print(`The run is complete. All that left this machine: ${log}`);
+    if (end === 'paused') console.print(`Paused. To go on: align-fl silo join --home ${shellWord(home)}`);
+    if (end === 'left') console.print('This silo has left the federation.');
+  } catch (error) {
+    if (!(error instanceof AbortedError) || !abort.signal.aborted) throw error;
+    throw new AbortedError(`Stopped. To go on: align-fl silo join --home ${shellWord(home)}`, {}, { cause: error });
+  } finally {
+    view.close();
+    stopListening();
+  }
+}
+
+/** A process at work sees the wish within a second; where none is, the farewell is said from here. */
+async function leaveFrom(home: string, console: Console, now: () => Date): Promise<void> {
+  const layout = siloLayout(home);
+  await saveSiloSettings(layout, { ...(await requireSiloSettings(layout)), wish: 'left' });
+  if (await isAtWork(layout.root)) return;
+  await joinFederation({
+    layout,
+    invite: null,
+    ...{ data: null, release: null, ledger: null, budget: null },
+    leaving: true,
+    ask: async () => true, // nothing is trained, nothing leaves but the farewell
+    emit: () => {},
+    signal: AbortSignal.timeout(LEAVE_WITHIN_MS),
+    now,
+    version: console.version,
+  });
+}
+
+const LEAVE_WITHIN_MS = 60_000;
+
+async function inviteFrom(target: string): Promise<string> {
+  try {
+    const text = target === '-' ? await textOf(process.stdin) : await readFile(target, 'utf8');
+    return text.trim();
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown';
+    throw new SpecError(
+      `Could not read the invite ${target}: ${code}. Name the file that the server's owner gave you.`,
+      {
+        path: target,
+      },
+    );
+  }
+}
+
+async function textOf(stream: NodeJS.ReadStream): Promise<string> {
+  let text = '';
+  for await (const chunk of stream) text += String(chunk);
+  return text;
+}
+
+async function asked(signal: AbortSignal): Promise<boolean> {
+  if (!process.stdin.isTTY) {
+    throw new SpecError('Nobody is here to be asked: read the plan above, then join again with --yes.', {
+      path: '--yes',
+    });
+  }
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return /^y(es)?$/i.test((await lines.question('\nDo you agree? Type yes: ', { signal })).trim());
+  } finally {
+    lines.close();
+  }
+}
+
+function budgetOf({ budgetEpsilon, budgetDelta }: JoinFlags): Budget | null {
+  if (budgetEpsilon === undefined && budgetDelta === undefined) return null;
+  if (budgetEpsilon === undefined || budgetDelta === undefined) {
+    throw new SpecError('--budget-epsilon and --budget-delta go together: epsilon is counted at a delta.', {
+      path: '--budget-epsilon',
+    });
+  }
+  const epsilon = { expected: 'an epsilon from 0 up', example: '8', accepts: (value: number) => value >= 0 };
+  return {
+    epsilon: numberArgument('--budget-epsilon', budgetEpsilon, epsilon),
+    delta: numberArgument('--budget-delta', budgetDelta, DELTA),
+  };
+}
+
+async function statusCommand(home: string, flags: { readonly json?: boolean }, console: Console): Promise<void> {
+  const status = await siloStatus(siloLayout(home));
+  if (flags.json) return console.print(JSON.stringify(status, null, 2));
+  const rows = status.departures.map((one) => [
+    one.at,
+    one.what,
+    one.round === null ? '' : String(one.round),
+    formatBytes(one.bytes),
+    one.sha256?.slice(0, 16) ?? '',
+    one.state,
+  ]);
+  console.print(
+    [
+      `Silo ${status.silo} of federation ${status.federation}: ${status.isAtWork ? 'at work' : status.wish === 'work' ? 'not at work' : status.wish}`,
+      `Rounds done: ${status.round ?? 0}${status.rounds === null ? '' : ` of ${status.rounds}`}`,
+      `Privacy: ${status.privacy}`,
+      '',
+      rows.length === 0
+        ? 'Nothing has left this machine.'
+        : `What left this machine\n${textTable(['when', { header: 'what', align: 'left' }, 'round', 'size', 'SHA-256', 'state'], rows)}`,
+    ].join('\n'),
+  );
+}

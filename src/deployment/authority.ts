@@ -1,0 +1,72 @@
+// Who may talk to the NATS server: its configuration follows the registry, and a server that runs here is told at once.
+
+import { LostPeerError } from '../errors.ts';
+import { loadIdentity } from '../net/identity.ts';
+import { natsConfig } from '../net/nats-config.ts';
+import { findNatsServer, reloadNatsServer } from '../net/nats-process.ts';
+import { writeFileAtomic } from '../storage/atomic-file.ts';
+import { withFolderLock } from '../storage/folder-lock.ts';
+import { readSettings, type ServerLayout } from './server-folder.ts';
+import { readRegistry, saveRegistry, type SiloRegistry } from './silo-registry.ts';
+
+/** What became of a change: told to the NATS server that runs here, or to be told by a person where it runs. */
+export type Told = 'reloaded' | 'not-running-here';
+
+/**
+ * Changes who may talk, in `silos.json` and then in nats-server.conf, one process at a time. Both are on disk when the promise
+ * resolves. Done again after an interruption it comes to the same. Throws StateError where the NATS server refuses.
+ */
+export async function changeRegistry(
+  layout: ServerLayout,
+  change: (registry: SiloRegistry) => SiloRegistry,
+): Promise<Told> {
+  return withFolderLock(layout.root, { kind: REGISTRY_LOCK, waitMs: 10_000 }, async () => {
+    await saveRegistry(layout.registry, change(await readRegistry(layout.registry)));
+    await writeConfig(layout);
+    const { config, log, pid } = layout.nats;
+    try {
+      await reloadNatsServer({ config, log, pidFile: pid });
+      return 'reloaded';
+    } catch (error) {
+      if (error instanceof LostPeerError) return 'not-running-here';
+      throw error;
+    }
+  });
+}
+
+/** Writes nats-server.conf as settings and registry have it, one process at a time. */
+export async function writeNatsConfig(layout: ServerLayout): Promise<void> {
+  await withFolderLock(layout.root, { kind: REGISTRY_LOCK, waitMs: 10_000 }, () => writeConfig(layout));
+}
+
+// --- internal ---
+
+async function writeConfig(layout: ServerLayout): Promise<void> {
+  const { port } = await readSettings(layout);
+  const { silos } = await readRegistry(layout.registry);
+  const { publicKey } = await loadIdentity(layout.identity);
+  const { config, certificate, key, store } = layout.nats;
+  const text = natsConfig({
+    host: '0.0.0.0',
+    port,
+    storeDir: store,
+    tls: { certFile: certificate, keyFile: key },
+    server: publicKey,
+    silos: silos.map((silo) => ({ name: silo.name, key: silo.key, enrolKey: silo.invite ?? silo.usedInvite })),
+    maxStoreBytes: MAX_STORE_BYTES,
+    natsVersion: findNatsServer()?.version ?? USUAL_VERSION,
+  });
+  await writeFileAtomic(config, text);
+}
+
+/** What waits for silos and for the server, at most: a release is removed when it is committed. */
+const MAX_STORE_BYTES = 64 * 2 ** 30;
+
+/** Where no nats-server is here, it runs elsewhere, and is hopefully not an old one. */
+const USUAL_VERSION = '2.11.15';
+
+const REGISTRY_LOCK = {
+  name: 'registry-lock',
+  held: 'Somebody else is changing who takes part in this federation',
+  advice: 'try again in a moment',
+};

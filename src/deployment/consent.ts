@@ -1,0 +1,96 @@
+// What the owner of a silo is shown before anything leaves: what is asked for, what will leave, and what never does.
+
+import { SpecError } from '../errors.ts';
+import { classCounts, type ImageSet } from '../data/image-set.ts';
+import { decodersBy } from '../experiments/participation.ts';
+import { generatorOfSilo, privacyOfSilo, type SiloSpec, type Spec } from '../experiments/spec.ts';
+import { epsilonWords } from '../privacy/event-words.ts';
+import type { Budget } from '../privacy/ledger-entry.ts';
+import type { SiloConfig } from '../silo/silo-config.ts';
+
+/** What an owner agrees to. */
+export interface Consent {
+  readonly federation: string;
+  readonly silo: string;
+  readonly spec: Spec;
+  /** SHA-256 of the plan, hex. */
+  readonly plan: string;
+  /** Null where a decoder is brought along. */
+  readonly images: ImageSet | null;
+  readonly config: SiloConfig | null;
+  /** That the owner set; null where the plan's own numbers begin the ledger. */
+  readonly budget: Budget | null;
+  readonly notes: readonly string[];
+}
+
+/** The silo called `name` in a plan. Throws SpecError where it is not in it. */
+export function siloIn(spec: Spec, name: string): SiloSpec {
+  const found = spec.silos.find((silo) => silo.name === name);
+  if (found) return found;
+  throw new SpecError(`The plan of this federation has no silo '${name}'. Ask whoever runs its server.`, {
+    silo: name,
+  });
+}
+
+/** The text that is shown, as lines. */
+export function consentLines(consent: Consent): readonly string[] {
+  const { federation, silo, spec, plan, images, config, notes } = consent;
+  const asked = siloIn(spec, silo);
+  return [
+    `Federation '${federation}' asks silo '${silo}' to take part in '${spec.name}': ${spec.rounds} rounds with ${spec.silos.length} silos.`,
+    `Plan ${plan.slice(0, 16)} (the whole of it lies in plan.json once you agree).`,
+    '',
+    ...(images ? ['Here', `  ${imagesText(images)}`, ...notes.map((note) => `  ${note}`), ''] : []),
+    'What will leave this machine',
+    `  ${images ? 'one decoder a round, made from these images' : 'the decoder that you bring along'}: ${generatorText(spec, asked)}`,
+    `  what is claimed of its privacy: ${privacyText(consent)}`,
+    ...(config ? offersText(config) : []),
+    '  whether this silo trains, uploads, waits or pauses, and how far it is, in percent of a round',
+    '',
+    'What never leaves it',
+    '  images, labels, how many there are, encoders, codes, losses, other weights, and the private key of this silo',
+    '',
+    `The server draws images from ${decodersBy(spec, spec.rounds)} decoders and trains a model of its own; it sends none back. Each release is`,
+    'written down in departures.jsonl before it leaves. What has left cannot be called back.',
+  ];
+}
+
+// --- internal ---
+
+function imagesText(images: ImageSet): string {
+  const counts = classCounts(images.labels).map(({ label, count }) => `${label} (${count})`);
+  const { channels, height, width } = images.shape;
+  return `${images.labels.length} images of ${channels} x ${height} x ${width}, by class: ${counts.join(', ')}`;
+}
+
+function generatorText(spec: Spec, silo: SiloSpec): string {
+  const generator = spec.task === 'classify' ? generatorOfSilo(spec, silo) : null;
+  if (generator?.kind === 'linear-gaussian') {
+    return `closed form, ${generator.components} Gaussians a class, computed once and the same in every round`;
+  }
+  const model = silo.model ?? spec.model;
+  return `of a ${generator ? 'conditional ' : ''}VAE (${model.kind}, ${model.latent} latent dimensions), trained ${spec.local.epochs} epochs a round`;
+}
+
+function privacyText({ spec, silo, budget }: Consent): string {
+  const privacy = privacyOfSilo(spec, siloIn(spec, silo));
+  switch (privacy.mechanism) {
+    case 'none':
+      return 'NOTHING. No mechanism bounds what a decoder tells of single images; whoever has it may see some of them again';
+    case 'lipschitz':
+      return 'no guarantee. The decoder is kept flat, which makes outliers less likely to come back; epsilon is infinite';
+    case 'gaussian':
+    case 'dp-sgd': {
+      const allowed = budget ?? { epsilon: privacy.epsilon, delta: privacy.delta };
+      return (
+        `epsilon ${epsilonWords(privacy.epsilon)} at delta ${privacy.delta} for each record, over all rounds together. This silo's ` +
+        `ledger allows epsilon ${epsilonWords(allowed.epsilon)} at delta ${allowed.delta}, and refuses more`
+      );
+    }
+  }
+}
+
+function offersText({ model }: SiloConfig): readonly string[] {
+  if (!('classes' in model) || typeof model.classes === 'number') return [];
+  return [`  which classes it can draw: ${model.classes.offered.join(', ')}`];
+}

@@ -1,0 +1,211 @@
+// A silo at work: finds its server, shows its owner what is asked for, then trains, releases, and keeps account of what left.
+
+import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
+import { AbortedError, AccessError, LostPeerError, SpecError, StateError } from '../errors.ts';
+import { type ConnectionNotice, connectNats } from '../net/connect.ts';
+import { enrol } from '../net/enrolment.ts';
+import { createIdentity, type Identity, loadIdentity, saveIdentity } from '../net/identity.ts';
+import { type Invite, readInvite } from '../net/invite.ts';
+import { siloInbox } from '../net/nats-permissions.ts';
+import { openDepartures } from '../net/departures.ts';
+import { openOutbox } from '../net/outbox.ts';
+import { runSiloAgent } from '../net/silo-agent.ts';
+import { isThere } from '../storage/presence.ts';
+import { openSiloWork, type SiloOwner } from './silo-work.ts';
+import {
+  defaultLedgerDir,
+  makeSiloFolder,
+  readSiloSettings,
+  requireSiloSettings,
+  saveSiloSettings,
+  type SiloSettings,
+} from './silo-home.ts';
+import { whileWorkingIn } from './work-lock.ts';
+
+export interface JoinOptions extends SiloOwner {
+  /** The line that the server's owner gave; null to go on in a folder that has joined. */
+  readonly invite: string | null;
+  /** Folder of images, or an .npz file. */
+  readonly data: string | null;
+  /** Folder that `align-fl release` wrote, in place of training. */
+  readonly release: string | null;
+  /** Folder of the privacy ledger; null for one beside the images. */
+  readonly ledger: string | null;
+  /** To leave for good instead of working. */
+  readonly leaving: boolean;
+  readonly signal: AbortSignal;
+  /** Of align-fl. */
+  readonly version: string;
+}
+
+/**
+ * Takes part until the run ends, the owner pauses or leaves. The same call goes on after an interruption. Throws AccessError
+ * where the server does not know this silo's key, PrivacyError where its ledger does not allow what is asked.
+ */
+export async function joinFederation(options: JoinOptions): Promise<'ended' | 'left' | 'paused'> {
+  const { layout } = options;
+  await makeSiloFolder(layout);
+  return whileWorkingIn(layout.root, async () => {
+    const invite = options.invite === null ? null : readInvite(options.invite);
+    const settings = await settingsFor(options, invite);
+    const identity = await enrolled(options, settings, invite);
+    return work(options, settings, identity);
+  });
+}
+
+// --- internal ---
+
+/** What is known already, or what the invite says; on disk when the promise resolves. */
+async function settingsFor(
+  { layout, data, release, ledger, leaving }: JoinOptions,
+  invite: Invite | null,
+): Promise<SiloSettings> {
+  const known = await readSiloSettings(layout);
+  if (known === null && invite === null) await requireSiloSettings(layout); // which says what to do
+  if (known !== null && invite !== null && (known.silo !== invite.silo || known.server !== invite.server)) {
+    throw new StateError(
+      `${layout.root} belongs to silo '${known.silo}' of federation '${known.federation}', and the invite is for '${invite.silo}' ` +
+        `of '${invite.federation}'${known.silo === invite.silo ? ', whose server has another key' : ''}. Name another folder with --home.`,
+      { path: layout.root },
+    );
+  }
+  if (data !== null && release !== null) {
+    throw new SpecError('--data trains a decoder and --release brings one along. Leave one of them out.', {
+      path: '--release',
+    });
+  }
+  const from = data ?? release ?? known?.data ?? known?.release ?? null;
+  if (from === null) {
+    throw new SpecError(
+      'What does this silo bring? Name the folder of its images with --data, or with --release a decoder that was trained elsewhere.',
+      { path: '--data' },
+    );
+  }
+  const silo = (invite ?? known)?.silo as string;
+  const settings: SiloSettings = {
+    format: 'align-fl/silo@1',
+    silo,
+    federation: (invite ?? known)?.federation as string,
+    servers: [...(invite?.address.servers ?? known?.servers ?? [])],
+    ca: invite?.address.ca ?? known?.ca ?? '',
+    server: (invite ?? known)?.server as string,
+    data: release === null ? (data ?? known?.data ?? null) : null,
+    release: data === null ? (release ?? known?.release ?? null) : null,
+    ledger: ledger ?? known?.ledger ?? defaultLedgerDir(from, silo),
+    agreed: known?.agreed ?? null,
+    wish: leaving ? 'left' : 'work',
+  };
+  await saveSiloSettings(layout, settings);
+  return settings;
+}
+
+/** The identity of this silo, which the server knows: made here, and told by the invite where it is new. */
+async function enrolled(
+  { layout, emit, signal }: JoinOptions,
+  settings: SiloSettings,
+  invite: Invite | null,
+): Promise<Identity> {
+  const isNew = !isThere(layout.identity);
+  if (isNew && invite === null) {
+    throw new StateError(`${layout.identity} is gone. Ask whoever runs the server for a new invite.`, {
+      path: layout.identity,
+    });
+  }
+  if (isNew) await saveIdentity(layout.identity, createIdentity().seed);
+  const identity = await loadIdentity(layout.identity);
+  if (invite === null) return identity;
+  if (!isNew && (await isKnown(settings, identity, signal))) return identity;
+  emit({ kind: 'enrolling', silo: settings.silo, servers: settings.servers });
+  await whenReachable({ emit, signal }, () => enrol(invite, identity, { signal }));
+  return identity;
+}
+
+/** Whether the server takes this identity already: an invite that was used is worth nothing, and need not be. */
+async function isKnown(settings: SiloSettings, identity: Identity, signal: AbortSignal): Promise<boolean> {
+  try {
+    const nc = await connectNats(settings, {
+      identity,
+      inboxPrefix: siloInbox(settings.silo),
+      signal,
+      name: settings.silo,
+    });
+    await nc.close();
+    return true;
+  } catch (error) {
+    if (error instanceof AccessError) return false;
+    throw error;
+  }
+}
+
+async function work(
+  options: JoinOptions,
+  settings: SiloSettings,
+  identity: Identity,
+): Promise<'ended' | 'left' | 'paused'> {
+  const { layout, emit, signal, now, version } = options;
+  const { silo } = settings;
+  const pausing = new AbortController();
+  const leave = new AbortController();
+  const watch = setInterval(() => {
+    const obey = (found: SiloSettings | null) => {
+      if (found?.wish === 'paused') pausing.abort();
+      if (found?.wish === 'left') leave.abort();
+    };
+    void readSiloSettings(layout).then(obey, () => {}); // the next look finds what is half written now
+  }, LOOK_EVERY_MS);
+  const onNotice = (notice: ConnectionNotice) => emit({ kind: 'connection', notice });
+  const as = { identity, inboxPrefix: siloInbox(silo), name: `silo ${silo}`, signal, onNotice };
+  const nc = await whenReachable(options, () => connectNats(settings, as));
+  const siloWork = await openSiloWork(options, settings);
+  try {
+    return await runSiloAgent({
+      nc,
+      identity,
+      silo,
+      server: settings.server,
+      instance: randomUUID(),
+      version,
+      home: { outbox: openOutbox(layout.outbox), departures: await openDepartures(layout.departures, now) },
+      state: siloWork.state,
+      agree: siloWork.agree,
+      play: siloWork.play,
+      emit(event) {
+        emit({ kind: 'agent', event });
+        if (event.kind === 'welcome' && options.leaving) leave.abort();
+      },
+      signal: AbortSignal.any([signal, pausing.signal]),
+      leave: leave.signal,
+    });
+  } catch (error) {
+    if (error instanceof AbortedError && pausing.signal.aborted && !signal.aborted) return 'paused';
+    throw error;
+  } finally {
+    clearInterval(watch);
+    await siloWork.close();
+    await nc.close();
+  }
+}
+
+/** `connect` again and again while nobody answers: whoever starts first waits for the other. */
+async function whenReachable<T>(
+  { emit, signal }: Pick<JoinOptions, 'emit' | 'signal'>,
+  connect: () => Promise<T>,
+): Promise<T> {
+  for (;;) {
+    try {
+      return await connect();
+    } catch (error) {
+      if (!(error instanceof LostPeerError) || signal.aborted) throw error;
+      emit({ kind: 'unreachable', message: error.message });
+    }
+    await pause(TRY_EVERY_MS, undefined, { signal }).catch((cause: unknown) => {
+      throw new AbortedError('Stopped while waiting for the server.', {}, { cause });
+    });
+  }
+}
+
+const TRY_EVERY_MS = 2000;
+
+/** How soon `silo pause` and `silo leave` are noticed. */
+const LOOK_EVERY_MS = 1000;

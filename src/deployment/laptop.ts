@@ -1,0 +1,139 @@
+// A whole federation on one machine: a real NATS server over TLS, a server and a process for each silo, all on loopback.
+
+import { spawn } from 'node:child_process';
+import { mkdirSync, openSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join, resolve } from 'node:path';
+import { AbortedError, LostPeerError, SpecError } from '../errors.ts';
+import { draftPartition } from '../experiments/draft-spec.ts';
+import type { DataAccess } from '../experiments/materials.ts';
+import { parseSpec } from '../experiments/parse-spec.ts';
+import type { Spec } from '../experiments/spec.ts';
+import { loadSpec } from '../experiments/load-spec.ts';
+import { writeFileAtomic } from '../storage/atomic-file.ts';
+import { isThere } from '../storage/presence.ts';
+import { dealToSilos } from './deal-to-silos.ts';
+import { federationSpec, planOf } from './federation-spec.ts';
+import { initServer } from './init-server.ts';
+import { inviteSilo } from './invitations.ts';
+import { serverLayout, type ServerLayout } from './server-folder.ts';
+import { readRegistry } from './silo-registry.ts';
+
+/** Paths of a federation on one machine. */
+export interface LaptopLayout {
+  readonly root: string;
+  readonly server: ServerLayout;
+  /** Folder of a silo's key and state. */
+  readonly home: (silo: string) => string;
+  /** Folder of a silo's images. */
+  readonly data: (silo: string) => string;
+  readonly invite: (silo: string) => string;
+  /** What a silo's process prints. */
+  readonly log: (silo: string) => string;
+}
+
+export function laptopLayout(path: string): LaptopLayout {
+  const root = resolve(path);
+  const silo = (name: string) => join(root, 'silos', name);
+  return {
+    root,
+    server: serverLayout(join(root, 'server')),
+    home: (name) => join(silo(name), 'home'),
+    data: (name) => join(silo(name), 'data'),
+    invite: (name) => join(silo(name), 'invite'),
+    log: (name) => join(silo(name), 'log.txt'),
+  };
+}
+
+/**
+ * The spec of an experiment with `silos` silos: as it is where it has so many, else with classes dealt anew. Throws SpecError
+ * where that would leave silos without a class.
+ */
+export function withSilos(spec: Spec, silos: number | null, classes: number): Spec {
+  if (silos === null || silos === spec.silos.length) return spec;
+  if (silos > classes) {
+    throw new SpecError(`--silos: expected at most ${classes}, one for each class, got ${silos}.`, { path: '--silos' });
+  }
+  const names = Array.from({ length: silos }, (_, i) => ({ name: `silo-${i + 1}` }));
+  const present = Array.from({ length: classes }, (_, label) => label);
+  return parseSpec({ ...spec, silos: names, data: { ...spec.data, partition: draftPartition(silos, present) } });
+}
+
+/** Makes folders, keys, invites and each silo's images; what is there already stays. Throws SpecError where it is of another spec. */
+export async function prepareLaptop(
+  layout: LaptopLayout,
+  spec: Spec,
+  { data, now }: { readonly data: DataAccess; readonly now: Date },
+): Promise<void> {
+  const { images } = await dealToSilos(spec, data, layout.data);
+  const { source } = spec.data;
+  const wanted = federationSpec(spec, images, source.kind === 'at-silos' ? null : source);
+  if (!isThere(layout.server.settings)) {
+    const settings = { hosts: ['localhost'], port: await freePort(), quorum: null, deadlineMinutes: null };
+    await initServer({ layout: layout.server, spec: wanted, settings, now });
+  } else if (planOf(await loadSpec(layout.server.spec)).sha256 !== planOf(wanted).sha256) {
+    throw new SpecError(`${layout.root} holds another federation. Choose another --out, or delete it.`, {
+      path: '--out',
+    });
+  }
+  const { silos } = await readRegistry(layout.server.registry);
+  for (const { name, key } of silos) {
+    if (key !== null || isThere(layout.invite(name))) continue;
+    const { line } = await inviteSilo(layout.server, name, { again: false });
+    await writeFileAtomic(layout.invite(name), `${line}\n`, { mode: 0o600 });
+  }
+}
+
+/** How a command line of align-fl is started: by node, with these first arguments. */
+export interface CommandLine {
+  readonly entry: string;
+  readonly signal: AbortSignal;
+}
+
+/** Starts the process of each silo; resolves when all have ended. Throws LostPeerError where one fails, with its last words. */
+export async function runSilos(layout: LaptopLayout, silos: readonly string[], line: CommandLine): Promise<void> {
+  await Promise.all(silos.map((silo) => runSilo(layout, silo, line)));
+}
+
+// --- internal ---
+
+async function runSilo(layout: LaptopLayout, silo: string, { entry, signal }: CommandLine): Promise<void> {
+  if (signal.aborted) throw new AbortedError(`Stopped before silo ${silo} began.`);
+  mkdirSync(layout.home(silo), { recursive: true, mode: 0o700 });
+  const log = openSync(layout.log(silo), 'a', 0o600);
+  const args = [
+    entry,
+    'silo',
+    'join',
+    layout.invite(silo),
+    '--data',
+    layout.data(silo),
+    '--home',
+    layout.home(silo),
+    '--yes',
+  ];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', log, log] });
+  const stop = () => child.kill('SIGTERM');
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    const code = await new Promise<number | null>((done, failed) => {
+      child.on('error', failed).on('exit', done);
+    });
+    if (code === 0) return;
+    if (signal.aborted) throw new AbortedError(`Silo ${silo} was stopped.`);
+    throw new LostPeerError(
+      `The process of silo ${silo} ended with ${code === null ? 'a signal' : `exit code ${code}`}. What it said: ${layout.log(silo)}`,
+      { silo, code: code ?? 'signal' },
+    );
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+  const address = server.address();
+  await new Promise<void>((closed) => server.close(() => closed()));
+  return typeof address === 'object' && address ? address.port : 4222;
+}

@@ -1,0 +1,236 @@
+// The server of a federation at work: the same rounds as in a simulation, with silos that are reached over the network.
+
+import { readFile } from 'node:fs/promises';
+import { secretKey } from '../engine/keys.ts';
+import { readJournal, type RoundRecord } from '../experiments/journal.ts';
+import { loadSpec } from '../experiments/load-spec.ts';
+import type { DataAccess } from '../experiments/materials.ts';
+import { openRunFolder, type RunFolder } from '../experiments/run-folder.ts';
+import { runLayout } from '../experiments/run-layout.ts';
+import { runExperiment } from '../experiments/run.ts';
+import type { Spec } from '../experiments/spec.ts';
+import type { Summary } from '../experiments/summary.ts';
+import { connectNats } from '../net/connect.ts';
+import { answerEnrolments } from '../net/enrolment.ts';
+import { loadIdentity } from '../net/identity.ts';
+import { startNatsServer } from '../net/nats-process.ts';
+import { provision } from '../net/provision.ts';
+import { openSiloHub, type SiloHub } from '../net/silo-hub.ts';
+import { openDecoderTrials } from '../server/guarded-trial.ts';
+import { isThere } from '../storage/presence.ts';
+import { changeRegistry, writeNatsConfig } from './authority.ts';
+import { imagesOf, planOf } from './federation-spec.ts';
+import type { ServerEvent } from './server-events.ts';
+import { addressesOf, readSettings, type ServerLayout } from './server-folder.ts';
+import { saveHeard } from './server-status.ts';
+import { isTaken, readRegistry, type SiloRegistry, withKey, withoutUsedInvite } from './silo-registry.ts';
+import { whileWorkingIn } from './work-lock.ts';
+
+export interface ServeOptions {
+  readonly layout: ServerLayout;
+  /** `local`: a NATS server is started here and ended with this; addresses of one; null for those that silos use. */
+  readonly nats: 'local' | readonly string[] | null;
+  /** Where the server's own test images may be found. */
+  readonly data: DataAccess;
+  readonly emit: (event: ServerEvent) => void;
+  readonly signal: AbortSignal;
+  readonly now: () => Date;
+  /** Of align-fl. */
+  readonly version: string;
+}
+
+/**
+ * Plays all rounds of the federation, or goes on with them, and returns the summary. With the same seeds and images the silos'
+ * decoders and the global model are those of a simulation, byte for byte. Throws what `runExperiment` throws, and AccessError or
+ * LostPeerError where there is no NATS server to work with.
+ */
+export async function serveFederation(options: ServeOptions): Promise<Summary> {
+  const { layout } = options;
+  const settings = await readSettings(layout);
+  return whileWorkingIn(layout.root, async () => {
+    const spec = await loadSpec(layout.spec);
+    imagesOf(spec); // says so where it is the spec of a simulation
+    const closing: (() => Promise<void>)[] = [];
+    try {
+      const servers = await natsServers(options, settings.port, closing);
+      const hub = await openHub(options, { spec, servers: servers ?? addressesOf(settings) }, closing);
+      const folder = await openRunFolder({ path: layout.run, spec });
+      const summary = await played(options, folder, hub);
+      await hub.end();
+      return summary;
+    } finally {
+      for (const close of closing.reverse()) await close();
+    }
+  });
+}
+
+// --- internal ---
+
+/** Starts one where that is asked for. Null where the addresses of the settings hold. */
+async function natsServers(
+  { layout, nats, signal }: ServeOptions,
+  port: number,
+  closing: (() => Promise<void>)[],
+): Promise<readonly string[] | null> {
+  await writeNatsConfig(layout);
+  if (nats !== 'local') return nats;
+  const { config, log, pid } = layout.nats;
+  const started = await startNatsServer({ config, log, pidFile: pid, signal });
+  closing.push(started.close);
+  return [`tls://localhost:${port}`];
+}
+
+/** The way to the silos, with everything around it that has to be watched. */
+async function openHub(
+  { layout, emit, signal, now, version }: ServeOptions,
+  { spec, servers }: { readonly spec: Spec; readonly servers: readonly string[] },
+  closing: (() => Promise<void>)[],
+): Promise<SiloHub> {
+  const identity = await loadIdentity(layout.identity);
+  const ca = await readFile(layout.authority, 'utf8');
+  const { shape, classes } = imagesOf(spec);
+  const notice = (text: string) => emit({ kind: 'notice', text });
+  const nc = await connectNats(
+    { servers, ca },
+    {
+      identity,
+      inboxPrefix: '_INBOX',
+      name: 'server',
+      signal,
+      onNotice: (heard) => emit({ kind: 'connection', notice: heard }),
+    },
+  );
+  closing.push(() => nc.close());
+  await provision(
+    nc,
+    spec.silos.map(({ name }) => name),
+    { signal },
+  );
+  const trials = openDecoderTrials({
+    shape,
+    classes: spec.task === 'classify' ? classes : null,
+    key: secretKey('trial'), // whoever knew it could make a decoder that behaves on trial only
+  });
+  closing.push(() => trials.close());
+  const committed = (await roundsDone(layout)).flatMap(committedIn);
+  const hub = await openSiloHub({
+    nc,
+    identity,
+    silos: await keysIn(layout),
+    version,
+    run: spec.name,
+    federation: spec.name,
+    plan: planOf(spec),
+    committedSoFar: (silo) => committed.filter((upload) => upload.silo === silo),
+    incomingDir: layout.incoming,
+    inspect: (file, header) => trials.inspect(file, header, { signal }),
+    emit: (event) => emit({ kind: 'network', event }),
+    signal,
+  });
+  closing.push(() => hub.close());
+  let registry = await readRegistry(layout.registry);
+  const change = async (to: (registry: SiloRegistry) => SiloRegistry) => {
+    await changeRegistry(layout, to);
+    registry = await readRegistry(layout.registry);
+  };
+  const follow = every(LOOK_EVERY_MS, async () => {
+    const before = registry;
+    registry = await readRegistry(layout.registry); // other processes invite and revoke
+    for (const { name, key } of registry.silos) {
+      if (before.silos.find((silo) => silo.name === name)?.key === key) continue;
+      if (key === null) hub.removeSilo(name);
+      else hub.addSilo(name, key);
+    }
+  });
+  closing.push(follow);
+  const enrolments = answerEnrolments(nc, {
+    federation: spec.name,
+    identity,
+    find: (silo) => {
+      const found = registry.silos.find(({ name }) => name === silo);
+      return found ? { key: found.key, enrolKey: found.invite } : null;
+    },
+    isKnownKey: (publicKey) => publicKey === identity.publicKey || isTaken(registry, publicKey),
+    async onEnrol(silo, publicKey) {
+      await change((known) => withKey(known, silo, publicKey));
+      hub.addSilo(silo, publicKey);
+    },
+    onAnswered: (silo) => change((known) => withoutUsedInvite(known, silo)),
+    onRefused: (silo, why) => notice(`${silo} could not join: ${why instanceof Error ? why.message : why}`),
+  });
+  closing.push(() => enrolments.close());
+  closing.push(tellStatus(layout, hub, now));
+  return hub;
+}
+
+/** Plays the rounds that are left. What was committed already is told again: whoever was away may not have heard. */
+async function played({ layout, data, emit, signal }: ServeOptions, folder: RunFolder, hub: SiloHub): Promise<Summary> {
+  const { quorum, deadlineMinutes } = await readSettings(layout);
+  if (folder.state === 'complete') {
+    for (const record of await roundsDone(layout)) await hub.commit(record.round, committedIn(record));
+  }
+  return runExperiment({
+    folder,
+    data,
+    emit,
+    signal,
+    remote: {
+      port: (name) => hub.port(name),
+      closing: quorum === null || deadlineMinutes === null ? 'every' : { quorum, deadlineMs: deadlineMinutes * 60_000 },
+      onCommitted: (round, uploads) => hub.commit(round, committedIn({ round, uploads })),
+    },
+  });
+}
+
+/** Rounds of the run that are complete, none before it began. */
+async function roundsDone({ run }: ServerLayout): Promise<readonly RoundRecord[]> {
+  const { journal } = runLayout(run);
+  return isThere(journal) ? ((await readJournal(journal)).strategies['align'] ?? []) : [];
+}
+
+/** What an upload was, as silos are told: the round that it answered, and its hash. */
+function committedIn({ round, uploads }: Pick<RoundRecord, 'round' | 'uploads'>): readonly CommittedUpload[] {
+  return uploads.flatMap((upload) =>
+    upload.sha256 === null ? [] : [{ silo: upload.silo, round: upload.answers ?? round, sha256: upload.sha256 }],
+  );
+}
+
+interface CommittedUpload {
+  readonly silo: string;
+  readonly round: number;
+  readonly sha256: string;
+}
+
+/** For `align-fl server status`, whichever process asks. */
+function tellStatus(layout: ServerLayout, hub: SiloHub, now: () => Date): () => Promise<void> {
+  let told = '';
+  return every(LOOK_EVERY_MS, async () => {
+    const silos = [...hub.statuses()].map(([name, { state, round, percent }]) => ({ name, state, round, percent }));
+    const text = JSON.stringify(silos);
+    if (text === told) return;
+    told = text;
+    await saveHeard(
+      layout,
+      silos.map((silo) => ({ ...silo, heardAt: now().toISOString() })),
+    );
+  });
+}
+
+/** Does `work` again and again, never twice at a time; what it throws is tried again. Returns what ends that. */
+function every(ms: number, work: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> = Promise.resolve();
+  const timer = setInterval(() => {
+    running = running.then(work).catch(() => {});
+  }, ms);
+  return async () => {
+    clearInterval(timer);
+    await running;
+  };
+}
+
+const LOOK_EVERY_MS = 1000;
+
+async function keysIn(layout: ServerLayout): Promise<ReadonlyMap<string, string>> {
+  const { silos } = await readRegistry(layout.registry);
+  return new Map(silos.flatMap(({ name, key }) => (key === null ? [] : [[name, key] as const])));
+}

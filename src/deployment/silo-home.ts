@@ -1,0 +1,107 @@
+// The folder of a silo on its own machine: its identity, what it agreed to, its private state, and all that ever left it.
+
+import { mkdir } from 'node:fs/promises';
+import { dirname, extname, join, resolve } from 'node:path';
+import { z } from 'zod';
+import { StateError } from '../errors.ts';
+import { SILO_NAME } from '../experiments/spec.ts';
+import { readJson, writeJsonAtomic } from '../storage/atomic-file.ts';
+import { isThere } from '../storage/presence.ts';
+
+/** Paths below the folder of a silo. Nothing in it is ever sent but what `departures` tells of. */
+export interface SiloLayout {
+  readonly root: string;
+  readonly settings: string;
+  /** Private key: made here, never leaves. */
+  readonly identity: string;
+  /** The plan that the owner agreed to. */
+  readonly plan: string;
+  readonly state: string;
+  /** Releases that the server has not committed yet. */
+  readonly outbox: string;
+  /** One line for everything that left. */
+  readonly departures: string;
+  /** Where it stands, written by the silo at work. */
+  readonly status: string;
+}
+
+export function siloLayout(path: string): SiloLayout {
+  const root = resolve(path);
+  return {
+    root,
+    settings: join(root, 'silo.json'),
+    identity: join(root, 'silo.nk'),
+    plan: join(root, 'plan.json'),
+    state: join(root, 'state'),
+    outbox: join(root, 'outbox'),
+    departures: join(root, 'departures.jsonl'),
+    status: join(root, 'status.json'),
+  };
+}
+
+const settingsSchema = z.strictObject({
+  format: z.literal('align-fl/silo@1'),
+  silo: z.string().regex(SILO_NAME),
+  federation: z.string().min(1).max(100),
+  servers: z.array(z.string().min(1).max(300)).min(1).max(20),
+  /** PEM of the authority that signs the server's certificate. */
+  ca: z.string().max(20_000),
+  /** Public key of the federation's server. */
+  server: z.string().max(100),
+  /** Absolute path of the images; null where a decoder is brought along. */
+  data: z.string().nullable(),
+  /** Absolute path of a folder that `align-fl release` wrote; null where a decoder is trained. */
+  release: z.string().nullable(),
+  /** Absolute path of the privacy ledger's folder. */
+  ledger: z.string(),
+  /** SHA-256 of the plan that was agreed to; null before. */
+  agreed: z.string().nullable(),
+  /** `paused` until the next `join`; `left` for good. */
+  wish: z.enum(['work', 'paused', 'left']),
+});
+
+/** `silo.json` */
+export type SiloSettings = z.infer<typeof settingsSchema>;
+
+/** The settings, or null where nobody joined from this folder yet. Throws StateError where they are damaged. */
+export async function readSiloSettings(layout: SiloLayout): Promise<SiloSettings | null> {
+  if (!isThere(layout.settings)) return null;
+  const parsed = settingsSchema.safeParse(await readJson(layout.settings, { maxBytes: 100_000 }));
+  if (parsed.success) return parsed.data;
+  throw new StateError(
+    `${layout.settings} is damaged. Restore it from a copy, or join by a new invite in another folder.`,
+    {
+      path: layout.settings,
+    },
+  );
+}
+
+/** As `readSiloSettings`, but throws StateError where there are none. */
+export async function requireSiloSettings(layout: SiloLayout): Promise<SiloSettings> {
+  const settings = await readSiloSettings(layout);
+  if (settings) return settings;
+  throw new StateError(
+    `${layout.root} is no folder of a silo: there is no silo.json in it. Name the folder that \`align-fl silo join\` told of.`,
+    { path: layout.root },
+  );
+}
+
+export async function saveSiloSettings(layout: SiloLayout, settings: SiloSettings): Promise<void> {
+  await writeJsonAtomic(layout.settings, settings);
+}
+
+/** Makes the folder, readable by its owner alone. */
+export async function makeSiloFolder(layout: SiloLayout): Promise<void> {
+  await mkdir(layout.root, { recursive: true, mode: 0o700 });
+}
+
+/** Folder of a silo when nobody names one. */
+export function defaultSiloHome(silo: string): string {
+  return `align-fl-${silo}`;
+}
+
+/** The ledger lies beside the images that it is about, not in the silo's folder, so that it outlives this and every other run. */
+export function defaultLedgerDir(data: string, silo: string): string {
+  const folder = extname(data).toLowerCase() === '.npz' ? dirname(data) : data;
+  return resolve(join(folder, '.align-fl', silo));
+}

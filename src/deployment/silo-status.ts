@@ -1,0 +1,54 @@
+// Where a silo stands, from its own files: what any process on its machine may look at while it is at work.
+
+import { parseSpec } from '../experiments/parse-spec.ts';
+import { type Departure, readDepartures } from '../net/departures.ts';
+import { epsilonWords } from '../privacy/event-words.ts';
+import { readLedger } from '../privacy/ledger.ts';
+import { spentOf } from '../privacy/ledger-charges.ts';
+import { hasLedger } from '../privacy/ledger-file.ts';
+import { stateFileOf } from '../silo/silo-config.ts';
+import { readJson } from '../storage/atomic-file.ts';
+import { isThere } from '../storage/presence.ts';
+import { loadState } from '../training/state-file.ts';
+import { requireSiloSettings, type SiloLayout } from './silo-home.ts';
+import { isAtWork } from './work-lock.ts';
+
+export interface SiloStatus {
+  readonly silo: string;
+  readonly federation: string;
+  readonly isAtWork: boolean;
+  readonly wish: 'work' | 'paused' | 'left';
+  /** The last round that it has completed; null for none. */
+  readonly round: number | null;
+  /** Of the plan; null before one was agreed to. */
+  readonly rounds: number | null;
+  /** What its ledger says, in words. */
+  readonly privacy: string;
+  readonly departures: readonly Departure[];
+}
+
+/** Throws StateError where the folder is none of a silo, or damaged. */
+export async function siloStatus(layout: SiloLayout): Promise<SiloStatus> {
+  const { silo, federation, ledger, wish, agreed } = await requireSiloSettings(layout);
+  const stored = await loadState(stateFileOf({ stateDir: layout.state }));
+  const plan = agreed === null ? null : parseSpec(await readJson(layout.plan, { maxBytes: 4_000_000 }));
+  return {
+    silo,
+    federation,
+    isAtWork: await isAtWork(layout.root),
+    wish,
+    round: stored === null ? null : stored.finished ? stored.round : stored.round - 1,
+    rounds: plan?.rounds ?? null,
+    privacy: await privacyIn(ledger),
+    departures: isThere(layout.departures) ? (await readDepartures(layout.departures)).departures : [],
+  };
+}
+
+// --- internal ---
+
+async function privacyIn(folder: string): Promise<string> {
+  if (!hasLedger(folder)) return `no ledger yet, nothing is counted (${folder})`;
+  const { entries, budget } = await readLedger(folder);
+  const spent = spentOf(entries, budget.delta).epsilon;
+  return `epsilon ${epsilonWords(spent)} of ${epsilonWords(budget.epsilon)} at delta ${budget.delta} spent (${folder})`;
+}

@@ -1,0 +1,148 @@
+// A federation over a real nats-server: the same decoders and the same global model as in one process, byte for byte.
+
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { dealToSilos } from '../src/deployment/deal-to-silos.ts';
+import { federationSpec } from '../src/deployment/federation-spec.ts';
+import { initServer } from '../src/deployment/init-server.ts';
+import { inviteSilo } from '../src/deployment/invitations.ts';
+import { joinFederation } from '../src/deployment/join.ts';
+import { serveFederation } from '../src/deployment/serve.ts';
+import type { ServerEvent } from '../src/deployment/server-events.ts';
+import { type ServerLayout, serverLayout } from '../src/deployment/server-folder.ts';
+import { serverStatus } from '../src/deployment/server-status.ts';
+import type { SiloEvent } from '../src/deployment/silo-events.ts';
+import { siloLayout } from '../src/deployment/silo-home.ts';
+import { siloStatus } from '../src/deployment/silo-status.ts';
+import { openRunFolder, parseSpec, runExperiment, type Spec } from '../src/index.ts';
+import { freePort, natsServer, NEEDS_NATS } from './nats-fixture.ts';
+import { temporaryFolder } from './small-silos.ts';
+
+const ROOT = temporaryFolder();
+const now = () => new Date();
+const data = { env: {} };
+
+const TINY = parseSpec({
+  name: 'tiny',
+  rounds: 2,
+  data: {
+    source: { kind: 'drawn-digits', train: 120, test: 100 },
+    partition: {
+      kind: 'class-disjoint',
+      classes: [
+        [0, 1],
+        [2, 3],
+      ],
+    },
+  },
+  silos: [{ name: 'north' }, { name: 'east' }],
+  model: { kind: 'mlp', hidden: [8], latent: 2 },
+  local: { epochs: 2, batchSize: 8 },
+  server: { epochs: 2, batchSize: 16, images: 20 },
+  privacy: { mechanism: 'none' },
+  evaluation: { controls: false, probeSplits: 1, gridImages: 4 },
+});
+
+const LABELLED = parseSpec({
+  ...TINY,
+  name: 'labelled',
+  task: 'classify',
+  rounds: 1,
+  generator: { kind: 'linear-gaussian', components: 1, frequencies: 6, rank: 4 },
+});
+
+/** Hashes of every decoder and of the global model, by path. */
+function hashesIn(run: string): Readonly<Record<string, string>> {
+  const files = [...filesBelow(join(run, 'decoders')), join(run, 'global', 'align', 'state.safetensors')];
+  return Object.fromEntries(
+    files.map((file) => [file.slice(run.length), createHash('sha256').update(readFileSync(file)).digest('hex')]),
+  );
+}
+
+function filesBelow(dir: string): string[] {
+  return readdirSync(dir, { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort();
+}
+
+async function inOneProcess(spec: Spec): Promise<Readonly<Record<string, string>>> {
+  const path = await mkdtemp(join(ROOT, 'alone-'));
+  await runExperiment({ folder: await openRunFolder({ path, spec }), data });
+  return hashesIn(path);
+}
+
+interface Federation {
+  readonly layout: ServerLayout;
+  readonly home: (silo: string) => string;
+  readonly data: (silo: string) => string;
+}
+
+async function federationOf(spec: Spec): Promise<Federation> {
+  const root = await mkdtemp(join(ROOT, 'fed-'));
+  const layout = serverLayout(join(root, 'server'));
+  const dataOf = (silo: string) => join(root, silo, 'data');
+  const { images } = await dealToSilos(spec, data, dataOf);
+  const { source } = spec.data;
+  if (source.kind === 'at-silos') throw new Error('a simulation was expected');
+  const settings = { hosts: ['localhost'], port: await freePort(), quorum: null, deadlineMinutes: null };
+  await initServer({ layout, spec: federationSpec(spec, images, source), settings, now: now() });
+  return { layout, home: (silo) => join(root, silo, 'home'), data: dataOf };
+}
+
+function serve({ layout }: Federation, signal: AbortSignal, emit: (event: ServerEvent) => void = () => {}) {
+  return serveFederation({ layout, nats: 'local', data, emit, signal, now, version: '0.1.0' });
+}
+
+async function join_(
+  { layout, home, data: from }: Federation,
+  silo: string,
+  options: Partial<Parameters<typeof joinFederation>[0]>,
+) {
+  return joinFederation({
+    layout: siloLayout(home(silo)),
+    invite: (await inviteSilo(layout, silo, { again: true })).line,
+    data: from(silo),
+    release: null,
+    ledger: null,
+    budget: null,
+    leaving: false,
+    ask: async () => true,
+    emit: () => {},
+    signal: AbortSignal.timeout(60_000),
+    now,
+    version: '0.1.0',
+    ...options,
+  });
+}
+
+describe.skipIf(natsServer === null)(`a federation over TLS${NEEDS_NATS}`, () => {
+  test.each([TINY, LABELLED])('ends with the hashes of a run in one process: $name', async (spec) => {
+    const federation = await federationOf(spec);
+    const stop = new AbortController();
+    const events: SiloEvent[] = [];
+    const serving = serve(federation, stop.signal);
+    const silos = spec.silos.map(({ name }) => join_(federation, name, { emit: (event) => events.push(event) }));
+    const [summary, ...ends] = await Promise.all([serving, ...silos]);
+    expect(ends).toEqual(['ended', 'ended']);
+    expect(hashesIn(federation.layout.run)).toEqual(await inOneProcess(spec));
+    expect(summary.strategies[0]?.rounds).toHaveLength(spec.rounds);
+    const status = await serverStatus(federation.layout, now());
+    expect(status).toMatchObject({ state: 'complete', roundsDone: spec.rounds });
+    const north = await siloStatus(siloLayout(federation.home('north')));
+    expect(north.departures.map(({ state }) => state)).toEqual(
+      Array.from({ length: spec.rounds }, () => ['leaving', 'delivered', 'committed']).flat(),
+    );
+    expect(north.isAtWork).toBe(false);
+    for (const secret of [
+      join(federation.home('north'), 'silo.nk'),
+      federation.layout.identity,
+      federation.layout.nats.key,
+    ]) {
+      expect(statSync(secret).mode & 0o077).toBe(0);
+    }
+  });
+});
