@@ -88,6 +88,7 @@ export async function startTestNats(options: {
   let running: NatsServer = await startNatsServer(place);
   const address = { servers: [`tls://127.0.0.1:${port}`], ca: caPem };
   const connections: NatsConnection[] = [];
+  let changing: Promise<void> = Promise.resolve();
   const siloOf = (name: string) => {
     const found = silos.get(name);
     if (found === undefined) throw new Error(`there is no silo ${name}`);
@@ -113,8 +114,13 @@ export async function startTestNats(options: {
       open({ identity: siloOf(name).identity, inboxPrefix: siloInbox(name), name, onNotice }),
     access,
     setSilos: async (now) => {
-      await writeConfig(now);
-      await running.reload();
+      // One after the other: half a configuration would be refused.
+      const mine = changing.then(async () => {
+        await writeConfig(now);
+        await running.reload();
+      });
+      changing = mine.catch(() => {});
+      await mine;
     },
     kill: async () => {
       process.kill(running.pid, 'SIGKILL');

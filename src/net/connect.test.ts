@@ -1,6 +1,6 @@
 // Connecting to the real server, rightly and in every wrong way: each is told as what it is.
 
-import { createServer, type Server, type Socket } from 'node:net';
+import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import { inspect } from 'node:util';
 import { connect } from '@nats-io/transport-node';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -107,13 +107,19 @@ describe.skipIf(!natsServer)(`the real nats-server${NEEDS_NATS}`, () => {
     await expect(attempt(nats.address, impostor)).rejects.toMatchObject({ facts: { reason: 'unknown-key' } });
   });
 
-  it('takes no plaintext', async () => {
-    const [url = ''] = nats.address.servers;
-    const authenticator = nats.silo('a').authenticator();
-    await expect(
-      connect({ servers: url.replace('tls:', 'nats:'), tls: null, authenticator, reconnect: false, timeout: 1500 }),
-    ).rejects.toThrow();
-    expect(await nats.log()).toMatch(/TLS handshake error|tls: first record does not look like/);
+  it('takes no plaintext: whoever goes on without encryption is cut off', async () => {
+    const socket = createConnection(Number(nats.address.servers[0]?.split(':').at(-1)), '127.0.0.1');
+    let said = '';
+    socket
+      .on('error', () => {})
+      .on('data', (bytes) => {
+        said += bytes.toString('latin1');
+        if (said.endsWith('\r\n'))
+          socket.write(`CONNECT {"nkey":"${nats.silo('a').publicKey}","verbose":true}\r\nPING\r\n`);
+      });
+    await new Promise((done) => socket.once('close', done));
+    expect(said).toContain('"tls_required":true');
+    expect(said).not.toMatch(/PONG|\+OK/);
   });
 
   it('is not believed under another authority, nor by a name that its certificate does not have', async () => {
