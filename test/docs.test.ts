@@ -63,7 +63,10 @@ describe('a spec in YAML', () => {
     const file = join(SPECS, 'spec.yaml');
     writeFileSync(file, yaml);
     if (value['silos']) await expect(loadSpec(file)).resolves.toBeDefined();
-    else expect(() => parseSpec({ ...rest, ...value, data: { ...rest.data, ...(value['data'] ?? {}) } })).not.toThrow();
+    else
+      expect(() =>
+        parseSpec({ ...rest, ...value, data: { ...rest.data, ...(value['data'] as object | undefined) } }),
+      ).not.toThrow();
   });
 
   test('shows every kind of generator, what silos offer, and the classifier', () => {

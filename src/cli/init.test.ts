@@ -86,13 +86,41 @@ describe('align-fl init', () => {
     expect(privacy).toMatchObject({ mechanism: 'dp-sgd', epsilon: 8, delta: 0.05 });
   });
 
+  test('drafts generators of classes, tells what they cost a trial, and how large their files are', async () => {
+    const file = out('classes.yaml');
+    const asked = ['--task', 'classify', '--privacy', 'gaussian', '--epsilon', '8', '--delta', '1e-5', '--out', file];
+    const { code, stdout } = await said('init', images, ...asked);
+    expect(code).toBe(0);
+    expect(stdout).toContain('1 round: each silo computes its generator');
+    expect(stdout).toContain('Gaussian mechanism, epsilon 8 at delta 0.00001 a silo');
+    expect(stdout).toContain('Every run on these images spends that budget, a trial of one round all of it');
+    expect(stdout).toContain('The classifier of the server is judged');
+    const spec = await loadSpec(file);
+    expect(spec).toMatchObject({ task: 'classify', generator: { kind: 'linear-gaussian', frequencies: 8 } });
+    const bytesOf = async (...more: string[]) => {
+      const { stdout: json } = await said('init', images, ...more, '--out', file, '--force', '--json');
+      return (JSON.parse(json) as { decoderBytes: readonly number[] }).decoderBytes[0];
+    };
+    // Three classes, one of them at each silo: a choice, a mean and 48 factors of 3 x 8 x 8 numbers, and two bases.
+    expect(await bytesOf(...asked)).toBe(4 * (3 * 1 + (1 + 48) * 192 + 2 * 8 * 8));
+    const plain = await bytesOf('--privacy', 'dp-sgd', '--epsilon', '8', '--delta', '1e-5');
+    const labelled = await bytesOf('--task', 'classify', '--privacy', 'dp-sgd', '--epsilon', '8', '--delta', '1e-5');
+    const firstLayer = 32 * 2 * 2; // what the codes are taken to: 32 channels, halved twice
+    expect((labelled as number) - (plain as number)).toBe(4 * (3 + 1) * firstLayer); // weights and biases of the class
+  });
+
   test.each([
     [
       'half a guarantee',
       ['--privacy', 'dp-sgd', '--epsilon', '8'],
-      '--privacy: expected none, or dp-sgd with --epsilon',
+      '--privacy: expected none, or dp-sgd or gaussian with --epsilon',
     ],
     ['numbers beside none', ['--privacy', 'none', '--delta', '1e-5'], '--privacy: expected none'],
+    [
+      'a release that pays for no training',
+      ['--privacy', 'gaussian', '--epsilon', '8', '--delta', '1e-5'],
+      'which are for --task classify',
+    ],
     ['another mechanism', ['--privacy', 'lipschitz'], 'got lipschitz'],
     ['no silos', ['--privacy', 'none', '--silos', '0'], '--silos: expected a whole number'],
     ['a silo twice', ['--privacy', 'none', '--silos', 'a,a'], '"a" is also the name'],

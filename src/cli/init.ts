@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 import { StateError, SpecError } from '../errors.ts';
 import { type DraftPrivacy, type DraftTask, shapeWords } from '../experiments/draft-spec.ts';
 import { findImages, type FoundImages, type InitPlan, planInit } from '../experiments/init.ts';
-import { EXPERIMENT_NAME } from '../experiments/spec.ts';
+import { EXPERIMENT_NAME, type Spec } from '../experiments/spec.ts';
 import { formatBytes } from '../report/format.ts';
 import { shellWord } from '../report/repeat-command.ts';
 import { textTable } from '../report/text-table.ts';
@@ -20,9 +20,12 @@ export function addInitCommand(program: Command, console: Console): void {
     .command('init')
     .argument('[path]', 'folder of your images, or an .npz file', '.')
     .description('look at images of your own, and write a spec for them that can be run at once')
-    .option('--privacy <mechanism>', 'none or dp-sgd; there is no default')
-    .option('--epsilon <e>', 'with dp-sgd: what all rounds together may cost each silo')
-    .option('--delta <d>', 'with dp-sgd: probability beyond epsilon, far below one over the images of a silo')
+    .option('--privacy <mechanism>', 'none, dp-sgd, or with --task classify gaussian; there is no default')
+    .option('--epsilon <e>', 'with dp-sgd or gaussian: what all rounds together may cost each silo')
+    .option(
+      '--delta <d>',
+      'with dp-sgd or gaussian: probability beyond epsilon, far below one over the images of a silo',
+    )
     .option(
       '--silos <n or names>',
       'how many silos, or their names: a,b,c (default: 5, or one a class if there are fewer)',
@@ -55,15 +58,16 @@ Four IDX files, one .npz, a folder of PNG files a class, or CIFAR-10's .bin file
 
 Examples:
   align-fl init ./my-images --privacy none
+  align-fl init scans.npz --task classify --privacy gaussian --epsilon 8 --delta 1e-5
   align-fl init scans.npz --privacy dp-sgd --epsilon 8 --delta 1e-5 --silos north,south,west --out scans.yaml`;
 
 const HOW_TO_CHOOSE =
   'Choose --privacy none (the decoders may then reveal training images), or --privacy dp-sgd with --epsilon and --delta, ' +
-  'such as --epsilon 8 --delta 1e-5. Lipschitz control and all other settings are chosen in the file: docs/privacy.md.';
+  'such as --epsilon 8 --delta 1e-5; with --task classify also --privacy gaussian, likewise. Lipschitz control and all other settings are chosen in the file: docs/privacy.md.';
 
 async function initCommand(path: string, flags: InitFlags, console: Console): Promise<void> {
   const task = taskOf(flags.task);
-  const privacy = privacyOf(flags);
+  const privacy = privacyOf(flags, task);
   const silos = silosOf(flags.silos);
   const name = nameOf(path, flags.name);
   const file = flags.out ?? `${name}.yaml`;
@@ -101,21 +105,29 @@ function taskOf(text = 'represent'): DraftTask {
   throw new SpecError(`--task: expected represent or classify, got '${text}'.`, { path: '--task' });
 }
 
-function privacyOf({ privacy, epsilon, delta }: InitFlags): DraftPrivacy | null {
+function privacyOf({ privacy, epsilon, delta }: InitFlags, task: DraftTask): DraftPrivacy | null {
   const numbers = epsilon !== undefined || delta !== undefined;
   if (privacy === undefined && !numbers) return null;
   if (privacy === 'none' && !numbers) return { mechanism: 'none' };
-  if (privacy === 'dp-sgd' && epsilon !== undefined && delta !== undefined) {
+  const isNoisy = privacy === 'dp-sgd' || privacy === 'gaussian';
+  if (privacy === 'gaussian' && task !== 'classify') {
+    throw new SpecError(
+      '--privacy: gaussian pays for closed-form generators, which are for --task classify. Add that, or take dp-sgd.',
+      { path: '--privacy' },
+    );
+  }
+  if (isNoisy && epsilon !== undefined && delta !== undefined) {
     return {
-      mechanism: 'dp-sgd',
+      mechanism: privacy,
       epsilon: numberArgument('--epsilon', epsilon, TARGET_EPSILON),
       delta: numberArgument('--delta', delta, DELTA),
     };
   }
-  const came = privacy === 'dp-sgd' ? 'dp-sgd without both of them' : (privacy ?? 'numbers without a mechanism');
-  throw new SpecError(`--privacy: expected none, or dp-sgd with --epsilon and --delta; got ${came}. ${HOW_TO_CHOOSE}`, {
-    path: '--privacy',
-  });
+  const came = isNoisy ? `${privacy} without both of them` : (privacy ?? 'numbers without a mechanism');
+  throw new SpecError(
+    `--privacy: expected none, or dp-sgd or gaussian with --epsilon and --delta; got ${came}. ${HOW_TO_CHOOSE}`,
+    { path: '--privacy' },
+  );
 }
 
 function silosOf(text: string | undefined): readonly string[] | number | null {
@@ -184,10 +196,7 @@ function planText({ spec, manifest, work, decoderBytes, warnings }: InitPlan, { 
   });
   const columns = ['silo', 'images', { header: 'classes', align: 'left' as const }, 'decoder'];
   const serverSteps = Math.round(Object.values(work.serverSteps).reduce((sum, steps) => sum + steps, 0));
-  const siloSteps = Math.round(work.siloSteps);
-  const { rounds, model, local, server, privacy } = spec;
-  const kind = model.kind === 'conv' ? 'convolutional (needs ONNX Runtime)' : 'dense';
-  const pace = `${rounds} rounds. In each: ${siloSteps} training steps at all silos together (${local.epochs} epochs, batches of ${local.batchSize})`;
+  const { server } = spec;
   return [
     '',
     'What will happen, with seed 0:',
@@ -195,13 +204,42 @@ function planText({ spec, manifest, work, decoderBytes, warnings }: InitPlan, { 
     textTable(columns, rows),
     ...(manifest.silos.length > MAX_ROWS ? [`And ${manifest.silos.length - MAX_ROWS} more silos.`] : []),
     '',
-    `${pace}, one decoder from each silo, ${server.images} images drawn from each decoder, ${serverSteps} steps at the server.`,
-    `Models are ${kind}, with codes of ${model.latent} numbers. The model of the server is judged on the test images.`,
-    privacy.mechanism === 'dp-sgd'
-      ? `Privacy: DP-SGD, epsilon ${privacy.epsilon} at delta ${privacy.delta} a silo for all rounds, kept in ledgers beside the images.`
-      : 'Privacy: none. The decoders may reveal training images. (--privacy dp-sgd --epsilon E --delta D for a guarantee.)',
+    `${paceWords(spec, work.siloSteps)}, one decoder from each silo, ${server.images} images drawn from each decoder, ${serverSteps} steps at the server.`,
+    modelWords(spec),
+    ...privacyWords(spec),
     ...warnings,
   ].join('\n');
+}
+
+function paceWords({ rounds, local, generator, task }: Spec, siloSteps: number): string {
+  if (task === 'classify' && generator.kind === 'linear-gaussian') {
+    return `${rounds} round: each silo computes its generator, in a few looks at its images`;
+  }
+  return `${rounds} rounds. In each: ${Math.round(siloSteps)} training steps at all silos together (${local.epochs} epochs, batches of ${local.batchSize})`;
+}
+
+function modelWords({ task, model, generator }: Spec): string {
+  const kind = model.kind === 'conv' ? 'convolutional (needs ONNX Runtime)' : 'dense';
+  const trained = `${kind}, with codes of ${model.latent} numbers`;
+  if (task === 'represent') return `Models are ${trained}. The model of the server is judged on the test images.`;
+  const generators =
+    generator.kind === 'linear-gaussian'
+      ? `${generator.components === 1 ? 'one Gaussian' : `${generator.components} Gaussians`} a class over the ${generator.frequencies} x ${generator.frequencies} lowest frequencies`
+      : trained;
+  return `Generators are ${generators}. The classifier of the server is judged on the test images.`;
+}
+
+function privacyWords({ privacy }: Spec): readonly string[] {
+  if (privacy.mechanism !== 'dp-sgd' && privacy.mechanism !== 'gaussian') {
+    return [
+      'Privacy: none. The decoders may reveal training images. (--privacy dp-sgd --epsilon E --delta D for a guarantee.)',
+    ];
+  }
+  const name = privacy.mechanism === 'dp-sgd' ? 'DP-SGD' : 'Gaussian mechanism';
+  return [
+    `Privacy: ${name}, epsilon ${privacy.epsilon} at delta ${privacy.delta} a silo for all rounds, kept in ledgers beside the images.`,
+    'Every run on these images spends that budget, a trial of one round all of it: try settings out on drawn or public images.',
+  ];
 }
 
 function indented(text: string): string {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test, vi } from 'vitest';
 import { main } from './main.ts';
-import { sweepText } from './sweep.ts';
+import { judgedText, sweepText } from './sweep.ts';
 
 const ROOT = mkdtempSync(join(tmpdir(), 'align-fl-sweep-'));
 afterAll(() => rmSync(ROOT, { recursive: true, force: true }));
@@ -78,4 +78,10 @@ test('the table has a row a combination, strategies as mean ± deviation, and ga
     '    16      1        90.0 %                –             –',
     '    32      0             –                –             –',
   ]);
+});
+
+test('the foot of the table speaks of a probe only where there is one', () => {
+  expect(judgedText([{ task: 'represent' }, { task: 'represent' }])).toEqual([expect.stringMatching(/^Probe: /)]);
+  expect(judgedText([{ task: 'classify' }])).toEqual([expect.stringMatching(/^Accuracy of classifiers on held-out/)]);
+  expect(judgedText([{ task: 'represent' }, { task: 'classify' }])).toHaveLength(2);
 });

@@ -7,6 +7,7 @@ import { defaultSweepFolder, runSweep, sweepStates } from '../experiments/sweep.
 import type { SweepReport, SweepRow } from '../experiments/sweep-file.ts';
 import { labelsOf, planSweep, type SweepPlan } from '../experiments/sweep-plan.ts';
 import { cellWork } from '../experiments/sweep-work.ts';
+import type { Spec } from '../experiments/spec.ts';
 import { formatPercent } from '../report/format.ts';
 import { strategyLabel } from '../report/strategy-label.ts';
 import { textTable } from '../report/text-table.ts';
@@ -44,7 +45,7 @@ export function addSweepCommand(program: Command, console: Console, setExitCode:
     );
 }
 
-/** The table of a sweep: a row a combination of values, the probe of each strategy as mean ± deviation over seeds. */
+/** The table of a sweep: a row a combination of values, the accuracy of each strategy as mean ± deviation over seeds. */
 export function sweepText({ vary, table }: Pick<SweepReport, 'vary' | 'table'>): string {
   const labels = labelsOf(vary);
   const strategies = [...new Set(table.flatMap((row) => row.strategies.map(({ strategy }) => strategy)))];
@@ -62,6 +63,16 @@ export function sweepText({ vary, table }: Pick<SweepReport, 'vary' | 'table'>):
     ...judged.map((strategy) => fidText(row, strategy)),
   ]);
   return textTable(columns, rows);
+}
+
+/** What the accuracies of these experiments are of, a line for each task. */
+export function judgedText(specs: readonly Pick<Spec, 'task'>[]): readonly string[] {
+  const what = {
+    represent: 'Probe: logistic regression on codes of held-out real images, all of them',
+    classify: 'Accuracy of classifiers on held-out real images of all classes',
+  };
+  const tasks = [...new Set(specs.map(({ task }) => task))];
+  return tasks.map((task) => `${what[task]}; mean ± deviation over seeds (no ± for one).`);
 }
 
 // --- internal ---
@@ -111,7 +122,9 @@ async function sweepCommand(target: string | undefined, flags: SweepFlags, conso
     advice: 'The same command goes on.',
     play: (hooks) => runSweep({ plan, folder: flags.out, jobs, dataDir: flags.data, ...hooks }),
   });
-  console.print(flags.json ? JSON.stringify(report, null, 2) : asText(report, flags.out ?? defaultSweepFolder(plan)));
+  console.print(
+    flags.json ? JSON.stringify(report, null, 2) : asText(report, plan, flags.out ?? defaultSweepFolder(plan)),
+  );
   return report.cells.every(({ state }) => state === 'complete') ? 0 : 1;
 }
 
@@ -134,13 +147,13 @@ async function dryText(plan: SweepPlan, { out, json }: SweepFlags): Promise<stri
   return `${table}\n\n${cells.length} runs of ${plan.target}, in ${folder}. Nothing was run.`;
 }
 
-function asText(report: SweepReport, folder: string): string {
+function asText(report: SweepReport, plan: SweepPlan, folder: string): string {
   const failed = report.cells.filter(({ state }) => state === 'failed');
   const hasFid = report.table.some((row) => row.strategies.some(({ fid }) => fid !== null));
   return [
     sweepText(report),
     '',
-    'Probe: logistic regression on codes of held-out real images, all of them; mean ± deviation over seeds (no ± for one).',
+    ...judgedText(plan.cells.map(({ spec }) => spec)),
     ...(hasFid
       ? [
           'FID: images of the prior beside real ones; other scores are in sweep.json, extractors in summary.json of the runs.',

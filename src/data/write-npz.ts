@@ -3,6 +3,7 @@
 
 import { crc32 } from 'node:zlib';
 import { ShapeError } from '../errors.ts';
+import { ZIP_BYTES, ZIP_MAGIC } from './zip-format.ts';
 
 /** An array as `numpy.load(file)[name]` gives it back. */
 export interface NpzArray {
@@ -44,9 +45,6 @@ const ASCII = new TextEncoder();
 /** Magic, then version 1.0. */
 const NPY_START = Uint8Array.of(0x93, ...ASCII.encode('NUMPY'), 1, 0);
 const ALIGNMENT = 64;
-const LOCAL_BYTES = 30;
-const ENTRY_BYTES = 46;
-const END_BYTES = 22;
 /** 2.0: stored and deflated members. */
 const ZIP_VERSION = 20;
 /** 1 January 1980, the first day that zip knows, and what stands where nobody says when. */
@@ -60,9 +58,9 @@ interface Member {
 /** Each member behind its header, then the directory, then its end (APPNOTE.TXT of PKWARE, 4.3.7, 4.3.12 and 4.3.16). */
 function storedZip(members: readonly Member[]): Uint8Array {
   const sized = members.map(({ name, content }) => ({ name: ASCII.encode(name), content, crc: crc32(content) }));
-  const directoryBytes = sized.reduce((sum, { name }) => sum + ENTRY_BYTES + name.length, 0);
-  const start = sized.reduce((sum, { name, content }) => sum + LOCAL_BYTES + name.length + content.length, 0);
-  const total = start + directoryBytes + END_BYTES;
+  const directoryBytes = sized.reduce((sum, { name }) => sum + ZIP_BYTES.entry + name.length, 0);
+  const start = sized.reduce((sum, { name, content }) => sum + ZIP_BYTES.local + name.length + content.length, 0);
+  const total = start + directoryBytes + ZIP_BYTES.end;
   if (total > 0xfffffffe)
     throw new ShapeError(`A zip archive holds at most 4 GiB; ${total} bytes were given.`, { total });
   const out = new Uint8Array(total);
@@ -78,20 +76,20 @@ function storedZip(members: readonly Member[]): Uint8Array {
       view.setUint32(from + 18, content.length, true);
       view.setUint16(from + 22, name.length, true);
     };
-    view.setUint32(entry, 0x02014b50, true);
+    view.setUint32(entry, ZIP_MAGIC.entry, true);
     view.setUint16(entry + 4, ZIP_VERSION, true);
     describe(entry + 6);
     view.setUint32(entry + 42, at, true);
-    out.set(name, entry + ENTRY_BYTES);
-    entry += ENTRY_BYTES + name.length;
+    out.set(name, entry + ZIP_BYTES.entry);
+    entry += ZIP_BYTES.entry + name.length;
 
-    view.setUint32(at, 0x04034b50, true);
+    view.setUint32(at, ZIP_MAGIC.local, true);
     describe(at + 4);
-    out.set(name, at + LOCAL_BYTES);
-    out.set(content, at + LOCAL_BYTES + name.length);
-    at += LOCAL_BYTES + name.length + content.length;
+    out.set(name, at + ZIP_BYTES.local);
+    out.set(content, at + ZIP_BYTES.local + name.length);
+    at += ZIP_BYTES.local + name.length + content.length;
   }
-  view.setUint32(entry, 0x06054b50, true);
+  view.setUint32(entry, ZIP_MAGIC.end, true);
   view.setUint16(entry + 8, sized.length, true);
   view.setUint16(entry + 10, sized.length, true);
   view.setUint32(entry + 12, directoryBytes, true);

@@ -3,6 +3,7 @@
 
 import { crc32, inflateRawSync } from 'node:zlib';
 import { DataError, type ErrorFacts } from '../errors.ts';
+import { ZIP_BYTES, ZIP_MAGIC } from './zip-format.ts';
 
 /** A member of an archive, still packed. */
 export interface ZipMember {
@@ -46,12 +47,6 @@ export function zipMembers(bytes: Uint8Array, file: string): ReadonlyMap<string,
 
 // --- internal ---
 
-const END_MAGIC = 0x06054b50;
-const ENTRY_MAGIC = 0x02014b50;
-const LOCAL_MAGIC = 0x04034b50;
-const END_BYTES = 22;
-const ENTRY_BYTES = 46;
-const LOCAL_BYTES = 30;
 const MAX_COMMENT_BYTES = 0xffff;
 const STORED = 0;
 const DEFLATED = 8;
@@ -74,24 +69,24 @@ interface Entry {
 
 /** Where the record that ends the directory begins: the last one that a comment can follow. */
 function endOfDirectory(view: DataView): number | null {
-  const first = Math.max(0, view.byteLength - END_BYTES - MAX_COMMENT_BYTES);
-  for (let at = view.byteLength - END_BYTES; at >= first; at--) {
-    if (view.getUint32(at, true) !== END_MAGIC) continue;
-    if (at + END_BYTES + view.getUint16(at + 20, true) === view.byteLength) return at;
+  const first = Math.max(0, view.byteLength - ZIP_BYTES.end - MAX_COMMENT_BYTES);
+  for (let at = view.byteLength - ZIP_BYTES.end; at >= first; at--) {
+    if (view.getUint32(at, true) !== ZIP_MAGIC.end) continue;
+    if (at + ZIP_BYTES.end + view.getUint16(at + 20, true) === view.byteLength) return at;
   }
   return null;
 }
 
 function readEntry(view: DataView, at: number, end: number, file: string): Entry {
-  if (at + ENTRY_BYTES > end || view.getUint32(at, true) !== ENTRY_MAGIC) {
+  if (at + ZIP_BYTES.entry > end || view.getUint32(at, true) !== ZIP_MAGIC.entry) {
     throw refused(file, 'a whole directory', `none at byte ${at}`);
   }
   const flags = view.getUint16(at + 8, true);
   const method = view.getUint16(at + 10, true);
   const nameBytes = view.getUint16(at + 28, true);
-  const next = at + ENTRY_BYTES + nameBytes + view.getUint16(at + 30, true) + view.getUint16(at + 32, true);
+  const next = at + ZIP_BYTES.entry + nameBytes + view.getUint16(at + 30, true) + view.getUint16(at + 32, true);
   if (next > end) throw refused(file, 'a whole directory', 'an entry that reaches beyond it');
-  const name = new TextDecoder().decode(new Uint8Array(view.buffer, view.byteOffset + at + ENTRY_BYTES, nameBytes));
+  const name = new TextDecoder().decode(new Uint8Array(view.buffer, view.byteOffset + at + ZIP_BYTES.entry, nameBytes));
   const what = `member ${shown(name)}`;
   if ((flags & 1) !== 0) throw refused(file, 'no encryption', `${what} encrypted`);
   if (method !== STORED && method !== DEFLATED) {
@@ -109,10 +104,10 @@ function readEntry(view: DataView, at: number, end: number, file: string): Entry
 function unpack(bytes: Uint8Array, view: DataView, entry: Entry, file: string): Uint8Array {
   const { name, at, packedBytes, sizeBytes, method } = entry;
   const what = `member ${shown(name)}`;
-  if (at + LOCAL_BYTES > bytes.length || view.getUint32(at, true) !== LOCAL_MAGIC) {
+  if (at + ZIP_BYTES.local > bytes.length || view.getUint32(at, true) !== ZIP_MAGIC.local) {
     throw refused(file, `${what} at byte ${at}`, 'something else');
   }
-  const start = at + LOCAL_BYTES + view.getUint16(at + 26, true) + view.getUint16(at + 28, true);
+  const start = at + ZIP_BYTES.local + view.getUint16(at + 26, true) + view.getUint16(at + 28, true);
   const packed = bytes.subarray(start, start + packedBytes);
   const most = method === STORED ? packedBytes : packedBytes * DEFLATE_MAX_RATIO;
   if (packed.length !== packedBytes || sizeBytes > most || (method === STORED && sizeBytes !== packedBytes)) {

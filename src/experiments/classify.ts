@@ -2,7 +2,6 @@
 
 import { type ClassCount, classCounts } from '../data/image-set.ts';
 import { childKey } from '../engine/keys.ts';
-import { StateError } from '../errors.ts';
 import { createClassifierEvaluator } from '../evaluation/classifier-evaluator.ts';
 import type { ReceivedRelease } from '../exchange/release.ts';
 import { alignStrategy } from '../federation/align.ts';
@@ -12,12 +11,12 @@ import { createGlobalClassifier } from '../server/global-classifier.ts';
 import { drawLabelledPool } from '../server/labelled-pool.ts';
 import { stateFileOf } from '../silo/silo-config.ts';
 import type { NamedArrays } from '../training/parameter-slots.ts';
-import { loadState } from '../training/state-file.ts';
+import { finishedParameters, OR_START_AFRESH } from './finished-state.ts';
 import { globalStateFile, saveGlobalClassifier } from './global-model.ts';
 import { meanMetrics } from './mean-metrics.ts';
 import { classifierMetrics, NOT_JUDGED } from './metrics.ts';
 import { answeredRound, silosIn } from './participation.ts';
-import { saveLabelledPictures } from './pictures.ts';
+import { savePoolPictures } from './pictures.ts';
 import type { RunTask, TaskParts } from './run-task.ts';
 import { classifierArchitecture } from './silo-models.ts';
 import { imagesPerClass, type StrategyName } from './spec.ts';
@@ -76,7 +75,7 @@ export async function openClassification(parts: TaskParts): Promise<RunTask> {
             const text = `Nobody offers images of class ${pool.missing.join(', ')}: the classifier cannot learn ${pool.missing.length === 1 ? 'it' : 'them'}.`;
             parts.emit({ kind: 'notice', text });
           }
-          await saveLabelledPictures(folder, pool, shape);
+          await savePoolPictures(folder, pool, shape);
           return pool;
         },
       });
@@ -91,7 +90,11 @@ export async function openClassification(parts: TaskParts): Promise<RunTask> {
       const perSilo: { silo: string; metrics: Metrics }[] = [];
       for (const silo of silosIn(spec, strategy, round)) {
         const file = stateFileOf({ stateDir: layout.silo(silo.name, strategy) });
-        const parameters = await finishedIn(file, answeredRound(silo, strategy, round) as number);
+        const parameters = await finishedParameters(
+          file,
+          answeredRound(silo, strategy, round) as number,
+          OR_START_AFRESH,
+        );
         perSilo.push({ silo: silo.name, metrics: await metricsOf(parameters, [silo.name]) });
       }
       return { metrics: meanMetrics(perSilo.map(({ metrics }) => metrics)), perSilo };
@@ -120,14 +123,4 @@ function recallOfOwn(recallPerClass: readonly (number | null)[], own: readonly C
     images += count;
   }
   return images === 0 ? null : hits / images;
-}
-
-async function finishedIn(file: string, round: number): Promise<NamedArrays> {
-  const state = await loadState(file);
-  if (state?.finished && state.round === round) return state.parameters;
-  throw new StateError(
-    `${file} is not at the end of round ${round}, so the silo's own model cannot be judged. Restore the folder as it was, or ` +
-      'use another run folder to start afresh.',
-    { file, round },
-  );
 }

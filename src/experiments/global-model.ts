@@ -36,11 +36,11 @@ export async function saveGlobalModel(options: {
   readonly vae: Vae;
   readonly shape: ImageShape;
 }): Promise<void> {
-  const { strategy, folder, vae, shape } = options;
-  const parameters = await globalParameters(folder, strategy);
-  const dir = folder.layout.global(strategy);
-  await writeFileAtomic(join(dir, 'encoder.onnx'), exportEncoder(vae, parameters, shape));
-  await writeFileAtomic(join(dir, 'decoder.onnx'), exportDecoder(vae, parameters, shape));
+  const { vae, shape } = options;
+  await saveFiles(options, {
+    'encoder.onnx': (parameters) => exportEncoder(vae, parameters, shape),
+    'decoder.onnx': (parameters) => exportDecoder(vae, parameters, shape),
+  });
 }
 
 /** Writes `classifier.onnx` (x -> logits). */
@@ -50,8 +50,18 @@ export async function saveGlobalClassifier(options: {
   readonly classifier: Classifier;
   readonly shape: ImageShape;
 }): Promise<void> {
-  const { strategy, folder, classifier, shape } = options;
+  const { classifier, shape } = options;
+  await saveFiles(options, { 'classifier.onnx': (parameters) => exportClassifier(classifier, parameters, shape) });
+}
+
+// --- internal ---
+
+async function saveFiles(
+  { strategy, folder }: { readonly strategy: StrategyName; readonly folder: RunFolder },
+  files: Readonly<Record<string, (parameters: NamedArrays) => Uint8Array>>,
+): Promise<void> {
   const parameters = await globalParameters(folder, strategy);
-  const file = join(folder.layout.global(strategy), 'classifier.onnx');
-  await writeFileAtomic(file, exportClassifier(classifier, parameters, shape));
+  for (const [name, exported] of Object.entries(files)) {
+    await writeFileAtomic(join(folder.layout.global(strategy), name), exported(parameters));
+  }
 }

@@ -8,12 +8,18 @@ import type { OwnImages } from '../data/own-set.ts';
 import { sizeOf } from '../engine/array-spec.ts';
 import { childKey, seedKey } from '../engine/keys.ts';
 import { SpecError } from '../errors.ts';
+import { conditionalVaeOf } from '../models/conditional-vae.ts';
+import type { ImageShape } from '../models/image-shape.ts';
+import type { ParameterSpecs } from '../models/layers.ts';
+import { linearGaussianOf } from '../models/linear-gaussian.ts';
 import { decoderPart, vaeOf } from '../models/vae.ts';
+import type { SiloModel } from '../silo/silo-model.ts';
 import { type Draft, type DraftFacts, draftPartition, draftSpec } from './draft-spec.ts';
 import { dealMaterials } from './materials.ts';
 import { parseSpec } from './parse-spec.ts';
 import { privacyWarnings } from './privacy-warnings.ts';
-import { modelOfSilo, type PartitionSpec, type Spec } from './spec.ts';
+import { modelTrainedBy } from './silo-models.ts';
+import type { PartitionSpec, Spec } from './spec.ts';
 import { type WorkPlan, workPlan } from './work-plan.ts';
 
 /** What the user asks for. */
@@ -69,22 +75,41 @@ export async function planInit(found: FoundImages, request: InitRequest): Promis
   const partition: PartitionSpec = isUneven ? { kind: 'iid' } : first;
   const draft = draftSpec(facts, partition, await sizesBy(partition));
   const spec = parseSpec(draft.input);
-  const { manifest } = await deal(draft);
+  const { manifest, silos: dealt, classes } = await deal(draft);
   const examples = manifest.silos.map((silo) => silo.examples);
   return {
     draft,
     spec,
     manifest,
     work: workPlan(spec, examples),
-    decoderBytes: spec.silos.map((silo) => {
-      const { parameters } = vaeOf(modelOfSilo(spec, silo), facts.shape);
-      return Object.values(decoderPart(parameters)).reduce((sum, array) => sum + 4 * sizeOf(array), 0);
+    decoderBytes: spec.silos.map((silo, i) => {
+      const images = dealt[i]?.set ?? dataSet.train;
+      const parameters = decoderParameters(modelTrainedBy(spec, silo, 'align', { images, classes }), facts.shape);
+      return Object.values(parameters).reduce((sum, array) => sum + 4 * sizeOf(array), 0);
     }),
     warnings: privacyWarnings(spec, examples),
   };
 }
 
 // --- internal ---
+
+/** What of a silo's model is in its decoder. */
+function decoderParameters(model: SiloModel, shape: ImageShape): ParameterSpecs {
+  switch (model.kind) {
+    case 'vae':
+      return decoderPart(vaeOf(model.architecture, shape).parameters);
+    case 'conditional-vae': {
+      const { architecture, prior, classes } = model;
+      return conditionalVaeOf(architecture, { shape, classes: classes.count, prior }).generator.parameters;
+    }
+    case 'linear-gaussian': {
+      const { count: classes, offered } = model.classes;
+      return linearGaussianOf(model.options, { shape, classes, offered }).parameters;
+    }
+    case 'classifier':
+      return {}; // never released
+  }
+}
 
 const DEFAULT_SILOS = 5;
 /** A silo with fewer can't learn much: then images are dealt evenly. */

@@ -36,7 +36,7 @@ export function refuseSmallSilo(spec: Spec, silo: SiloSpec, images: number): voi
     ? ['has', 'Lower local.batchSize, or bring more images.']
     : ['was dealt', 'Lower local.batchSize, deal more evenly, or take more images.'];
   throw new SpecError(
-    `local.batchSize: silo ${silo.name} ${has} ${images} images, fewer than one batch of ${batchSize}. ${instead}`,
+    `local.batchSize: ${silo.name} ${has} ${images} images, fewer than one batch of ${batchSize}. ${instead}`,
     { path: 'local.batchSize', silo: silo.name, images, batchSize },
   );
 }
@@ -46,14 +46,16 @@ export function refuseSmallSilo(spec: Spec, silo: SiloSpec, images: number): voi
 const MAX_POOL_BYTES = 8 * 2 ** 30;
 const BYTES_PER_PIXEL = 4;
 
-function refuseFewTestImages({ data: { source } }: Spec, { name, classNames, test }: DataSet): void {
+function refuseFewTestImages({ task, data: { source } }: Spec, { name, classNames, test }: DataSet): void {
   const classes = classNames.length;
   const count = test.labels.length;
-  const needed = fewestImagesToProbe(classes);
+  const needed = task === 'classify' ? classes : fewestImagesToProbe(classes);
   if (count >= needed) return;
-  const message =
-    `${name} has ${count} test images, expected at least ${needed}: four fifths of them teach the probe ${classes} ` +
-    'classes, and it is scored on the rest.';
+  const why =
+    task === 'classify'
+      ? `the classifier is judged on them, and there are ${classes} classes.`
+      : `four fifths of them teach the probe ${classes} classes, and it is scored on the rest.`;
+  const message = `${name} has ${count} test images, expected at least ${needed}: ${why}`;
   const of = source.kind === 'at-silos' ? source.testSource : source;
   if (of && 'test' in of) {
     const path = of === source ? 'data.source.test' : 'data.source.testSource.test';

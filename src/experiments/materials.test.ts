@@ -68,6 +68,14 @@ describe('the materials of a run', () => {
     expect((await gather('data.source.test=13')).dataSet.test.labels).toHaveLength(13);
   });
 
+  test('are judged by no probe where a classifier learns: one image of each class will do', async () => {
+    const classify = ['task=classify', 'strategies=[align]'];
+    const error = await refusalOf(gather(...classify, 'data.source.test=9'));
+    expect(error.message).toMatch(/^data\.source\.test: .* 9 test images, expected at least 10: the classifier/);
+    expect(error.message).not.toContain('probe');
+    expect((await gather(...classify, 'data.source.test=10')).dataSet.test.labels).toHaveLength(10);
+  });
+
   test('of an own folder with too few test images are the fault of the data', async () => {
     const dir = ownImages('few', { train: Array.from({ length: 40 }, (_, i) => i % 2), test: [0, 1, 0, 1] });
     const one = ['silos=[{name: a}]', 'data.partition={kind: iid}', 'strategies=[align]', 'server.images=200'];

@@ -5,7 +5,6 @@ import { lastRoundOf } from './participation.ts';
 import { float32 } from '../engine/array-spec.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Key } from '../engine/keys.ts';
-import { StateError } from '../errors.ts';
 import { type BatchRun, inBatches } from '../evaluation/feature-extractor.ts';
 import { createPriorSampler } from '../evaluation/prior-samples.ts';
 import type { ImageShape } from '../models/image-shape.ts';
@@ -13,7 +12,7 @@ import { parameterInputs, type Parameters, sigmoid } from '../models/layers.ts';
 import { type Vae, vaeOf } from '../models/vae.ts';
 import { stateFileOf } from '../silo/silo-config.ts';
 import type { NamedArrays } from '../training/parameter-slots.ts';
-import { loadState } from '../training/state-file.ts';
+import { finishedParameters } from './finished-state.ts';
 import { globalStateFile } from './global-model.ts';
 import type { RunFolder } from './run-folder.ts';
 import { modelOfServer, modelOfSilo, type SiloSpec, type StrategyName, trainedUnder } from './spec.ts';
@@ -50,7 +49,7 @@ export async function modelsOfRun({ engine, folder, strategy, silo, shape }: Mod
   const server = vaeOf(modelOfServer(spec), shape);
   const siloFile = stateFileOf({ stateDir: layout.silo(silo, trainedUnder(spec, strategy)) });
   const open = async (vae: Vae, file: string, round: number) =>
-    openAutoencoder(engine, vae, await finalParameters(file, round));
+    openAutoencoder(engine, vae, await finishedParameters(file, round, OF_A_REBUILT_RUN));
   return {
     silo: strategy === 'centralised' || lastRound === null ? null : await open(own, siloFile, lastRound),
     global: strategy === 'local-only' ? null : await open(server, globalStateFile(folder, strategy), spec.rounds),
@@ -76,17 +75,8 @@ export async function openAutoencoder(engine: Engine, vae: Vae, parameters: Name
 /** Rows computed at once. */
 const ROWS = 250;
 
-async function finalParameters(file: string, rounds: number): Promise<NamedArrays> {
-  const state = await loadState(file);
-  if (state?.finished && state.round === rounds) return state.parameters;
-  const found =
-    state === null ? 'is missing' : `is ${state.finished ? 'at the end of' : 'within'} round ${state.round}`;
-  throw new StateError(
-    `Expected a state at the end of round ${rounds}, but ${file} ${found}. Restore the folder. (One that align-fl forget made ` +
-      'has no states of silos: judge the run that it was made from.)',
-    { file, rounds },
-  );
-}
+/** `align-fl forget` makes run folders without the silos' own states. */
+const OF_A_REBUILT_RUN = '(One that align-fl forget made has no states of silos: judge the run that it was made from.)';
 
 function reconstruction(vae: Vae) {
   return ({ parameters, x }: { parameters: Parameters; x: np.Array }) => {

@@ -5,12 +5,11 @@
 import type { ImageSet } from '../data/image-set.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Key } from '../engine/keys.ts';
-import { StateError } from '../errors.ts';
 import { createGlobalEvaluator, type GlobalEvaluator } from '../evaluation/global-evaluator.ts';
 import type { Architecture } from '../models/architecture.ts';
 import { vaeOf } from '../models/vae.ts';
 import { stateFileOf } from '../silo/silo-config.ts';
-import { loadState } from '../training/state-file.ts';
+import { finishedParameters, OR_START_AFRESH } from './finished-state.ts';
 import type { GenerationScorer } from './generation-scorer.ts';
 import { meanMetrics } from './mean-metrics.ts';
 import { metricsOf } from './metrics.ts';
@@ -64,9 +63,7 @@ export function createOwnModels(options: OwnModelsOptions): OwnModels {
       const perSilo: { silo: string; metrics: Metrics }[] = [];
       for (const silo of silosIn(round)) {
         const file = stateFileOf({ stateDir: stateDir(silo.name) });
-        const state = await loadState(file);
-        if (!state?.finished || state.round !== silo.round) throw notThere(file, silo.round);
-        const { parameters } = state;
+        const parameters = await finishedParameters(file, silo.round, OR_START_AFRESH);
         const evaluator = await evaluatorOf(silo.architecture);
         const vae = vaeOf(silo.architecture, test.shape);
         const scores = await generation.score({ round, vae, parameters, name: `local-only/${silo.name}` });
@@ -75,14 +72,4 @@ export function createOwnModels(options: OwnModelsOptions): OwnModels {
       return { metrics: meanMetrics(perSilo.map(({ metrics }) => metrics)), perSilo };
     },
   };
-}
-
-// --- internal ---
-
-function notThere(file: string, round: number): StateError {
-  return new StateError(
-    `${file} is not at the end of round ${round}, so the silo's own model cannot be judged. Restore the folder as it was, or ` +
-      'use another run folder to start afresh.',
-    { file, round },
-  );
 }

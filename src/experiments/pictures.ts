@@ -6,28 +6,20 @@ import { imageGridPng } from '../evaluation/image-grid.ts';
 import { createPriorSampler } from '../evaluation/prior-samples.ts';
 import { type ImageShape, pixelCount } from '../models/image-shape.ts';
 import type { Vae } from '../models/vae.ts';
-import type { LabelledPool } from '../server/labelled-pool.ts';
-import type { Pool } from '../server/pool.ts';
 import { writeFileAtomic } from '../storage/atomic-file.ts';
 import { globalParameters } from './global-model.ts';
 import type { RunFolder } from './run-folder.ts';
 import type { StrategyName } from './spec.ts';
 
-/** One picture a silo: the first images of its share of the pool. Replaced in every round. */
-export async function savePoolPictures(folder: RunFolder, pool: Pool, shape: ImageShape): Promise<void> {
-  const wanted = folder.spec.evaluation.gridImages;
-  if (wanted === 0) return;
-  const size = pixelCount(shape);
-  for (const { silo, start, count } of pool.shares) {
-    const shown = Math.min(wanted, count);
-    if (shown === 0) continue;
-    const images = pool.images.subarray(start * size, (start + shown) * size);
-    await writeFileAtomic(folder.layout.image(`decoder-${silo}`), grid(images, shape));
-  }
-}
-
-/** One picture a silo: the first images of each class that it offers, class after class. Replaced in every round. */
-export async function saveLabelledPictures(folder: RunFolder, pool: LabelledPool, shape: ImageShape): Promise<void> {
+/** One picture a silo: the first images of its shares of the pool, class after class where there are some. Replaced in every round. */
+export async function savePoolPictures(
+  folder: RunFolder,
+  pool: {
+    readonly images: Float32Array;
+    readonly shares: readonly { readonly silo: string; readonly start: number; readonly count: number }[];
+  },
+  shape: ImageShape,
+): Promise<void> {
   const wanted = folder.spec.evaluation.gridImages;
   if (wanted === 0) return;
   const size = pixelCount(shape);
@@ -43,6 +35,7 @@ export async function saveLabelledPictures(folder: RunFolder, pool: LabelledPool
       images.set(row, at);
       at += row.length;
     }
+    if (at === 0) continue;
     await writeFileAtomic(folder.layout.image(`decoder-${silo}`), grid(images, shape));
   }
 }

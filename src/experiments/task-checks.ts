@@ -89,11 +89,11 @@ function closedFormProblems({ task, generator, privacy, silos, strategies = [] }
   if (!generator || !privacy || !silos) return [];
   return silos
     .flatMap((silo, i): Problem[] => {
-      const { mechanism } = silo.privacy ?? privacy;
+      const written = silo.privacy ?? privacy;
+      const { mechanism } = written;
       const own = silo.generator ?? generator;
       const isClosed = own.kind === 'linear-gaussian';
       const path = silo.privacy ? ['silos', i, 'privacy', 'mechanism'] : ['privacy', 'mechanism'];
-      const written = silo.privacy ?? privacy;
       if (written.mechanism === 'lipschitz' && isClosed) {
         const fits = written.lipschitzForm === 'spectral-normalisation' && own.components === 1;
         const message =

@@ -133,7 +133,7 @@ async function playOn(worker: Worker, config: SiloConfig, task: Task, hooks: Wat
 function lostThread(config: SiloConfig, task: Task, cause: unknown): LostPeerError {
   const why = cause instanceof Error ? `: ${cause.message}` : ` with exit code ${String(cause)}.`;
   return new LostPeerError(
-    `The thread of ${config.name} ended during round ${task.round}${why} What it had saved is on disk; ` +
+    `The thread of silo ${config.name} ended during round ${task.round}${why} What it had saved is on disk; ` +
       'run the same command again to go on.',
     { silo: config.name, round: task.round },
     { cause },

@@ -36,7 +36,10 @@ function lossFigures(group: RunGroup, strategy: string, who: 'silos' | 'server')
   const terms = [...new Set(losses.flat().map(({ term }) => term))];
   return terms.flatMap((term) => {
     const perRun = losses.map((all) => all.filter((loss) => loss.term === term));
-    const names = [...new Set(perRun.flat().map(({ silo }) => silo))];
+    // As the spec lists them, whoever was ready first: a silo has the same colour in every chart.
+    const found = new Set(perRun.flat().map(({ silo }) => silo));
+    const listed = group.spec.silos.map(({ name }) => name).filter((name) => found.has(name));
+    const names = [...new Set([...listed, ...found])];
     // More silos than lines that look different: one line for all of them.
     const lines = names.length > SERIES_LOOKS ? [names] : names.map((name) => [name]);
     const series = lines.map((of): CountedSeries => {

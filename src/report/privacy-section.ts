@@ -1,5 +1,6 @@
 // What is claimed about the privacy of each silo, and plainly where nothing is.
 
+import type { GaussianPrivacy } from '../exchange/privacy-statement-schema.ts';
 import type { SiloSummary } from '../experiments/summary.ts';
 import { epsilonWords } from '../privacy/event-words.ts';
 import { strategiesOf, summariesOf } from './group-metrics.ts';
@@ -117,7 +118,14 @@ const BOUNDS = /^(accountant\.|nominalEpsilon$|lipschitz\.certificate\.bound$)/;
 
 /** Everything else that a statement says, whatever its mechanism. */
 function howWords(privacy: SiloSummary['privacy']): Cell {
-  const facts = [...leavesOf(privacy)].flatMap(([path, value]) => {
+  const { stages, before, ...others } = { stages: [], before: [], ...privacy };
+  const looks = [
+    ...(stages.length > 0 ? [`${looksWords(stages.length)}: ${stages.map(stageWords).join(', ')}`] : []),
+    ...(before.length > 0
+      ? [`before the first step ${looksWords(before.length)}: ${before.map(stageWords).join(', ')}`]
+      : []),
+  ];
+  const facts = [...leavesOf(others)].flatMap(([path, value]) => {
     if (NOT_HOW.has(path) || value === null || path.includes('.perLayer')) return [];
     const name = path
       .replaceAll('.', ' ')
@@ -125,7 +133,17 @@ function howWords(privacy: SiloSummary['privacy']): Cell {
     if (typeof value !== 'number') return [`${name} ${value}`];
     return [`${name} ${BOUNDS.test(path) ? epsilonWords(value) : Number(value.toPrecision(4))}`];
   });
-  return facts.length === 0 ? null : facts.join(', ');
+  const all = [...looks, ...(facts.length > 0 ? [facts.join(', ')] : [])];
+  return all.length === 0 ? null : all.join('; ');
+}
+
+function looksWords(count: number): string {
+  return count === 1 ? 'one look at the records' : `${count} looks at the records`;
+}
+
+/** One look of a closed form: what the mechanism adds, and to what records are clipped. */
+function stageWords({ name, noiseMultiplier, clipNorm }: GaussianPrivacy['stages'][number]): string {
+  return `${name.replaceAll('-', ' ')} (noise ${Number(noiseMultiplier.toPrecision(4))}, clip norm ${Number(clipNorm.toPrecision(4))})`;
 }
 
 /** Every statement once, with the silos that make it. */

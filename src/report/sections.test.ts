@@ -7,6 +7,8 @@ import { curvesSection } from './curves-section.ts';
 import { diagnosticsSection } from './diagnostics-section.ts';
 import { lossesSection } from './losses-section.ts';
 import { paperTable } from './paper-section.ts';
+import { gaussianStatement } from '../exchange/privacy-statement.ts';
+import { planGaussianRelease } from '../privacy/gaussian-release.ts';
 import { privacySection } from './privacy-section.ts';
 import type { Figure, Section } from './report-blocks.ts';
 import { resultsTable } from './results-section.ts';
@@ -156,6 +158,15 @@ describe('roundsSection', () => {
     expect(JSON.stringify(costsSection(groupsOf({})))).not.toMatch(/silo alone|centralised/);
   });
 
+  it('draws the losses of silos in the order of the spec, whoever was ready first', () => {
+    const run = madeUpRun('runs/0', {});
+    const losses = ['silo-b', 'silo-a'].flatMap((silo) =>
+      [1, 2].map((epoch) => ({ strategy: 'align', silo, round: 1, epoch, term: 'loss', value: epoch })),
+    );
+    const [figure] = figuresOf(lossesSection(groupRuns([{ ...run, losses }]).groups));
+    expect(figure?.data && csvTable(figure.data)).toMatch(/^series.*\r\nsilo-a.*\r\nsilo-a.*\r\nsilo-b/);
+  });
+
   it('is not there for runs of one round, nor losses without events', () => {
     expect(roundsSection(groupsOf({ accuracies: { align: [0.5] } }))).toBeNull();
     expect(lossesSection(groupsOf({}))).toBeNull();
@@ -242,6 +253,20 @@ describe('diagnosticsSection', () => {
 
 describe('privacySection', () => {
   const textOf = (section: Section) => JSON.stringify(section.blocks);
+
+  it('tells in words how a closed form was released', () => {
+    const plan = planGaussianRelease(
+      { epsilon: 1, delta: 1e-5, clipNorm: 6, noise: 'secure' },
+      { components: 1, pixels: 784 },
+    );
+    const options = { epsilon: 1, delta: 1e-5, clipNorm: 6, noise: 'secure' } as const;
+    const spent = { epsilon: 1, rdp: 1, pld: 1 };
+    const privacy = gaussianStatement({ options, plan, spent, nominalEpsilon: 1 });
+    const text = textOf(privacySection(groupsOf({ privacy })));
+    expect(text).toMatch(
+      /"2 looks at the records: middle \(noise [\d.]+, clip norm 14\), moments \(noise [\d.]+, clip norm 6\); neighbours add-or-remove-one, noise secure"/,
+    );
+  });
 
   it('says plainly that there is no guarantee', () => {
     const text = textOf(privacySection(groupsOf({})));

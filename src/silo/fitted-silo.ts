@@ -1,17 +1,15 @@
 // A silo whose generator is computed at once: its records are looked at in its first round, and never again.
 
-import { sizeOf } from '../engine/array-spec.ts';
 import { childKey, secretKey, seedKey } from '../engine/keys.ts';
-import { AbortedError, ShapeError, SpecError } from '../errors.ts';
+import { AbortedError, ShapeError } from '../errors.ts';
 import { seal, withStatement } from '../exchange/gate.ts';
-import { MAX_DECODER_BYTES } from '../exchange/parse-decoder.ts';
 import { NO_PRIVACY } from '../exchange/privacy-statement.ts';
 import type { Task } from '../exchange/task.ts';
 import type { Upload } from '../exchange/upload.ts';
 import { exportLabelledDecoder } from '../models/labelled-decoder.ts';
 import { type LinearGaussian, linearGaussianOf } from '../models/linear-gaussian.ts';
 import { flattened, offeredIn } from '../models/linear-gaussian-parts.ts';
-import { type GaussianReleasePlan, planGaussianRelease } from '../privacy/gaussian-release.ts';
+import type { GaussianReleasePlan } from '../privacy/gaussian-release.ts';
 import { requireRound } from '../training/round-training.ts';
 import { loadState, saveState } from '../training/state-file.ts';
 import { fitLinearGaussian } from './linear-gaussian-fit.ts';
@@ -19,6 +17,7 @@ import { openAccount } from './silo-account.ts';
 import { type SiloConfig, stateFileOf } from './silo-config.ts';
 import type { LinearGaussianModel } from './silo-model.ts';
 import type { SiloHooks } from './silo-hooks.ts';
+import { boundOf, releasePlanOf, requireSize } from './training-plan.ts';
 
 /**
  * Plays a round: fits in the first and gives the same decoder in every later one, which costs nothing. Throws PrivacyError over
@@ -62,48 +61,7 @@ export async function playFitted(
   return withStatement(release, await account.seal(release.decoder.sha256));
 }
 
-/** What a silo's release costs; null without a mechanism. Throws SpecError for one that trains. */
-export function releasePlanOf(
-  { name, privacy, images }: Pick<SiloConfig, 'name' | 'privacy' | 'images'>,
-  { options }: LinearGaussianModel,
-): GaussianReleasePlan | null {
-  const { channels, height, width } = images.shape;
-  switch (privacy.mechanism) {
-    case 'none':
-      return null;
-    case 'lipschitz':
-      boundOf({ name, privacy }, options.components);
-      return null;
-    case 'gaussian':
-      return planGaussianRelease(privacy, { components: options.components, pixels: channels * height * width });
-    case 'dp-sgd':
-      throw new SpecError(
-        `Silo ${name}: a linear-Gaussian generator is computed, not trained step by step. Set privacy.mechanism=gaussian, or ` +
-          'generator.kind=vae.',
-        { path: 'privacy.mechanism' },
-      );
-  }
-}
-
-/**
- * Throws SpecError where a closed form would be larger than any receiver takes, or its moments than memory: before records are
- * looked at, so that nothing is spent on it.
- */
-export function requireSize({ options, offered, parameters, transform }: LinearGaussian): void {
-  const bytes = Object.values(parameters).reduce((sum, spec) => sum + 4 * sizeOf(spec), 0);
-  const moments = 8 * offered.length * options.components * transform.size ** 2;
-  if (bytes < MAX_DECODER_BYTES * 0.99 && moments <= MAX_MOMENTS_BYTES) return;
-  throw new SpecError(
-    `A linear-Gaussian generator with components ${options.components}, frequencies ${options.frequencies} and rank ` +
-      `${options.rank} for ${offered.length} classes takes ${bytes} bytes (at most ${MAX_DECODER_BYTES}), and ${moments} bytes of ` +
-      `memory (at most ${MAX_MOMENTS_BYTES}). Lower components, frequencies or rank.`,
-    { path: 'generator', bytes, moments },
-  );
-}
-
 // --- internal ---
-
-const MAX_MOMENTS_BYTES = 2 ** 31;
 
 /** The parameters, made from the images once. */
 async function fitted(
@@ -135,15 +93,4 @@ async function fitted(
   );
   const bound = boundOf(config, generator.options.components);
   return bound === null ? parameters : flattened(generator, parameters, bound);
-}
-
-/** The Lipschitz bound that the generator is to keep, or null. */
-function boundOf({ name, privacy }: Pick<SiloConfig, 'name' | 'privacy'>, components: number): number | null {
-  if (privacy.mechanism !== 'lipschitz') return null;
-  if (privacy.lipschitzForm === 'spectral-normalisation' && components === 1) return privacy.lipschitzBound as number;
-  throw new SpecError(
-    `Silo ${name}: a linear-Gaussian generator can keep a Lipschitz bound with one Gaussian a class and ` +
-      `lipschitzForm spectral-normalisation; got ${components} and ${privacy.lipschitzForm}.`,
-    { path: 'privacy.lipschitzForm', components },
-  );
 }

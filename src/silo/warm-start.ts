@@ -17,11 +17,11 @@ import type { GaussianReleasePlan } from '../privacy/gaussian-release.ts';
 import { stepsPerEpoch } from '../training/epoch-order.ts';
 import { freshState, type NamedArrays } from '../training/parameter-slots.ts';
 import type { Trainer, TrainingOptions } from '../training/trainer.ts';
-import { requireSize } from './fitted-silo.ts';
 import { fitLinearGaussian } from './linear-gaussian-fit.ts';
 import type { SiloConfig } from './silo-config.ts';
 import type { SiloHooks } from './silo-hooks.ts';
 import type { TrainableModel } from './silo-model.ts';
+import { requireSize } from './training-plan.ts';
 
 export interface WarmStartParts {
   readonly engine: Engine;

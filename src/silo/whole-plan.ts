@@ -11,9 +11,8 @@ import { readLedger } from '../privacy/ledger.ts';
 import { type Charge, isOpen, spentOf } from '../privacy/ledger-charges.ts';
 import { hasLedger } from '../privacy/ledger-file.ts';
 import { releaseEvent } from '../privacy/gaussian-release.ts';
-import { releasePlanOf } from './fitted-silo.ts';
 import type { SiloConfig } from './silo-config.ts';
-import { trainingPlanOf } from './training-plan.ts';
+import { releasePlanOf, trainingPlanOf } from './training-plan.ts';
 
 /**
  * Throws PrivacyError where all planned rounds of `run` together exceed the budget that the silo's owner set. To be asked
