@@ -1,6 +1,7 @@
 // A nats-server of its own for a test file: encrypted, on loopback, in a temporary folder, with an identity for the server and
 // one for each silo. `describe.skipIf(!natsServer)` and say so in the name.
 
+import { spawn } from 'node:child_process';
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -85,7 +86,7 @@ export async function startTestNats(options: {
       }),
     );
   await writeConfig(access);
-  let running: NatsServer = await startNatsServer(place);
+  let running: NatsServer = await startWatched(place);
   const address = { servers: [`tls://127.0.0.1:${port}`], ca: caPem };
   const connections: NatsConnection[] = [];
   let changing: Promise<void> = Promise.resolve();
@@ -128,7 +129,7 @@ export async function startTestNats(options: {
     },
     stop: () => running.close(),
     restart: async () => {
-      running = await startNatsServer(place);
+      running = await startWatched(place);
     },
     log: () => readFile(place.log, 'utf8'),
     pid: () => running.pid,
@@ -141,6 +142,19 @@ export async function startTestNats(options: {
 }
 
 // --- internal ---
+
+/** The server outlives whoever started it, which a killed test must not leave behind: a shell waits for our end, then ends it. */
+async function startWatched(place: Parameters<typeof startNatsServer>[0]): Promise<NatsServer> {
+  const server = await startNatsServer(place);
+  const watch = spawn('sh', ['-c', 'cat > /dev/null; kill -9 "$0"', String(server.pid)], {
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+  watch.on('error', () => {}); // no shell here
+  watch.unref();
+  void server.exited.then(() => watch.kill('SIGKILL'));
+  return server;
+}
 
 /** A port that nobody listens on. It must outlast a restart, so that the system's own choice (-1) is no help. */
 export async function freePort(): Promise<number> {
