@@ -1,12 +1,13 @@
 // A nats-server of its own for a test file: encrypted, on loopback, in a temporary folder, with an identity for the server and
 // one for each silo. `describe.skipIf(!natsServer)` and say so in the name.
 
+import { spawn } from 'node:child_process';
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { createCertificates } from '../src/net/certificates.ts';
+import { type Certificates, createCertificates } from '../src/net/certificates.ts';
 import { type ConnectionNotice, connectNats, type ServerAddress } from '../src/net/connect.ts';
 import { createIdentity, type Identity } from '../src/net/identity.ts';
 import { natsConfig, type SiloAccess } from '../src/net/nats-config.ts';
@@ -55,13 +56,16 @@ export interface TestNats {
 export async function startTestNats(options: {
   readonly silos: readonly string[];
   readonly maxStoreBytes?: number;
+  /** In place of good ones. */
+  readonly certificates?: Certificates;
 }): Promise<TestNats> {
   const folder = await mkdtemp(join(tmpdir(), 'align-fl-nats-'));
   const at = (name: string) => join(folder, name);
   const server = createIdentity();
   const silos = new Map(options.silos.map((name) => [name, createIdentity()]));
   const access = [...silos].map(([name, { identity }]) => ({ name, key: identity.publicKey, enrolKey: null }));
-  const { caPem, certPem, keyPem } = await createCertificates({ hosts: ['127.0.0.1', 'localhost'], now: new Date() });
+  const { caPem, certPem, keyPem } =
+    options.certificates ?? (await createCertificates({ hosts: ['127.0.0.1', 'localhost'], now: new Date() }));
   await writeFile(at('cert.pem'), certPem);
   await writeFile(at('key.pem'), keyPem);
   await chmod(at('key.pem'), 0o600);
@@ -82,9 +86,10 @@ export async function startTestNats(options: {
       }),
     );
   await writeConfig(access);
-  let running: NatsServer = await startNatsServer(place);
+  let running: NatsServer = await startWatched(place);
   const address = { servers: [`tls://127.0.0.1:${port}`], ca: caPem };
   const connections: NatsConnection[] = [];
+  let changing: Promise<void> = Promise.resolve();
   const siloOf = (name: string) => {
     const found = silos.get(name);
     if (found === undefined) throw new Error(`there is no silo ${name}`);
@@ -93,7 +98,7 @@ export async function startTestNats(options: {
   const open = async (
     who: Pick<Parameters<typeof connectNats>[1], 'identity' | 'inboxPrefix' | 'name' | 'onNotice'>,
   ) => {
-    const nc = await connectNats(address, who);
+    const nc = await connectNats(address, { ...who, reconnectMs: 50 });
     connections.push(nc);
     return nc;
   };
@@ -110,8 +115,13 @@ export async function startTestNats(options: {
       open({ identity: siloOf(name).identity, inboxPrefix: siloInbox(name), name, onNotice }),
     access,
     setSilos: async (now) => {
-      await writeConfig(now);
-      await running.reload();
+      // One after the other: half a configuration would be refused.
+      const mine = changing.then(async () => {
+        await writeConfig(now);
+        await running.reload();
+      });
+      changing = mine.catch(() => {});
+      await mine;
     },
     kill: async () => {
       process.kill(running.pid, 'SIGKILL');
@@ -119,7 +129,7 @@ export async function startTestNats(options: {
     },
     stop: () => running.close(),
     restart: async () => {
-      running = await startNatsServer(place);
+      running = await startWatched(place);
     },
     log: () => readFile(place.log, 'utf8'),
     pid: () => running.pid,
@@ -132,6 +142,19 @@ export async function startTestNats(options: {
 }
 
 // --- internal ---
+
+/** The server outlives whoever started it, which a killed test must not leave behind: a shell waits for our end, then ends it. */
+async function startWatched(place: Parameters<typeof startNatsServer>[0]): Promise<NatsServer> {
+  const server = await startNatsServer(place);
+  const watch = spawn('sh', ['-c', 'cat > /dev/null; kill -9 "$0"', String(server.pid)], {
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+  watch.on('error', () => {}); // no shell here
+  watch.unref();
+  void server.exited.then(() => watch.kill('SIGKILL'));
+  return server;
+}
 
 /** A port that nobody listens on. It must outlast a restart, so that the system's own choice (-1) is no help. */
 export async function freePort(): Promise<number> {

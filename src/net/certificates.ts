@@ -103,7 +103,7 @@ const DAY_MS = 86_400_000;
 const DNS_NAME = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_]([a-z0-9_-]{0,62}))*$/i;
 
 async function newKeys(): Promise<webcrypto.CryptoKeyPair> {
-  return await CRYPTO.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
+  return CRYPTO.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
 }
 
 function alternativeName(host: string): { type: 'ip' | 'dns'; value: string } {

@@ -38,6 +38,8 @@ export interface ConnectOptions {
   readonly onNotice?: (notice: ConnectionNotice) => void;
   /** How long one attempt may take, in milliseconds. */
   readonly timeoutMs?: number;
+  /** Shortest pause before the connection is tried again, in milliseconds; the longest is twice that. */
+  readonly reconnectMs?: number;
 }
 
 /** The oldest server that works. */
@@ -70,28 +72,7 @@ async function connectOnce(address: ServerAddress, options: ConnectOptions): Pro
   const { signal, onNotice = () => {} } = options;
   if (signal?.aborted === true) throw new AbortedError('Stopped before connecting.');
   const hosts = address.servers.map(hostOf);
-  let nc: NatsConnection;
-  try {
-    nc = await connect({
-      servers: [...address.servers],
-      authenticator: options.identity.authenticator(),
-      inboxPrefix: options.inboxPrefix,
-      name: options.name,
-      tls: tlsOf(address.ca, hosts),
-      timeout: options.timeoutMs ?? ATTEMPT_MS,
-      reconnect: true,
-      maxReconnectAttempts: -1,
-      reconnectTimeWait: 500,
-      reconnectJitterTLS: 500,
-      // Two refusals ever, even a week apart, would end the connection; `watch` counts those in a row.
-      ignoreAuthErrorAbort: true,
-      ignoreClusterUpdates: true,
-      pingInterval: 20_000,
-      maxPingOut: 3,
-    });
-  } catch (cause) {
-    throw connectError(cause, address);
-  }
+  const nc = await knock(address, options, hosts);
   try {
     signal?.throwIfAborted();
     checkServer(nc, onNotice);
@@ -109,6 +90,7 @@ async function connectOnce(address: ServerAddress, options: ConnectOptions): Pro
 const ATTEMPT_MS = 10_000;
 const REFUSALS = 3;
 const REFUSED_PAUSE_MS = 250;
+const RECONNECT_MS = 500;
 
 /** Only the federation's authority is trusted, and the certificate must name one of the addresses that we were given. */
 function tlsOf(ca: string, hosts: readonly string[]): TlsOptions {
@@ -125,7 +107,7 @@ function tlsOf(ca: string, hosts: readonly string[]): TlsOptions {
 }
 
 function hostOf(server: string): string {
-  const [, scheme, host] = /^(?:([a-z]+):\/\/)?(\[[0-9a-fA-F:.]+\]|[^:/[\]]+)(?::\d{1,5})?\/?$/.exec(server) ?? [];
+  const [, scheme, host] = /^(?:([a-z]+):\/\/)?(\[[0-9a-fA-F:.]+\]|[^\s:/@[\]]+)(?::\d{1,5})?\/?$/.exec(server) ?? [];
   if (host === undefined || (scheme !== undefined && scheme !== 'tls' && scheme !== 'nats')) {
     throw new SpecError(
       `Expected a server's address such as tls://fl.example.org:4222, found "${server.slice(0, 100)}".`,
@@ -169,6 +151,39 @@ function isOlder(version: string, than: string): boolean {
   return false;
 }
 
+/** The client's own connect, with errors that say what to do. */
+async function knock(
+  { servers, ca }: ServerAddress,
+  { identity, inboxPrefix, name, timeoutMs = ATTEMPT_MS, reconnectMs = RECONNECT_MS }: ConnectOptions,
+  hosts: readonly string[],
+): Promise<NatsConnection> {
+  try {
+    return await connect({
+      servers: [...servers],
+      authenticator: identity.authenticator(),
+      inboxPrefix,
+      name,
+      tls: tlsOf(ca, hosts),
+      timeout: timeoutMs,
+      reconnect: true,
+      maxReconnectAttempts: -1,
+      reconnectTimeWait: reconnectMs,
+      reconnectJitterTLS: reconnectMs,
+      // Two refusals ever, even a week apart, would end the connection; `watch` counts those in a row.
+      ignoreAuthErrorAbort: true,
+      ignoreClusterUpdates: true,
+      pingInterval: 20_000,
+      maxPingOut: 3,
+    });
+  } catch (cause) {
+    throw connectError(cause, { servers });
+  }
+}
+
+function isViolation(error: unknown): error is Error {
+  return error instanceof errors.AuthorizationError && /violation/i.test(error.message);
+}
+
 async function watch(nc: NatsConnection, onNotice: (notice: ConnectionNotice) => void): Promise<void> {
   let refusals = 0;
   for await (const status of nc.status() as AsyncIterable<Status>) {
@@ -182,7 +197,7 @@ async function watch(nc: NatsConnection, onNotice: (notice: ConnectionNotice) =>
     if (error instanceof errors.PermissionViolationError) {
       onNotice({ type: 'permission', operation: error.operation, subject: error.subject });
     }
-    if (error instanceof errors.AuthorizationError && /violation/i.test(error.message) && ++refusals === REFUSALS) {
+    if (isViolation(error) && ++refusals === REFUSALS) {
       onNotice({ type: 'refused', message: NOT_ACCEPTED });
       await nc.close();
     }
@@ -202,7 +217,7 @@ const UNKNOWN_AUTHORITY = new Set([
   'CERT_SIGNATURE_FAILURE',
 ]);
 
-function connectError(cause: unknown, { servers }: ServerAddress): AlignError {
+function connectError(cause: unknown, { servers }: Pick<ServerAddress, 'servers'>): AlignError {
   if (cause instanceof AlignError) return cause;
   const where = servers.join(', ');
   const words = cause instanceof Error ? cause.message : String(cause);
@@ -238,7 +253,7 @@ function connectError(cause: unknown, { servers }: ServerAddress): AlignError {
         'Nothing was sent.',
     );
   }
-  if (cause instanceof errors.AuthorizationError && /violation/i.test(words)) {
+  if (isViolation(cause)) {
     return access('unknown-key', NOT_ACCEPTED);
   }
   if (

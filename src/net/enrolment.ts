@@ -2,7 +2,8 @@
 // So neither the nats-server nor a reader of the wire can enrol a key of its own. An invite works once.
 
 import { randomUUID } from 'node:crypto';
-import { errors, type Msg, type NatsConnection } from '@nats-io/transport-node';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import { z } from 'zod';
 import { AbortedError, AccessError, LostPeerError } from '../errors.ts';
 import { connectNats } from './connect.ts';
@@ -27,58 +28,51 @@ export interface EnrolmentDesk {
   /** Signs the answers. */
   readonly identity: Identity;
   readonly find: (silo: string) => EnrolmentState | null;
-  /** Whether a public key is somebody's already: the server's, a silo's, an invite's, or one that was revoked. */
+  /** Whether a public key is somebody's already: a silo's, an invite's, or one that was revoked. */
   readonly isKnownKey: (publicKey: string) => boolean;
-  /**
-   * Stores durably that `publicKey` is the silo's and that its invite is used, and lets the nats-server know the key; the
-   * invite's user must stay in its configuration until `onAnswered`, or the answer could not be heard.
-   */
+  /** Stores durably that `publicKey` is the silo's and that its invite is used. The nats-server is told later: see `onAnswered`. */
   readonly onEnrol: (silo: string, publicKey: string) => Promise<void>;
-  /** The answer is out: the invite's user can go from the nats-server's configuration. */
+  /**
+   * The answer is out: the nats-server may learn that the key is in and the invite's is not. Not before, as it forgets on whose
+   * behalf it was asked what, where it reads a new configuration meanwhile.
+   */
   readonly onAnswered: (silo: string) => Promise<void>;
   /** Told of every request that was turned down, and of failures of the two above. */
   readonly onRefused?: (silo: string, why: EnrolmentRefusal | Error) => void;
 }
 
 /**
- * The whole way of a silo in: enrols `identity`, which must be saved already, and makes sure that it can connect. May be
+ * The whole way of a silo in: enrols `identity`, which must be saved already, and waits until the nats-server lets it in. May be
  * repeated after whatever went wrong: an invite that this very key has used is fine.
  * Throws AccessError (`facts.reason` is `invite-used` where somebody else used it), and what `connectNats` throws.
  */
 export async function enrol(
   invite: Invite,
   identity: Identity,
-  { signal, attempts = 5 }: { readonly signal: AbortSignal; readonly attempts?: number },
+  { signal, patienceMs = PATIENCE_MS }: { readonly signal: AbortSignal; readonly patienceMs?: number },
 ): Promise<void> {
-  const { silo, address } = invite;
-  const name = `${silo}, enrolling`;
-  for (let attempt = 1; ; attempt++) {
-    try {
-      const asked = await connectNats(address, { identity: invite.enrol, inboxPrefix: enrolInbox(silo), name, signal });
-      try {
-        await requestEnrolment(asked, invite, identity, { signal });
-      } finally {
-        await asked.close();
-      }
-    } catch (error) {
-      const isGone = error instanceof AccessError && error.facts['reason'] === 'unknown-key';
-      if (!isGone && !(error instanceof LostPeerError && attempt < attempts)) throw error;
+  const { silo } = invite;
+  const patient = AbortSignal.timeout(patienceMs);
+  for (let isEnrolled = false; ; ) {
+    let obstacle: Error | null = null;
+    if (!isEnrolled) {
+      obstacle = await obstacleOf(askOnce(invite, identity, { signal, timeoutMs: Math.min(ANSWER_MS, patienceMs) }));
+      // The invite was used, perhaps by this key: the answer may have been lost.
+      if (obstacle !== null && !isRefusedKey(obstacle) && !(obstacle instanceof LostPeerError)) throw obstacle;
+      isEnrolled = obstacle === null;
     }
-    // The answer may have been lost after the key was enrolled: whoever can connect is in.
-    try {
-      const nc = await connectNats(address, { identity, inboxPrefix: siloInbox(silo), name, signal });
-      await nc.close();
-      return;
-    } catch (error) {
-      if (!(error instanceof AccessError && error.facts['reason'] === 'unknown-key')) throw error;
-      if (attempt < attempts) continue;
-      throw new AccessError(
-        `The invite of ${silo} was used already, or withdrawn. If it was not you who used it, tell who runs the federation at ` +
-          'once. In any case ask for a new one.',
-        { reason: 'invite-used', silo },
-        { cause: error },
+    const refused = await obstacleOf(visit(invite, identity, signal));
+    if (refused === null) return;
+    if (!isRefusedKey(refused)) throw refused;
+    if (isRefusedKey(obstacle)) throw usedInvite(silo, refused);
+    if (patient.aborted) throw obstacle ?? refused;
+    await pause(AGAIN_AFTER_MS, undefined, { signal }).catch((cause: unknown) => {
+      throw new AbortedError(
+        'Stopped while enrolling. Run it again: an invite that this key has used is fine.',
+        {},
+        { cause },
       );
-    }
+    });
   }
 }
 
@@ -110,12 +104,9 @@ export async function requestEnrolment(
   try {
     message = await nc.request(enrolSubject(silo), JSON.stringify(request), { timeout: timeoutMs });
   } catch (cause) {
-    const nobody =
-      cause instanceof errors.NoRespondersError || (cause instanceof errors.RequestError && cause.isNoResponders());
     throw new LostPeerError(
-      nobody
-        ? 'The nats-server runs, but the server of the federation does not answer. Is "align-fl server start" running there?'
-        : 'The server of the federation did not answer in time. Try again: enrolling twice with the same key is harmless.',
+      'The nats-server runs, but the server of the federation does not answer. Is "align-fl server start" running there? Try ' +
+        'again then: enrolling twice with the same key is harmless.',
       { silo },
       { cause },
     );
@@ -172,7 +163,52 @@ export function answerEnrolments(nc: NatsConnection, desk: EnrolmentDesk): { clo
 
 const VERSION = 'align-fl/enrol@1';
 const MAX_BYTES = 4096;
-const ANSWER_MS = 15_000;
+const ANSWER_MS = 5_000;
+const PATIENCE_MS = 30_000;
+const AGAIN_AFTER_MS = 200;
+
+async function askOnce(
+  invite: Invite,
+  identity: Identity,
+  options: { readonly signal: AbortSignal; readonly timeoutMs: number },
+): Promise<void> {
+  const { silo, address, enrol: invited } = invite;
+  const who = { identity: invited, inboxPrefix: enrolInbox(silo), name: `${silo}, enrolling`, signal: options.signal };
+  const nc = await connectNats(address, who);
+  try {
+    await requestEnrolment(nc, invite, identity, options);
+  } finally {
+    await nc.close();
+  }
+}
+
+/** Whether the key is let in already. */
+async function visit({ silo, address }: Invite, identity: Identity, signal: AbortSignal): Promise<void> {
+  const nc = await connectNats(address, { identity, inboxPrefix: siloInbox(silo), name: `${silo}, enrolled`, signal });
+  await nc.close();
+}
+
+async function obstacleOf(work: Promise<void>): Promise<Error | null> {
+  try {
+    await work;
+    return null;
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
+  }
+}
+
+function isRefusedKey(error: unknown): boolean {
+  return error instanceof AccessError && error.facts['reason'] === 'unknown-key';
+}
+
+function usedInvite(silo: string, cause: unknown): AccessError {
+  return new AccessError(
+    `The invite of ${silo} was used already, or withdrawn. If it was not you who used it, tell who runs the federation at ` +
+      'once. In any case ask for a new one.',
+    { reason: 'invite-used', silo },
+    { cause },
+  );
+}
 
 const publicKey = z.string().max(100).refine(isPublicKey);
 const signature = z.string().regex(/^[A-Za-z0-9+/]{86}==$/);
@@ -231,7 +267,7 @@ function judge(desk: EnrolmentDesk, request: Request): EnrolmentRefusal | null {
   if (state.key === key) return null;
   if (state.enrolKey === null) return state.key === null ? 'NOT_INVITED' : 'USED';
   if (!verifySignature(state.enrolKey, claim, Buffer.from(request.inviteSignature, 'base64'))) return 'SIGNATURE';
-  return desk.isKnownKey(key) ? 'KEY_TAKEN' : null;
+  return key === desk.identity.publicKey || desk.isKnownKey(key) ? 'KEY_TAKEN' : null;
 }
 
 /** Bounded before it is parsed, strict after; null for whatever does not fit. */

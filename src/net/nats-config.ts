@@ -188,8 +188,7 @@ ${imports.join('\n')}
 
 /** A string of the configuration's grammar. Control characters, which it cannot hold, are refused. */
 function quoted(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  if (/[\u0000-\u001f\u007f]/.test(text)) {
+  if (/\p{Cc}/u.test(text)) {
     throw new SpecError('A path or address for nats-server.conf has control characters. Choose another.');
   }
   return `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -11,6 +11,7 @@ import {
   removeUnfinishedWrites,
   writeFileAtomic,
   writeJsonAtomic,
+  writeNewFile,
 } from './atomic-file.ts';
 
 let folder: string;
@@ -21,7 +22,31 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
+describe('writeNewFile', () => {
+  it('writes what was not there, with the rights it was told', async () => {
+    const path = join(folder, 'keys', 'identity');
+    await writeNewFile(path, 'secret', { mode: 0o600 });
+    expect((await stat(path)).mode & 0o777).toBe(0o600);
+    expect(await readdir(join(folder, 'keys'))).toEqual(['identity']);
+  });
+
+  it('replaces nothing, and of many at the same time lets one win', async () => {
+    const path = join(folder, 'identity');
+    const outcomes = await Promise.allSettled(Array.from({ length: 8 }, (_, i) => writeNewFile(path, `${i}`)));
+    expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+    const kept = await readFile(path, 'utf8');
+    await expect(writeNewFile(path, 'another')).rejects.toMatchObject({ code: 'STATE', facts: { exists: true } });
+    expect([await readFile(path, 'utf8'), await readdir(folder)]).toEqual([kept, ['identity']]);
+  });
+});
+
 describe('writeFileAtomic', () => {
+  it('gives a secret to its owner only', async () => {
+    const path = join(folder, 'key.pem');
+    await writeFileAtomic(path, 'secret', { mode: 0o600 });
+    expect((await stat(path)).mode & 0o777).toBe(0o600);
+  });
+
   it('creates missing folders, replaces the old version and leaves nothing else behind', async () => {
     const path = join(folder, 'decoders', 'round-1', 'silo-a.onnx');
     await writeFileAtomic(path, 'first');
