@@ -1,7 +1,8 @@
 // Fuzzes what comes from outside, for as long as it is told, and prints what it saw: docs/untrusted-decoders.md.
 //
-//     node scripts/fuzz-decoders.mjs --minutes 10 --seed 1
+//     node scripts/fuzz-decoders.mjs --minutes 10 --seed 1 [--what decoders|messages|both]
 //
+// Of both, messages get a sixth of the time.
 // Exits with 1 where something happened that must not; the cases lie in --out, each with how to make it again.
 
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -10,7 +11,10 @@ import { performance } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
 import { decoderCase } from './fuzz/decoder-mutations.mjs';
 import { openJudge } from './fuzz/judge-decoder.mjs';
+import { judgeMessage } from './fuzz/judge-message.mjs';
+import { messageCase } from './fuzz/message-mutations.mjs';
 import { CLASSES, realDecoders, SHAPE } from './fuzz/real-decoders.mjs';
+import { createUser } from '@nats-io/nkeys';
 import { isMain } from './is-main.mjs';
 import { setUpOrExit } from './set-up.mjs';
 
@@ -67,7 +71,7 @@ async function fuzzDecoders({ minutes, seed, out, from, cases }) {
     if (verdict.fault !== null) faults++;
     const name = join(out, `${verdict.fault === null ? 'crash' : 'fault'}-${seed}-${index}`);
     writeFileSync(`${name}.onnx`, one.bytes);
-    const again = `node scripts/fuzz-decoders.mjs --seed ${seed} --from ${index} --cases 1`;
+    const again = `node scripts/fuzz-decoders.mjs --what decoders --seed ${seed} --from ${index} --cases 1`;
     writeFileSync(
       `${name}.txt`,
       `${again}\n${one.decoder.name}: ${one.changes.join(', ')}\n${verdict.outcome}\n${verdict.fault ?? ''}\n`,
@@ -90,6 +94,44 @@ async function fuzzDecoders({ minutes, seed, out, from, cases }) {
   return faults === 0;
 }
 
+/**
+ * @param {{ minutes: number, seed: number, out: string, from: number, cases: number }} options
+ * @returns {Promise<boolean>} whether nothing happened that must not
+ */
+async function fuzzMessages({ minutes, seed, out, from, cases }) {
+  const [envelope, messages, errors] = await Promise.all(
+    ['net/envelope', 'net/messages', 'errors'].map((name) => import(`../dist/${name}.js`)),
+  );
+  const judges = { ...envelope, ...messages, ...errors };
+  const pair = createUser();
+  const sender = { publicKey: pair.getPublicKey(), sign: (/** @type {Uint8Array} */ bytes) => pair.sign(bytes) };
+  mkdirSync(out, { recursive: true });
+  const counts = new Map();
+  let slowest = { ms: 0, index: 0 };
+  let faults = 0;
+  let index = from;
+  const start = performance.now();
+  for (; performance.now() - start < minutes * 60_000 && index - from < cases; index++) {
+    const one = messageCase(seed, index, { protocol: messages.PROTOCOL, sign: sender.sign });
+    const { outcome, ms, fault } = judgeMessage(judges, sender, one);
+    counts.set(outcome, (counts.get(outcome) ?? 0) + 1);
+    if (ms > slowest.ms) slowest = { ms, index };
+    if (fault === null) continue;
+    faults++;
+    const name = join(out, `message-${seed}-${index}`);
+    writeFileSync(`${name}.bin`, one.bytes);
+    writeFileSync(`${name}.txt`, `${one.kind}, ${one.layer}: ${one.changes.join(', ')}\n${outcome}\n${fault}\n`);
+    console.log(`fault in message ${index}: ${fault.split('\n')[0]}`);
+  }
+  console.log(
+    `messages: ${index - from} cases of seed ${seed} in ${((performance.now() - start) / 60_000).toFixed(1)} minutes`,
+  );
+  for (const [outcome, count] of [...counts].sort(([, a], [, b]) => b - a))
+    console.log(`${String(count).padStart(8)}  ${outcome}`);
+  console.log(`slowest: ${Math.round(slowest.ms)} ms (case ${slowest.index}); what must not happen: ${faults}`);
+  return faults === 0;
+}
+
 if (isMain(import.meta.url)) {
   const { values } = parseArgs({
     options: {
@@ -98,15 +140,16 @@ if (isMain(import.meta.url)) {
       out: { type: 'string', default: 'fuzz-cases' },
       from: { type: 'string', default: '0' },
       cases: { type: 'string', default: 'Infinity' },
+      what: { type: 'string', default: 'both' },
     },
   });
   await setUpOrExit();
-  const sound = await fuzzDecoders({
-    minutes: Number(values.minutes),
-    seed: Number(values.seed),
-    out: values.out,
-    from: Number(values.from),
-    cases: Number(values.cases),
-  });
-  if (!sound) process.exitCode = 1;
+  const { what, out } = values;
+  const minutes = Number(values.minutes);
+  const rest = { out, seed: Number(values.seed), from: Number(values.from), cases: Number(values.cases) };
+  const ofMessages =
+    what === 'decoders' || (await fuzzMessages({ ...rest, minutes: what === 'both' ? minutes / 6 : minutes }));
+  const ofDecoders =
+    what === 'messages' || (await fuzzDecoders({ ...rest, minutes: what === 'both' ? (minutes * 5) / 6 : minutes }));
+  if (!ofMessages || !ofDecoders) process.exitCode = 1;
 }

@@ -157,8 +157,9 @@ const MUTATIONS = {
   dims: (random, { initializer }) => {
     const tensor = pickOrNone(random, initializer);
     if (!tensor) return;
-    if (random.chance(0.3)) tensor.dims = tensor.dims.toReversed();
-    else if (random.chance(0.3)) tensor.dims = [...tensor.dims, random.pick([1n, 0n, 2n, -1n, 2n ** 40n])];
+    const what = random.below(3);
+    if (what === 0) tensor.dims = tensor.dims.toReversed();
+    else if (what === 1) tensor.dims = [...tensor.dims, random.pick([1n, 0n, 2n, -1n, 2n ** 40n])];
     else tensor.dims = tensor.dims.map((side) => (random.chance(0.5) ? random.pick(INTEGERS) : side));
     if (random.chance(0.2)) tensor.dims = Array(random.pick([9, 1000])).fill(1n);
   },
@@ -378,8 +379,9 @@ function anyAttributes(random) {
 /** @param {Random} random @param {import('onnx-buf').AttributeProto} attribute */
 function changeAttribute(random, attribute) {
   const { ints } = attribute;
-  if (random.chance(0.1)) attribute.name = random.pick(ATTRIBUTES);
-  else if (random.chance(0.1)) attribute.type = random.below(16);
+  const what = random.below(10);
+  if (what === 0) attribute.name = random.pick(ATTRIBUTES);
+  else if (what === 1) attribute.type = random.below(16);
   else if (ints.length > 0) {
     if (random.chance(0.3)) attribute.ints = random.chance(0.5) ? ints.slice(1) : [...ints, ...ints];
     else ints[random.below(ints.length)] = random.pick([...INTEGERS, 0n, 1n, 2n, 3n, 500n, 65_536n]);

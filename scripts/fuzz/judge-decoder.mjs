@@ -98,9 +98,9 @@ export function openJudge(judges, { folder, shape, classes, limits }) {
         });
         verdict.outcome = 'accepted, and sound';
       } catch (error) {
-        const reason = error instanceof ReleaseError ? error.facts['reason'] : undefined;
+        const reason = error instanceof ReleaseError ? String(error.facts['reason']) : null;
         verdict.outcome = `tried: ${reason}`;
-        if (reason === undefined) verdict.fault = error instanceof Error ? String(error.stack) : String(error);
+        if (reason === null) verdict.fault = error instanceof Error ? String(error.stack) : String(error);
       }
       verdict.trialMs = performance.now() - before;
       if (verdict.trialMs > 2 * limits.timeoutMs + START_AND_END_MS)
