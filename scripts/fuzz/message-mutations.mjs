@@ -80,7 +80,7 @@ const BODIES = {
     state: { plan: HASH, round: 2 },
     pending: [{ round: 2, sha256: HASH }],
   }),
-  welcome: () => ({ ...ABOUT, planText: '{"a":1}', federation: 'ours' }),
+  welcome: () => ({ ...ABOUT, planText: '{"a":1}', federation: 'ours', since: 3 }),
   denied: () => ({ code: 'VERSION', message: 'too old' }),
   status: () => ({ silo: 'a', instance: 'one', state: 'training', round: 1, percent: 40 }),
 };
