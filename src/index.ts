@@ -126,6 +126,13 @@ export {
 } from './server/global-classifier.ts';
 export { createGlobalVae, type GlobalVae, type GlobalVaeOptions } from './server/global-vae.ts';
 export {
+  type DecoderTrials,
+  type DecoderTrialsOptions,
+  openDecoderTrials,
+  type TrialHeader,
+} from './server/guarded-trial.ts';
+export type { TrialLimits } from './server/trial-child.ts';
+export {
   drawLabelledPool,
   type LabelledPool,
   type LabelledPoolOptions,

@@ -63,6 +63,15 @@ export function inspectGraph(graph: GraphProto): void {
 /** Of one operator that takes a list: far more than any decoder puts together. */
 const MAX_OPERANDS = 256;
 
+/** Runtimes divide by them: a process was seen to end of a `group` of 0. */
+const POSITIVE_ATTRIBUTES: ReadonlySet<string> = new Set([
+  'group',
+  'strides',
+  'dilations',
+  'kernel_shape',
+  'blocksize',
+]);
+
 /** What a decoder may cast to: numbers and truth values. Texts take memory that no shape tells of. */
 const CAST_TYPES: ReadonlySet<bigint> = new Set(
   [
@@ -165,8 +174,15 @@ function inspectAttribute(attribute: AttributeProto, operator: string, position:
   if (operator === 'Cast' && attribute.name === 'to' && !CAST_TYPES.has(attribute.i)) {
     refuse('attribute', `${where} asks for element type ${attribute.i}.`, facts);
   }
-  if (attribute.t) inspectTensor(attribute.t, where);
   const integers = [attribute.i, ...attribute.ints].map(Number);
+  const isList = attribute.type === AttributeProto_AttributeType.INTS;
+  if (
+    POSITIVE_ATTRIBUTES.has(attribute.name) &&
+    (isList ? attribute.ints : [attribute.i]).some((value) => value < 1n)
+  ) {
+    refuse('attribute', `${where} has a number below 1.`, facts);
+  }
+  if (attribute.t) inspectTensor(attribute.t, where);
   if (!UNBOUNDED_INTEGERS.has(operator) && integers.some((value) => Math.abs(value) > MAX_ATTRIBUTE)) {
     refuse('attribute', `${where} has a number beyond ${MAX_ATTRIBUTE}.`, facts);
   }

@@ -62,6 +62,30 @@ describe('a shape', () => {
   });
 });
 
+describe('a shape that is told by a constant', () => {
+  const expanded = (...sides: number[]) => {
+    const told = integers('sides', sides);
+    const bytes = handMadeDecoder((_, graph) => {
+      graph.initializer.push(told);
+      graph.node.unshift(node('Expand', ['w', 'sides'], ['large']));
+    });
+    return reasonOf(() => inspectDecoder(bytes, { shape: HAND_MADE_SHAPE }));
+  };
+
+  test('has no side that no tensor could have', () => {
+    expect([expanded(2, 2 ** 26), expanded(-1, 3)]).toEqual([null, null]);
+    expect([expanded(2 ** 26 + 1), expanded(2, 2 ** 40), expanded(-(2 ** 40))]).toEqual(Array(3).fill('shape-size'));
+  });
+
+  test('scales by a number', () => {
+    const bytes = handMadeDecoder((_, graph) => {
+      graph.initializer.push(floats('scales', [2], Float32Array.of(1, Number.NaN)));
+      graph.node.unshift(node('Resize', ['w', '', 'scales'], ['large']));
+    });
+    expect(reasonOf(() => inspectDecoder(bytes, { shape: HAND_MADE_SHAPE }))).toBe('shape-size');
+  });
+});
+
 describe('an operator', () => {
   test('casts to numbers, not to texts', () => {
     expect(verdict(cast('pixels', 1), concat('minus', 'rest'))).toBe(null);
@@ -71,6 +95,14 @@ describe('an operator', () => {
   test('puts a few hundred tensors together, not thousands', () => {
     expect(verdict(concat(...Array<string>(256).fill('minus')))).toBe(null);
     expect(verdict(concat(...Array<string>(257).fill('minus')))).toBe('operands');
+  });
+
+  test.each(['group', 'strides', 'dilations', 'kernel_shape', 'blocksize'])('has a %s of 1 at least', (name) => {
+    const single = (value: number) => verdict(node('Identity', ['minus'], ['told'], [integer(name, value)]));
+    const several = (...values: bigint[]) =>
+      verdict(node('Identity', ['minus'], ['told'], [{ name, type: AttributeProto_AttributeType.INTS, ints: values }]));
+    expect([single(1), several(1n, 2n)]).toEqual([null, null]);
+    expect([single(0), single(-1), several(1n, 0n)]).toEqual(['attribute', 'attribute', 'attribute']);
   });
 
   test('with very many attributes is refused as fast as one with few', () => {

@@ -275,6 +275,9 @@ const CASES: readonly Case[] = [
 const ELSEWHERE = [
   'class-input',
   'ignores-class',
+  'shape-from-data',
+  'shape-size',
+  'not-as-declared',
   'offers',
   'too-many-parts',
   'does-not-load',

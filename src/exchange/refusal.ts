@@ -29,6 +29,7 @@ export const REASONS = {
   'class-input': 'an input for classes that is not expected, or not one float32 class [n, C] of the right size',
   output: 'another output than one float32 x of the image shape',
   'shape-from-data': 'a shape that depends on the numbers drawn',
+  'shape-size': 'a shape with an absurd side',
   'ignores-latent': 'an output that does not depend on z',
   'ignores-class': 'an input for classes that the output does not depend on',
   'not-as-declared': 'another file than its header tells of',

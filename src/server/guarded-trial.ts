@@ -98,14 +98,14 @@ export function openDecoderTrials(options: DecoderTrialsOptions): DecoderTrials 
       });
       const signal = waiting.signal ? AbortSignal.any([waiting.signal, closing.signal]) : closing.signal;
       const before = queue;
-      let done = () => {};
+      let pass = () => {};
       queue = new Promise<void>((resolve) => {
-        done = resolve;
+        pass = resolve;
       });
       try {
         await unlessAborted(before, signal);
       } catch (error) {
-        void before.then(done); // who stops waiting lets the next one pass in turn
+        void before.then(() => pass()); // who stops waiting lets the next one pass in turn
         throw error;
       }
       try {
@@ -113,7 +113,7 @@ export function openDecoderTrials(options: DecoderTrialsOptions): DecoderTrials 
         const sent = { kind: key.kind, path: key.path, bytes: Buffer.from(key.bytes).toString('base64') };
         judge(await answerTo({ file, shape, classes, decoder, privacy, key: sent }, signal), { silo, round }, limits);
       } finally {
-        done();
+        pass();
       }
     },
     peakBytes: () => peakBytes,
