@@ -36,7 +36,7 @@ export function refuseSmallSilo(spec: Spec, silo: SiloSpec, images: number): voi
     ? ['has', 'Lower local.batchSize, or bring more images.']
     : ['was dealt', 'Lower local.batchSize, deal more evenly, or take more images.'];
   throw new SpecError(
-    `local.batchSize: silo ${silo.name} ${has} ${images} images, fewer than one batch of ${batchSize}. ${instead}`,
+    `local.batchSize: ${silo.name} ${has} ${images} images, fewer than one batch of ${batchSize}. ${instead}`,
     { path: 'local.batchSize', silo: silo.name, images, batchSize },
   );
 }
