@@ -135,7 +135,15 @@ describe('the commands of README.md', () => {
     expect(ours.length).toBeGreaterThan(0);
     const names = new Set(ours.map(([first = '']) => first).filter((first) => /^[a-z]/.test(first)));
     const known = new Map<string, string>();
-    for (const name of names) known.set(name, await helpOf(name));
+    for (const name of names) {
+      // Of a group of commands, such as server, also the help of those that are shown.
+      const shown = ours.flatMap(([first, second = '']) => (first === name && /^[a-z]+$/.test(second) ? [second] : []));
+      const help = await helpOf(name);
+      const inner = [...new Set(shown)].filter((second) => new RegExp(`^  ${second}\\b`, 'm').test(help));
+      const helps = [help];
+      for (const second of inner) helps.push(await helpOf(name, second));
+      known.set(name, helps.join('\n'));
+    }
     const top = await helpOf();
     const wrong = ours.filter(([name = '', ...rest]) => {
       const help = name.startsWith('-') ? top : (known.get(name) ?? '');

@@ -20,6 +20,7 @@ import { savePoolPictures } from './pictures.ts';
 import type { RunTask, TaskParts } from './run-task.ts';
 import { classifierArchitecture } from './silo-models.ts';
 import { imagesPerClass, type StrategyName } from './spec.ts';
+import { drawnFromSound, leftOut } from './sound-releases.ts';
 import { newestReleases } from './stored-decoders.ts';
 import type { Metrics } from './summary.ts';
 
@@ -62,14 +63,18 @@ export async function openClassification(parts: TaskParts): Promise<RunTask> {
         learn,
         poolOf: (round, arrived) => newestReleases({ spec, layout, shape, round, arrived }),
         async draw(round, releases: readonly ReceivedRelease[], hooks) {
-          const pool = await drawLabelledPool({
-            engine,
-            releases,
-            perClass: imagesPerClass(spec.server, releases.length, classes),
-            classes,
-            shape,
-            key: childKey(key, `round-${round}`, 'pool'),
-            signal: hooks?.signal,
+          const pool = await drawnFromSound(spec, releases, {
+            draw: (sound) =>
+              drawLabelledPool({
+                engine,
+                releases: sound,
+                perClass: imagesPerClass(spec.server, sound.length, classes),
+                classes,
+                shape,
+                key: childKey(key, `round-${round}`, 'pool'),
+                signal: hooks?.signal,
+              }),
+            onRefused: (silo, { message }) => parts.emit({ kind: 'notice', text: leftOut(silo, message) }),
           });
           if (pool.missing.length > 0) {
             const text = `Nobody offers images of class ${pool.missing.join(', ')}: the classifier cannot learn ${pool.missing.length === 1 ? 'it' : 'them'}.`;

@@ -19,6 +19,7 @@ import { savePictures, savePoolPictures } from './pictures.ts';
 import { judgeControls, judgeForeignImages, lookForFailures } from './run-judges.ts';
 import type { RunTask, TaskParts } from './run-task.ts';
 import { modelOfServer, modelOfSilo, type StrategyName } from './spec.ts';
+import { drawnFromSound, leftOut } from './sound-releases.ts';
 import { newestReleases } from './stored-decoders.ts';
 
 /** Opens what looks at the run's models. Throws DataError where a feature extractor does not fit, AbortedError on abort. */
@@ -71,7 +72,10 @@ export async function openRepresentation(parts: TaskParts): Promise<RunTask> {
         async draw(round, releases: readonly ReceivedRelease[], hooks) {
           const poolKey = childKey(key, `round-${round}`, 'pool');
           const signal = hooks?.signal;
-          const pool = await drawPool({ engine, releases, images, imagesPer, shape, key: poolKey, signal });
+          const pool = await drawnFromSound(spec, releases, {
+            draw: (sound) => drawPool({ engine, releases: sound, images, imagesPer, shape, key: poolKey, signal }),
+            onRefused: (silo, { message }) => parts.emit({ kind: 'notice', text: leftOut(silo, message) }),
+          });
           await savePoolPictures(folder, pool, shape);
           return pool.images;
         },

@@ -6,7 +6,7 @@ import { AbortedError } from '../errors.ts';
 import type { ReceivedRelease } from '../exchange/release.ts';
 import { type ImageShape, pixelCount } from '../models/image-shape.ts';
 import { shareOut } from './pool.ts';
-import { openReceived } from './received-decoder.ts';
+import { withReceived } from './received-decoder.ts';
 
 /** M synthetic images with labels, class after class, and within a class silo after silo. */
 export interface LabelledPool {
@@ -58,16 +58,13 @@ export async function drawLabelledPool(options: LabelledPoolOptions): Promise<La
   for (const release of releases) {
     if (signal?.aborted) throw new AbortedError('Stopped while drawing synthetic images.');
     const siloKey = childKey(key, release.silo);
-    const decoder = await openReceived(engine, release, { shape, classes, key: siloKey });
-    try {
+    await withReceived(engine, release, { shape, classes, key: siloKey }, async (decoder) => {
       for (const share of shares.filter(({ silo }) => silo === release.silo)) {
         if (signal?.aborted) throw new AbortedError('Stopped while drawing synthetic images.');
         const out = images.subarray(share.start * size, (share.start + share.count) * size);
         await decoder.draw(out, { key: childKey(siloKey, `class-${share.class}`), label: share.class });
       }
-    } finally {
-      await decoder.close();
-    }
+    });
   }
   return { images, labels, shares, missing };
 }

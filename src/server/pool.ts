@@ -5,7 +5,7 @@ import { childKey, type Key } from '../engine/keys.ts';
 import { AbortedError } from '../errors.ts';
 import type { ReceivedRelease } from '../exchange/release.ts';
 import { type ImageShape, pixelCount } from '../models/image-shape.ts';
-import { openReceived } from './received-decoder.ts';
+import { withReceived } from './received-decoder.ts';
 
 /** M synthetic images, silo after silo. */
 export interface Pool {
@@ -43,12 +43,9 @@ export async function drawPool(options: PoolOptions): Promise<Pool> {
     const count = counts[i] as number;
     const out = images.subarray(start * size, (start + count) * size);
     const siloKey = childKey(key, release.silo);
-    const decoder = await openReceived(engine, release, { shape, classes: null, key: siloKey });
-    try {
-      await decoder.draw(out, { key: childKey(siloKey, 'z'), label: null });
-    } finally {
-      await decoder.close();
-    }
+    await withReceived(engine, release, { shape, classes: null, key: siloKey }, (decoder) =>
+      decoder.draw(out, { key: childKey(siloKey, 'z'), label: null }),
+    );
     shares.push({ silo: release.silo, start, count });
     start += count;
   }

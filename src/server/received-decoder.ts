@@ -1,9 +1,33 @@
 // A decoder that came to the server, made to prove itself and then opened: what both pools draw from.
 
 import type { Engine } from '../engine/engine.ts';
+import { ReleaseError } from '../errors.ts';
 import { type OpenDecoder, openDecoder } from '../exchange/open-decoder.ts';
 import type { ReceivedRelease } from '../exchange/release.ts';
 import { proveDecoder, type WantedDecoder } from './prove-decoder.ts';
+
+/**
+ * Opens a release's decoder as `openReceived` does, for as long as `work` takes. Throws ReleaseError with `facts.silo`, also
+ * for what comes to light only in the middle of a draw.
+ */
+export async function withReceived<T>(
+  engine: Engine,
+  release: ReceivedRelease,
+  wanted: WantedDecoder,
+  work: (decoder: OpenDecoder) => Promise<T>,
+): Promise<T> {
+  try {
+    const decoder = await openReceived(engine, release, wanted);
+    try {
+      return await work(decoder);
+    } finally {
+      await decoder.close();
+    }
+  } catch (error) {
+    if (!(error instanceof ReleaseError)) throw error;
+    throw new ReleaseError(error.message, { ...error.facts, silo: release.silo }, { cause: error });
+  }
+}
 
 /** Makes a release's file prove itself, and opens it. It is untrusted input until then. Throws ReleaseError. */
 export async function openReceived(
