@@ -35,11 +35,13 @@ export async function provision(
   await insistOn(link, 'The stream of tasks', () =>
     haveStream(jsm, { ...streamOf(TASKS, 'fl.task.*'), ...TASK_LIMITS }),
   );
-  await insistOn(link, 'The stream of updates', () => haveStream(jsm, streamOf(UPDATES, 'fl.up.*')));
+  await insistOn(link, 'The stream of updates', () =>
+    haveStream(jsm, { ...streamOf(UPDATES, 'fl.up.*'), ...UPDATE_LIMITS }),
+  );
   for (const silo of silos) {
     await insistOn(link, `The consumer of ${silo}`, () => haveConsumer(jsm, silo, timing));
     await insistOn(link, `The bucket of ${silo}`, () =>
-      new Objm(nc).create(bucketOf(silo), { storage: StorageType.File }),
+      new Objm(nc).create(bucketOf(silo), { storage: StorageType.File, max_bytes: MAX_BUCKET_BYTES }),
     );
   }
 }
@@ -70,6 +72,10 @@ export function requireSiloName(name: string): void {
 
 /** Repeated tasks of restarted servers must not fill the disk; what is lost with old ones a hello brings back. */
 const TASK_LIMITS = { max_msgs_per_subject: 1024 } as const;
+
+/** What one silo may fill of the broker's disk: its newest notices, a dozen of the largest decoders. */
+const UPDATE_LIMITS = { max_msgs_per_subject: 4096 } as const;
+const MAX_BUCKET_BYTES = 2 ** 30;
 
 function streamOf(name: string, subject: string): Partial<StreamConfig> & { readonly name: string } {
   return {

@@ -37,7 +37,7 @@ export interface DecoderTrialsOptions {
 export interface DecoderTrials {
   /**
    * Inspects the decoder in `file`, an absolute path, and draws from it on trial, one decoder at a time. Returns if it is
-   * sound. Throws ReleaseError with `facts.reason`, `silo` and `round`: all that `openReceived` refuses, and `trial-crashed`,
+   * sound. Throws ReleaseError with `facts.reason`, `silo` and `round`: all that `proveDecoder` refuses, and `trial-crashed`,
    * `trial-timeout`, `trial-memory`. Throws AbortedError, and DeviceError where this machine cannot try decoders at all.
    */
   inspect(file: string, header: TrialHeader, waiting?: { readonly signal?: AbortSignal | undefined }): Promise<void>;

@@ -7,8 +7,8 @@ import type { ReceivedRelease } from '../exchange/release.ts';
 import { proveDecoder, type WantedDecoder } from './prove-decoder.ts';
 
 /**
- * Opens a release's decoder as `openReceived` does, for as long as `work` takes. Throws ReleaseError with `facts.silo`, also
- * for what comes to light only in the middle of a draw.
+ * Makes a release's file prove itself, and opens it for as long as `work` takes. It is untrusted input until then, and later:
+ * throws ReleaseError with `facts.silo`, also for what comes to light only in the middle of a draw.
  */
 export async function withReceived<T>(
   engine: Engine,
@@ -29,8 +29,9 @@ export async function withReceived<T>(
   }
 }
 
-/** Makes a release's file prove itself, and opens it. It is untrusted input until then. Throws ReleaseError. */
-export async function openReceived(
+// --- internal ---
+
+async function openReceived(
   engine: Engine,
   { silo, decoder, privacy }: ReceivedRelease,
   wanted: WantedDecoder,
