@@ -4,6 +4,7 @@ import { LostPeerError } from '../errors.ts';
 import { loadIdentity } from '../net/identity.ts';
 import { natsConfig } from '../net/nats-config.ts';
 import { findNatsServer, reloadNatsServer } from '../net/nats-process.ts';
+import { MAX_BUCKET_BYTES } from '../net/subjects.ts';
 import { writeFileAtomic } from '../storage/atomic-file.ts';
 import { withFolderLock } from '../storage/folder-lock.ts';
 import { readSettings, type ServerLayout } from './server-folder.ts';
@@ -65,14 +66,14 @@ async function writeConfig(layout: ServerLayout): Promise<void> {
     tls: { certFile: certificate, keyFile: key },
     server: publicKey,
     silos: silos.map((silo) => ({ name: silo.name, key: silo.key, enrolKey: silo.invite ?? silo.usedInvite })),
-    maxStoreBytes: MAX_STORE_BYTES,
+    maxStoreBytes: MESSAGES_BYTES + silos.length * MAX_BUCKET_BYTES,
     natsVersion: findNatsServer()?.version ?? USUAL_VERSION,
   });
   await writeFileAtomic(config, text);
 }
 
-/** What waits for silos and for the server, at most: a release is removed when it is committed. */
-const MAX_STORE_BYTES = 64 * 2 ** 30;
+/** Tasks and notices of all silos, beside their buckets. */
+const MESSAGES_BYTES = 4 * 2 ** 30;
 
 /** Where no nats-server is here, it runs elsewhere, and is hopefully not an old one. */
 const USUAL_VERSION = '2.11.15';

@@ -17,7 +17,7 @@ import { Objm } from '@nats-io/obj';
 import { nanos, type NatsConnection } from '@nats-io/transport-node';
 import { SpecError } from '../errors.ts';
 import { insistOn } from './bucket.ts';
-import { bucketOf, MAX_MESSAGE_BYTES, SILO_NAME, taskSubject, TASKS, UPDATES } from './subjects.ts';
+import { bucketOf, MAX_BUCKET_BYTES, MAX_MESSAGE_BYTES, SILO_NAME, taskSubject, TASKS, UPDATES } from './subjects.ts';
 import { TIMING, type Timing } from './timing.ts';
 
 /**
@@ -73,9 +73,8 @@ export function requireSiloName(name: string): void {
 /** Repeated tasks of restarted servers must not fill the disk; what is lost with old ones a hello brings back. */
 const TASK_LIMITS = { max_msgs_per_subject: 1024 } as const;
 
-/** What one silo may fill of the broker's disk: its newest notices, a dozen of the largest decoders. */
+/** What one silo may fill of the broker's disk beside its bucket: its newest notices. */
 const UPDATE_LIMITS = { max_msgs_per_subject: 4096 } as const;
-const MAX_BUCKET_BYTES = 2 ** 30;
 
 function streamOf(name: string, subject: string): Partial<StreamConfig> & { readonly name: string } {
   return {

@@ -40,5 +40,7 @@ export const MAX_WELCOME_BYTES = 512 * 1024;
 export const PART_BYTES = 4 * 1024 * 1024;
 /** A decoder, at most. */
 export const MAX_DECODER_BYTES = 64 * 1024 * 1024;
+/** What a silo's bucket holds at most; the broker reserves it. A few of the largest decoders. */
+export const MAX_BUCKET_BYTES = 256 * 1024 * 1024;
 /** Of one message in the object store. */
 export const CHUNK_BYTES = 512 * 1024;
