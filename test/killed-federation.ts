@@ -187,7 +187,8 @@ export async function killedFederation(
       const keep = async (who: string) => {
         for (;;) {
           const left = strikes.filter((strike) => strike.who === who && !isStruck(strike));
-          const { code, signal, stderr } = await start(who, { strikes: left, nats: who === 'server' ? nats : null }).end;
+          const { code, signal, stderr } = await start(who, { strikes: left, nats: who === 'server' ? nats : null })
+            .end;
           if (code === 0) return;
           if (signal !== 'SIGKILL' || isClosed) throw new Error(`${who} ended with ${code ?? signal}: ${stderr}`);
         }
