@@ -113,10 +113,8 @@ describe.skipIf(natsServer === null)(`a federation over TLS that is killed${NEED
       const federation = await federationOf(PRIVATE);
       const strikes: readonly Strike[] = [
         { who: 'north', step: 'training', round: 1, target: 'self' },
-        { who: 'east', step: 'played', round: 1, target: 'self' },
-        { who: 'north', step: 'kept', round: 2, target: 'broker' },
+        { who: 'east', step: 'leaving', round: 2, target: 'broker' },
         { who: 'server', step: 'release-announced', round: 2, target: 'self' },
-        { who: 'east', step: 'delivered', round: 2, target: 'self' },
       ];
       const ledgers = mkdtempSync(join(ROOT, 'ledgers-'));
       const path = mkdtempSync(join(ROOT, 'alone-'));

@@ -155,7 +155,9 @@ export async function killedFederation(
     const file = join(root, `task-${tasks++}.json`);
     mkdirSync(root, { recursive: true });
     writeFileSync(file, JSON.stringify(task), { mode: 0o600 });
-    const child = spawn(process.execPath, [PROGRAM, file], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const child = spawn(process.execPath, ['--no-concurrent-marking', PROGRAM, file], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
     living.add(child);
     let stderr = '';
     child.stderr.setEncoding('utf8').on('data', (part: string) => (stderr += part));
