@@ -12,6 +12,7 @@ import { siloInbox } from '../net/nats-permissions.ts';
 import { openDepartures } from '../net/departures.ts';
 import { openOutbox } from '../net/outbox.ts';
 import { runSiloAgent } from '../net/silo-agent.ts';
+import { TIMING, type Timing } from '../net/timing.ts';
 import { isThere } from '../storage/presence.ts';
 import { openSiloWork, type SiloOwner } from './silo-work.ts';
 import {
@@ -38,6 +39,8 @@ export interface JoinOptions extends SiloOwner {
   readonly signal: AbortSignal;
   /** Of align-fl. */
   readonly version: string;
+  /** For tests, and the same as that of the server. */
+  readonly timing?: Timing;
 }
 
 /**
@@ -148,7 +151,7 @@ async function work(
   settings: SiloSettings,
   identity: Identity,
 ): Promise<'ended' | 'left' | 'paused'> {
-  const { layout, emit, signal, now, version } = options;
+  const { layout, emit, signal, now, version, timing = TIMING } = options;
   const { silo } = settings;
   const pausing = new AbortController();
   const leave = new AbortController();
@@ -181,6 +184,7 @@ async function work(
       },
       signal: AbortSignal.any([signal, pausing.signal]),
       leave: leave.signal,
+      timing,
     });
   } catch (error) {
     if (error instanceof AbortedError && pausing.signal.aborted && !signal.aborted) return 'paused';

@@ -16,6 +16,7 @@ import { loadIdentity } from '../net/identity.ts';
 import { startNatsServer } from '../net/nats-process.ts';
 import { provision } from '../net/provision.ts';
 import { openSiloHub, type SiloHub } from '../net/silo-hub.ts';
+import { TIMING, type Timing } from '../net/timing.ts';
 import { openDecoderTrials } from '../server/guarded-trial.ts';
 import { isThere } from '../storage/presence.ts';
 import { changeRegistry, noteInRegistry, writeNatsConfig } from './authority.ts';
@@ -37,6 +38,8 @@ export interface ServeOptions {
   readonly now: () => Date;
   /** Of align-fl. */
   readonly version: string;
+  /** For tests, and the same as that of the silos. */
+  readonly timing?: Timing;
 }
 
 /**
@@ -82,7 +85,7 @@ async function natsServers(
 
 /** The way to the silos, with everything around it that has to be watched. */
 async function openHub(
-  { layout, emit, signal, now, version }: ServeOptions,
+  { layout, emit, signal, now, version, timing = TIMING }: ServeOptions,
   { spec, servers }: { readonly spec: Spec; readonly servers: readonly string[] },
   closing: (() => Promise<void>)[],
 ): Promise<SiloHub> {
@@ -104,7 +107,7 @@ async function openHub(
   await provision(
     nc,
     spec.silos.map(({ name }) => name),
-    { signal },
+    { signal, timing },
   );
   const trials = openDecoderTrials({
     shape,
@@ -126,6 +129,7 @@ async function openHub(
     inspect: (file, header) => trials.inspect(file, header, { signal }),
     emit: (event) => emit({ kind: 'network', event }),
     signal,
+    timing,
   });
   closing.push(() => hub.close());
   let registry = await readRegistry(layout.registry);

@@ -1,6 +1,7 @@
 // A silo's side of the object store: a decoder leaves in parts named by their hash, and what is there is not sent again.
 
 import { open } from 'node:fs/promises';
+import { jetstream } from '@nats-io/jetstream';
 import { Objm } from '@nats-io/obj';
 import { StateError } from '../errors.ts';
 import { contentHash } from '../storage/content-hash.ts';
@@ -25,7 +26,8 @@ export function splitIntoParts(bytes: Uint8Array): readonly Part[] {
  */
 export async function uploadParts(link: Link, silo: string, file: string, parts: readonly Part[]): Promise<number> {
   const { whole } = await knownParts(await openBucket(link, silo));
-  const store = await new Objm(link.nc).open(bucketOf(silo), false);
+  const js = jetstream(link.nc, { timeout: link.timing.tryMs });
+  const store = await insistOn(link, `The bucket of ${silo}`, () => new Objm(js).open(bucketOf(silo), false)); // it asks the broker
   const handle = await open(file, 'r');
   let [at, sent] = [0, 0];
   try {

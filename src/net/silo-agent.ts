@@ -4,6 +4,7 @@ import { type JsMsg } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { MessageError } from '../errors.ts';
 import type { ReceivedRelease } from '../exchange/release.ts';
+import { type Alone, lookAlone, type LookAlone } from './agent-alone.ts';
 import { sayHello } from './agent-hello.ts';
 import { answerTask, deliver, publish, type RoundWork } from './agent-release.ts';
 import { openStatus } from './agent-status.ts';
@@ -68,12 +69,17 @@ export async function runSiloAgent(options: SiloAgentOptions): Promise<'ended' |
   const work: RoundWork = { link, identity, silo, ...home, status, play, emit };
   let welcome: Welcome | null = null;
 
-  const greet = async (): Promise<Welcome> => {
+  const greet = async (alone?: LookAlone): Promise<Welcome> => {
     const state = await options.state();
     const waiting = state.plan === null ? [] : await home.outbox.list(state.plan);
     const pending = waiting.slice(-256).map(({ header }) => ({ round: header.round, sha256: header.decoder.sha256 }));
     const hello = { silo, instance, version: options.version, state, pending };
-    const answer = await sayHello({ link, identity, server, hello, emit });
+    const onAway = (event: AgentEvent) => {
+      emit(event);
+      if (event.kind === 'server-away' && state.plan !== null) alone?.look();
+    };
+    const answer = await sayHello({ link, identity, server, hello, emit: onAway });
+    await alone?.close(); // what it took is settled before anything else happens
     emit({ kind: 'welcome', run: answer.run, plan: answer.plan });
     await options.agree(answer);
     for (const entry of await home.outbox.list(answer.plan)) {
@@ -115,11 +121,28 @@ export async function runSiloAgent(options: SiloAgentOptions): Promise<'ended' |
         await settle(opened.body, 'refused');
         break;
       case 'end':
-        for (const { header } of await home.outbox.list(plan)) await home.outbox.remove(plan, header.round);
+        await forgetAll(plan);
         break;
     }
     await acknowledge(task);
     return opened.kind === 'end';
+  };
+  /** While the server is away: nothing is trained, and nothing leaves. */
+  const handleAlone = async (task: JsMsg): Promise<Alone> => {
+    const opened = open(task);
+    const { plan } = await options.state();
+    if (opened === null || opened.body.plan !== plan) return 'left';
+    if (opened.kind === 'train') {
+      const { round } = opened.body;
+      const isCommitted = home.departures.last(plan, round)?.state === 'committed';
+      if (!isCommitted && (await home.outbox.get(plan, round)) === null) return 'left';
+    } else if (opened.kind === 'end') await forgetAll(plan);
+    else await settle(opened.body, opened.kind);
+    await acknowledge(task);
+    return opened.kind === 'end' ? 'end' : 'settled';
+  };
+  const forgetAll = async (plan: string) => {
+    for (const { header } of await home.outbox.list(plan)) await home.outbox.remove(plan, header.round);
   };
   const open = (task: JsMsg): Message<'train' | 'committed' | 'refused' | 'end'> | null => {
     try {
@@ -155,7 +178,14 @@ export async function runSiloAgent(options: SiloAgentOptions): Promise<'ended' |
 
   try {
     try {
-      welcome = await greet();
+      const alone = lookAlone(link, silo, handleAlone);
+      const greeting = greet(alone);
+      welcome = await Promise.race([greeting, alone.ended.then(() => null)]);
+      if (welcome === null) {
+        done.abort();
+        await greeting.catch(() => {});
+        return 'ended';
+      }
       const isPaused = options.isPaused ?? (() => false);
       const onPause = (isNow: boolean) => status.set(isNow ? 'paused' : 'idle');
       for await (const task of siloTasks(link, { silo, isPaused, onPause })) {
