@@ -40,8 +40,13 @@ export function federationSpec(spec: Spec, images: FederationImages, test: Image
     },
     silos: spec.silos.map((silo, i) => ({ ...(declared[i] && { offers: declared[i] }), ...silo })),
     strategies: ['align'],
-    evaluation: { ...spec.evaluation, outliers: undefined },
+    evaluation: { ...spec.evaluation, generation: generationAtServer(spec), outliers: undefined },
   });
+}
+
+/** Features of the default kind are trained on the silos' images; those of a file need none of them. */
+function generationAtServer({ evaluation: { generation } }: Spec): Spec['evaluation']['generation'] {
+  return generation?.extractor ? generation : null;
 }
 
 /** Of a drawn set only the test images are drawn. */
