@@ -7,7 +7,8 @@ import type { DraftTask } from '../experiments/draft-spec.ts';
 import { loadSpec } from '../experiments/load-spec.ts';
 import { applyOverrides, parseOverride } from '../experiments/overrides.ts';
 import { parseSpec } from '../experiments/parse-spec.ts';
-import { EXPERIMENT_NAME, SILO_NAME, type ImageSourceSpec, type Spec } from '../experiments/spec.ts';
+import { EXPERIMENT_NAME, type ImageSourceSpec, type Spec } from '../experiments/spec.ts';
+import { SILO_NAME } from '../net/subjects.ts';
 import { DELTA, numberArgument, TARGET_EPSILON, WHOLE } from './number-argument.ts';
 
 export interface FederationFlags {

@@ -8,7 +8,7 @@ import { declaredStatement, NO_PRIVACY } from '../exchange/privacy-statement.ts'
 import type { OfferedClasses } from '../exchange/release.ts';
 import type { ImageShape } from '../models/image-shape.ts';
 import { type ReleaseFile, writeRelease } from '../experiments/release-folder.ts';
-import { SILO_NAME } from '../experiments/spec.ts';
+import { SILO_NAME } from '../net/subjects.ts';
 import type { Console } from './console.ts';
 import { CLASS_COUNT, classList, readDecoder, SHAPE_HELP, shapeArgument } from './decoder-arguments.ts';
 import { numberArgument } from './number-argument.ts';

@@ -4,7 +4,7 @@ import { mkdir } from 'node:fs/promises';
 import { dirname, extname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { StateError } from '../errors.ts';
-import { SILO_NAME } from '../experiments/spec.ts';
+import { SILO_NAME } from '../net/subjects.ts';
 import { readJson, writeJsonAtomic } from '../storage/atomic-file.ts';
 import { isThere } from '../storage/presence.ts';
 

@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import { SpecError, StateError } from '../errors.ts';
-import { SILO_NAME } from '../experiments/spec.ts';
+import { SILO_NAME } from '../net/subjects.ts';
 import { isPublicKey } from '../net/identity.ts';
 import { readJson, writeJsonAtomic } from '../storage/atomic-file.ts';
 

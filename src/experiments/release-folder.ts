@@ -17,10 +17,10 @@ import { certificateSchema, foreignStatementSchema } from '../exchange/privacy-s
 import { probeDecoder } from '../exchange/probe.ts';
 import type { OfferedClasses, ReceivedRelease } from '../exchange/release.ts';
 import type { ImageShape } from '../models/image-shape.ts';
+import { SILO_NAME } from '../net/subjects.ts';
 import { readFileBounded, readJson, writeFileAtomic, writeJsonAtomic } from '../storage/atomic-file.ts';
 import { readSameFile } from '../storage/same-file.ts';
 import { isThere } from '../storage/presence.ts';
-import { SILO_NAME } from './spec.ts';
 
 /** Names of the two files of a release folder. */
 export const RELEASE_FILES = { decoder: 'decoder.onnx', about: 'release.json' } as const;

@@ -2,7 +2,8 @@
 
 import { join } from 'node:path';
 import { SpecError } from '../errors.ts';
-import { SILO_NAME, type Spec, type StrategyName } from './spec.ts';
+import { SILO_NAME } from '../net/subjects.ts';
+import type { Spec, StrategyName } from './spec.ts';
 
 /** Folder of a run when nobody names one: the same spec and seed find the same folder, and so go on where they stopped. */
 export function defaultRunFolder(spec: Pick<Spec, 'name' | 'seed'>): string {

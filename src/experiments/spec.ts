@@ -3,6 +3,7 @@
 
 import { z } from 'zod';
 import { STRATEGY_NAMES } from '../federation/strategy.ts';
+import { SILO_NAME } from '../net/subjects.ts';
 import { imageSourceSchema, partitionSchema, sourceSchema } from './data-spec.ts';
 import { evaluationSchema } from './evaluation-spec.ts';
 import { classifierSchema, generatorSchema, siloGeneratorSchema } from './generator-spec.ts';
@@ -10,9 +11,6 @@ import { participationSchema } from './participation-spec.ts';
 import { privacySchema } from './privacy-spec.ts';
 import { count, MAX_ROUNDS, MAX_SILOS } from './spec-numbers.ts';
 import { modelSchema, type optimizerSchema, type scheduleSchema, trainingFields } from './training-spec.ts';
-
-/** Names of silos: they become file names and parts of random keys. */
-export const SILO_NAME = /^[a-z0-9][a-z0-9-]{0,31}$/;
 
 /** Names of experiments: they become folder names. */
 export const EXPERIMENT_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;

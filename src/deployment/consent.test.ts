@@ -1,0 +1,65 @@
+import { describe, expect, test } from 'vitest';
+import { drawDigits } from '../data/drawn-digits.ts';
+import { seedKey } from '../engine/keys.ts';
+import { SpecError } from '../errors.ts';
+import { siloConfigOf } from '../experiments/silo-configs.ts';
+import { consentLines, siloIn } from './consent.ts';
+import { draftFederation, type FederationPrivacy } from './draft-federation.ts';
+
+const images = drawDigits({ key: seedKey('consent'), count: 300, classes: [3, 7] });
+
+function shown(
+  task: 'represent' | 'classify',
+  privacy: FederationPrivacy,
+  budget: { epsilon: number; delta: number } | null = null,
+) {
+  const spec = draftFederation({
+    name: 'fed',
+    silos: ['a', 'b'],
+    task,
+    images: { shape: images.shape, classes: 10 },
+    privacy,
+    test: null,
+  });
+  const config = siloConfigOf(spec, 'a', images, { stateDir: 'state', ledgerDir: 'ledger' });
+  const consent = { federation: 'fed', silo: 'a', spec, plan: 'f'.repeat(64), images, config, budget, notes: [] };
+  return consentLines(consent).join('\n');
+}
+
+describe('what an owner is shown', () => {
+  test('without a mechanism: that nothing is claimed', () => {
+    const text = shown('represent', { mechanism: 'none' });
+    expect(text).toContain("Federation 'fed' asks silo 'a' to take part in 'fed': 3 rounds with 2 silos.");
+    expect(text).toContain('300 images of 1 x 28 x 28, by class: 3 (150), 7 (150)');
+    expect(text).toContain('NOTHING. No mechanism bounds');
+    expect(text).not.toContain('which classes');
+  });
+
+  test('the budget of the plan, or the smaller one that the owner set', () => {
+    const privacy = { mechanism: 'dp-sgd', epsilon: 8, delta: 1e-5 } as const;
+    expect(shown('represent', privacy)).toMatch(/epsilon 8 at delta 0.00001 for each record.*\n?.*allows epsilon 8/);
+    expect(shown('represent', privacy, { epsilon: 2, delta: 1e-6 })).toContain('allows epsilon 2 at delta 0.000001');
+  });
+
+  test('the classes that become public', () => {
+    const text = shown('classify', { mechanism: 'none' });
+    expect(text).toContain('which classes it can draw: 3, 7');
+    expect(text).toContain('1 round with');
+    // What is private is offered for all classes: which ones there are would tell of the records.
+    expect(shown('classify', { mechanism: 'gaussian', epsilon: 1, delta: 1e-5 })).toContain(
+      'draw: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9',
+    );
+  });
+
+  test('nothing to a silo that the plan does not have', () => {
+    const spec = draftFederation({
+      name: 'fed',
+      silos: ['a'],
+      task: 'represent',
+      images: { shape: images.shape, classes: 10 },
+      privacy: { mechanism: 'none' },
+      test: null,
+    });
+    expect(() => siloIn(spec, 'z')).toThrow(SpecError);
+  });
+});
