@@ -12,6 +12,7 @@ function shown(
   task: 'represent' | 'classify',
   privacy: FederationPrivacy,
   budget: { epsilon: number; delta: number } | null = null,
+  before: string | null = null,
 ) {
   const spec = draftFederation({
     name: 'fed',
@@ -22,7 +23,17 @@ function shown(
     test: null,
   });
   const config = siloConfigOf(spec, 'a', images, { stateDir: 'state', ledgerDir: 'ledger' });
-  const consent = { federation: 'fed', silo: 'a', spec, plan: 'f'.repeat(64), images, config, budget, notes: [] };
+  const consent = {
+    federation: 'fed',
+    silo: 'a',
+    spec,
+    plan: 'f'.repeat(64),
+    before,
+    images,
+    config,
+    budget,
+    notes: [],
+  };
   return consentLines(consent).join('\n');
 }
 
@@ -33,6 +44,10 @@ describe('what an owner is shown', () => {
     expect(text).toContain('300 images of 1 x 28 x 28, by class: 3 (150), 7 (150)');
     expect(text).toContain('NOTHING. No mechanism bounds');
     expect(text).not.toContain('which classes');
+    expect(text).not.toContain('HAS CHANGED');
+    expect(shown('represent', { mechanism: 'none' }, null, 'e'.repeat(64))).toContain(
+      'The plan HAS CHANGED: you agreed to eeeeeeeeeeeeeeee.',
+    );
   });
 
   test('the budget of the plan, or the smaller one that the owner set', () => {

@@ -15,6 +15,8 @@ export interface Consent {
   readonly spec: Spec;
   /** SHA-256 of the plan, hex. */
   readonly plan: string;
+  /** That was agreed to before, and is another; null where there was none. */
+  readonly before: string | null;
   /** Null where a decoder is brought along. */
   readonly images: ImageSet | null;
   readonly config: SiloConfig | null;
@@ -34,11 +36,12 @@ export function siloIn(spec: Spec, name: string): SiloSpec {
 
 /** The text that is shown, as lines. */
 export function consentLines(consent: Consent): readonly string[] {
-  const { federation, silo, spec, plan, images, config, notes } = consent;
+  const { federation, silo, spec, plan, before, images, config, notes } = consent;
   const asked = siloIn(spec, silo);
   return [
     `Federation '${federation}' asks silo '${silo}' to take part in '${spec.name}': ${counted(spec.rounds, 'round')} with ${counted(spec.silos.length, 'silo')}.`,
     `Plan ${plan.slice(0, 16)} (the whole of it lies in plan.json once you agree).`,
+    ...(before ? [`The plan HAS CHANGED: you agreed to ${before.slice(0, 16)}.`] : []),
     '',
     ...(images ? ['Here', `  ${imagesText(images)}`, ...notes.map((note) => `  ${note}`), ''] : []),
     'What will leave this machine',

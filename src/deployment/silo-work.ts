@@ -72,6 +72,7 @@ export async function openSiloWork(options: SiloOwner, settings: SiloSettings): 
         silo: settings.silo,
         spec,
         plan,
+        before: agreed,
         images: config?.images ?? null,
         config,
         budget: config === null ? null : await budgetIn(config.ledgerDir),
