@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
 import { AbortedError, SpecError } from '../errors.ts';
-import { consentLines } from '../deployment/consent.ts';
+import { type Consent, consentLines } from '../deployment/consent.ts';
 import { joinFederation } from '../deployment/join.ts';
 import { defaultSiloHome, saveSiloSettings, requireSiloSettings, siloLayout } from '../deployment/silo-home.ts';
 import { siloStatus } from '../deployment/silo-status.ts';
@@ -33,7 +33,8 @@ export function addSiloCommand(program: Command, console: Console, now: () => Da
     .option('--ledger <dir>', 'folder of the privacy ledger (default: .align-fl/<silo> beside the images)')
     .option('--budget-epsilon <e>', 'the most that this silo allows, before its ledger begins')
     .option('--budget-delta <d>', 'delta at which it is counted')
-    .option('--yes', 'agree without being asked: for scripts, after somebody has read the plan')
+    .option('--yes', 'agree to the first plan without being asked: for scripts')
+    .option('--agree <plan>', 'agree to the plan with this hash (its first eight digits or more), and to no other')
     .addHelpText('after', JOIN_HELP)
     .action((invite: string | undefined, flags: JoinFlags) => joinCommand(invite, flags, console, now));
 
@@ -76,6 +77,7 @@ interface JoinFlags {
   readonly budgetEpsilon?: string;
   readonly budgetDelta?: string;
   readonly yes?: boolean;
+  readonly agree?: string;
 }
 
 const JOIN_HELP = `
@@ -115,7 +117,7 @@ async function joinCommand(
       ask: async (consent) => {
         view.close();
         console.error(consentLines(consent).join('\n'));
-        return flags.yes === true || asked(abort.signal);
+        return isAgreed(consent, flags) || asked(abort.signal);
       },
       emit: (event) => view.show(event),
       signal: abort.signal,
@@ -177,11 +179,18 @@ async function textOf(stream: NodeJS.ReadStream): Promise<string> {
   return text;
 }
 
+/** Who agreed to one plan has not agreed to the next. */
+function isAgreed({ plan, before }: Consent, { yes, agree }: JoinFlags): boolean {
+  if (agree !== undefined) return /^[0-9a-f]{8,64}$/.test(agree) && plan.startsWith(agree);
+  return yes === true && before === null;
+}
+
 async function asked(signal: AbortSignal): Promise<boolean> {
   if (!process.stdin.isTTY) {
-    throw new SpecError('Nobody is here to be asked: read the plan above, then join again with --yes.', {
-      path: '--yes',
-    });
+    throw new SpecError(
+      'Nobody is here to be asked. Read the plan above, then join again with --agree and the first digits of its hash.',
+      { path: '--agree' },
+    );
   }
   const lines = createInterface({ input: process.stdin, output: process.stderr });
   try {
