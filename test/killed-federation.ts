@@ -85,7 +85,7 @@ export interface KilledFederation {
   /** Starts its broker where none runs; it is started again whenever it is killed, until `close`. */
   keepBroker(): Promise<void>;
   /** A process of it. It is not started again. */
-  start(who: string, change?: Partial<ProcessTask>): Process;
+  start(who: string, change?: Partial<ProcessTask>, env?: Readonly<Record<string, string>>): Process;
   /** Keeps the server and all silos running until all have ended well. Throws where one ends otherwise than by a kill. */
   playAll(strikes: readonly Strike[], options?: { readonly nats?: 'local' | null }): Promise<void>;
   /** Ends whatever still runs. */
@@ -136,7 +136,7 @@ export async function killedFederation(
       : [];
   const isStruck = (strike: Strike) =>
     lines().some(({ struck }) => struck !== undefined && JSON.stringify(struck) === JSON.stringify(strike));
-  const start: KilledFederation['start'] = (who, change = {}) => {
+  const start: KilledFederation['start'] = (who, change = {}, env = {}) => {
     const isServer = who === 'server';
     const task: ProcessTask = {
       role: isServer ? 'server' : 'silo',
@@ -157,6 +157,7 @@ export async function killedFederation(
     writeFileSync(file, JSON.stringify(task), { mode: 0o600 });
     const child = spawn(process.execPath, ['--no-concurrent-marking', PROGRAM, file], {
       stdio: ['ignore', 'ignore', 'pipe'],
+      env: { ...process.env, ...env },
     });
     living.add(child);
     let stderr = '';

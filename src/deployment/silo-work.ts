@@ -56,6 +56,8 @@ export async function openSiloWork(options: SiloOwner, settings: SiloSettings): 
   const threads: SiloThreads = openSiloThreads({ engine: { executor: 'auto', threads: 1 } }, 1);
   return {
     async state() {
+      // A decoder that is brought along answers every round from its folder, and spends nothing that could be spent again.
+      if (ready?.config === null) return { plan: agreed, round: ready.spec.rounds };
       const stored = await loadState(stateFileOf({ stateDir: layout.state }));
       const done = stored === null ? null : stored.finished ? stored.round : stored.round - 1;
       return { plan: agreed, round: done === 0 ? null : done };

@@ -62,6 +62,8 @@ export function openArrivals(options: ArrivalOptions): Arrivals {
     try {
       const file = fileOf(header.silo, header.round);
       if (!(await downloadDecoder(link, header, file))) {
+        candidate.isMissing = true;
+        onSettled(candidate);
         if (tries % ASK_EVERY === 0) await askAgain(header);
         later({ candidate, tries });
         return;
@@ -69,6 +71,7 @@ export function openArrivals(options: ArrivalOptions): Arrivals {
       const what = `The inspection of round ${header.round} of ${header.silo}`;
       await within(inspect(file, header), { signal: link.signal, limitMs: INSPECT_WITHIN_MS, what });
       candidate.state = 'ready';
+      candidate.isMissing = false;
       candidate.error = null;
     } catch (error) {
       if (error instanceof AbortedError) return;

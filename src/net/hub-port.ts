@@ -4,7 +4,7 @@ import { LostPeerError, ShapeError } from '../errors.ts';
 import type { ReceivedRelease } from '../exchange/release.ts';
 import type { SiloPort } from '../federation/silo-port.ts';
 import { readSameFile } from '../storage/same-file.ts';
-import { revivedFailure } from './failure-words.ts';
+import { COMMITTED_FAILURE, revivedFailure } from './failure-words.ts';
 import type { Arrivals } from './hub-arrivals.ts';
 import type { HubRecords } from './hub-records.ts';
 import type { ReleaseHeader } from './messages.ts';
@@ -49,6 +49,9 @@ export function hubPort(options: HubPortOptions, name: string): SiloPort {
         const announced = candidates.find(({ state }) => state === 'announced');
         if (announced) {
           if (announced.error !== null && looked.has(announced)) throw announced.error;
+          if (announced.isMissing && failed?.round === round && failed.code === COMMITTED_FAILURE.code) {
+            throw revivedFailure(name, round, failed); // neither side has it any more
+          }
           looked.add(announced);
           arrivals.enqueue(announced);
         } else if (candidates.length > 0) {

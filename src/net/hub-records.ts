@@ -14,6 +14,8 @@ export interface Candidate {
   error: AlignError | null;
   /** In the queue of arrivals, or to be there again soon. */
   isQueued: boolean;
+  /** Whether parts of it were not in its bucket at the last look. */
+  isMissing: boolean;
 }
 
 export interface SiloRecord {
@@ -68,7 +70,7 @@ export function openHubRecords(): HubRecords {
       const same = rounds.get(header.round) ?? [];
       if (same.length >= MOST_OF_A_ROUND) return null;
       if (same.some((one) => one.header.decoder.sha256 === header.decoder.sha256)) return null;
-      const candidate: Candidate = { header, state: 'announced', error: null, isQueued: false };
+      const candidate: Candidate = { header, state: 'announced', error: null, isQueued: false, isMissing: false };
       rounds.set(header.round, [...same, candidate]);
       return candidate;
     },

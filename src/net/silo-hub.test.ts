@@ -51,6 +51,21 @@ describe.skipIf(!natsServer)(`A server over a real nats-server${NEEDS_NATS}`, ()
     expect(a.trained).toEqual([1, 2]);
   });
 
+  test('a server that lost its folder, with releases that silos were told to forget, is told so by each', async () => {
+    const { a } = await open('a');
+    const hub = await federation.openHub();
+    const agent = federation.agent(a);
+    await hub.port('a').play(task(1));
+    await federation.commit(hub, 1, [uploadOf('a', 1)]);
+    await agent.seen('committed', 1);
+    await hub.close();
+    federation.committed.clear();
+    federation.dropIncoming();
+    const next = await federation.openHub();
+    await expect(next.port('a').play(task(1))).rejects.toMatchObject({ code: 'STATE', facts: { code: 'COMMITTED' } });
+    expect(a.trained).toEqual([1]);
+  });
+
   test('silos work at the same time, and a hub asks for what it has already only once', async () => {
     await open('a', 'b', 'c');
     const hub = await federation.openHub();

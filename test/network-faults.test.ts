@@ -1,0 +1,216 @@
+// What else goes wrong between machines, in real processes: cut connections, two processes of one silo, lost and restored
+// folders, stops on request. docs/reliability.md tells what becomes of each.
+
+import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { join, resolve } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { setUp } from '../scripts/set-up.mjs';
+import { inviteSilo } from '../src/deployment/invitations.ts';
+import { readSettings } from '../src/deployment/server-folder.ts';
+import { readInvite, writeInvite } from '../src/net/invite.ts';
+import { openRunFolder, parseSpec, runExperiment, type Spec } from '../src/index.ts';
+import { hashesIn, type KilledFederation, killedFederation, type LogLine, SHORT } from './killed-federation.ts';
+import { natsServer, NEEDS_NATS } from './nats-fixture.ts';
+import { temporaryFolder } from './small-silos.ts';
+
+const ROOT = temporaryFolder();
+const LIMIT_MS = 240_000;
+
+const SPEC = parseSpec({
+  name: 'faulty',
+  rounds: 2,
+  data: {
+    source: { kind: 'drawn-digits', train: 80, test: 60 },
+    partition: {
+      kind: 'class-disjoint',
+      classes: [
+        [0, 1],
+        [2, 3],
+      ],
+    },
+  },
+  silos: [{ name: 'north' }, { name: 'east' }],
+  model: { kind: 'mlp', hidden: [8], latent: 2 },
+  local: { epochs: 2, batchSize: 8 },
+  server: { epochs: 1, batchSize: 16, images: 20 },
+  privacy: { mechanism: 'none' },
+  evaluation: { controls: false, probeSplits: 1, gridImages: 4 },
+});
+
+/** A decoder of two parts at one silo. */
+const LARGE = parseSpec({
+  ...SPEC,
+  name: 'large',
+  silos: [{ name: 'north', model: { kind: 'mlp', hidden: [1600], latent: 2 } }, { name: 'east' }],
+});
+
+const federations: KilledFederation[] = [];
+const proxies: Server[] = [];
+
+beforeAll(() => setUp(resolve(import.meta.dirname, '..')), LIMIT_MS);
+afterAll(async () => {
+  await Promise.all(federations.map((one) => one.close()));
+  for (const proxy of proxies) proxy.close();
+});
+
+describe.skipIf(natsServer === null)(`a federation over TLS${NEEDS_NATS}`, () => {
+  test.concurrent(
+    'lets one process be a silo, and one that was stopped or restored go on, but none that lost what it gave away',
+    async () => {
+      const federation = await federationOf(SPEC);
+      await federation.keepBroker();
+      let server = federation.start('server');
+      let north = federation.start('north');
+      await seen(federation, (line) => line.who === 'north' && line.step === 'delivered');
+
+      const second = await federation.start('north', { invite: null }).end;
+      expect(second).toMatchObject({ code: 1, stderr: expect.stringMatching(/^STATE: Another process works/) });
+
+      const home = federation.home('north').root;
+      const copy = `${home}-copy`;
+      cpSync(home, copy, { recursive: true });
+      for (const name of readdirSync(copy)) if (name.startsWith('work-lock')) rmSync(join(copy, name));
+      const timing = { ...SHORT, otherInstanceMs: 2_000 };
+      const twin = await federation.start('north', { invite: null, folder: copy, timing }).end;
+      expect(twin).toMatchObject({ code: 1, stderr: expect.stringMatching(/^ACCESS: Another process/) });
+
+      for (const one of [north, server]) {
+        one.child.kill('SIGTERM');
+        expect(await one.end).toMatchObject({ code: 130, stderr: expect.stringMatching(/^ABORTED/) });
+      }
+      server = federation.start('server');
+
+      rmSync(home, { recursive: true });
+      const invite = async () => (await inviteSilo(federation.server, 'north', { again: true })).line;
+      const lost = await federation.start('north', { invite: await invite() }).end;
+      expect(lost).toMatchObject({ code: 1, stderr: expect.stringMatching(/^PRIVACY: .*Put back the folder/) });
+
+      rmSync(home, { recursive: true });
+      cpSync(copy, home, { recursive: true });
+      rmSync(federation.home('north').identity); // the new invite made the old key worth nothing
+      north = federation.start('north', { invite: await invite() });
+      const east = federation.start('east');
+      expect(await Promise.all([server.end, north.end, east.end])).toMatchObject([
+        { code: 0 },
+        { code: 0 },
+        { code: 0 },
+      ]);
+      expect(hashesIn(federation.server.run)).toEqual(await undisturbed(SPEC));
+    },
+    LIMIT_MS,
+  );
+
+  test.concurrent(
+    'goes on after a connection that was cut in mid-upload, and after a kill there with the parts that are missing',
+    async () => {
+      const federation = await federationOf(LARGE);
+      await federation.keepBroker();
+      const proxy = await proxyTo((await readSettings(federation.server)).port);
+      const { line } = await inviteSilo(federation.server, 'north', { again: false });
+      const invite = inviteVia(line, proxy.port);
+      const server = federation.start('server');
+      const east = federation.start('east');
+      let north = federation.start('north', { invite });
+      const leaving = (round: number) =>
+        seen(federation, ({ who, step, round: at }) => who === 'north' && step === 'leaving' && at === round);
+
+      await leaving(1);
+      await proxy.afterSent(2 * 2 ** 20);
+      proxy.cut();
+
+      await leaving(2);
+      await proxy.afterSent(4.5 * 2 ** 20); // the first part is whole
+      north.child.kill('SIGKILL');
+      await north.end;
+      const before = proxy.sent();
+      north = federation.start('north', { invite });
+      expect(await Promise.all([server.end, north.end, east.end])).toMatchObject([
+        { code: 0 },
+        { code: 0 },
+        { code: 0 },
+      ]);
+      expect(proxy.sent() - before).toBeLessThan(3 * 2 ** 20);
+      expect(hashesIn(federation.server.run)).toEqual(await undisturbed(LARGE));
+    },
+    LIMIT_MS,
+  );
+});
+
+// --- internal ---
+
+async function federationOf(spec: Spec): Promise<KilledFederation> {
+  const made = await killedFederation(ROOT, spec);
+  federations.push(made);
+  return made;
+}
+
+async function undisturbed(spec: Spec): Promise<Readonly<Record<string, string>>> {
+  const path = mkdtempSync(join(ROOT, 'alone-'));
+  await runExperiment({ folder: await openRunFolder({ path, spec }), data: { env: {} } });
+  return hashesIn(path);
+}
+
+/** Resolves when the log has such a line. */
+async function seen(federation: KilledFederation, isIt: (line: LogLine) => boolean): Promise<void> {
+  while (!federation.log().some(isIt)) await pause(10);
+}
+
+/** The same invite with another port, as where a silo reaches its server through something. */
+function inviteVia(line: string, port: number): string {
+  const { federation, silo, address, server } = readInvite(line);
+  const [, content = ''] = /:([\w-]+)\./.exec(line) ?? [];
+  const { enrol: enrolSeed } = JSON.parse(Buffer.from(content, 'base64url').toString()) as { enrol: string };
+  return writeInvite({
+    federation,
+    silo,
+    address: { ...address, servers: [`tls://localhost:${port}`] },
+    server,
+    enrolSeed,
+  });
+}
+
+interface Proxy {
+  readonly port: number;
+  /** Bytes from clients so far. */
+  sent(): number;
+  /** Resolves when so many bytes more have come from clients. */
+  afterSent(bytes: number): Promise<void>;
+  /** Drops all connections; new ones are let through. */
+  cut(): void;
+}
+
+async function proxyTo(port: number): Promise<Proxy> {
+  const pairs = new Set<readonly [Socket, Socket]>();
+  let sent = 0;
+  const server = createServer((client) => {
+    const broker = connect(port, '127.0.0.1');
+    const pair = [client, broker] as const;
+    pairs.add(pair);
+    client.on('data', (part: Buffer) => (sent += part.length));
+    client.pipe(broker).pipe(client);
+    for (const one of pair) {
+      one
+        .on('error', () => {})
+        .on('close', () => {
+          pairs.delete(pair);
+          for (const other of pair) other.destroy();
+        });
+    }
+  });
+  proxies.push(server);
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  const address = server.address();
+  return {
+    port: typeof address === 'object' && address ? address.port : 0,
+    sent: () => sent,
+    async afterSent(bytes) {
+      const until = sent + bytes;
+      while (sent < until) await pause(2);
+    },
+    cut() {
+      for (const pair of pairs) for (const one of pair) one.destroy();
+    },
+  };
+}
