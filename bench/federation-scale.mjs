@@ -3,22 +3,25 @@
 //
 // Silos do not train: they answer at once with a small real decoder, so what is measured is the way there and the server's own
 // work. All of them live in one process (scale-silos.mjs), the server in another (scale-server.mjs), as in a federation.
-// `--json` prints { "rows": [...] }, one for each federation.
+// `--json` prints a line of JSON for each federation, as soon as it has ended.
 
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { writeNatsConfig } from '../dist/deployment/authority.js';
 import { initServer } from '../dist/deployment/init-server.js';
+import { inviteSilo } from '../dist/deployment/invitations.js';
 import { serverLayout } from '../dist/deployment/server-folder.js';
 import { readRegistry, saveRegistry, withKey } from '../dist/deployment/silo-registry.js';
 import { parseSpec } from '../dist/experiments/parse-spec.js';
 import { createIdentity, saveIdentity } from '../dist/net/identity.js';
-import { needNatsServer } from '../dist/net/nats-process.js';
+import { needNatsServer, startNatsServer } from '../dist/net/nats-process.js';
 import { textTable } from '../dist/report/text-table.js';
 import { median } from './median.mjs';
 
@@ -35,7 +38,7 @@ const { values: flags } = parseArgs({
 });
 
 /** @typedef {{ round: number, seconds: number, asked: number, here: number, kept: number, learnt: number, judged: number, told: number }} RoundTimes */
-/** @typedef {{ silos: number, megabytes: number, startSeconds: number, rounds: RoundTimes[], stages: Record<string, number>, bytes: Record<Role, number>, cpuSeconds: Record<Role, number>, disk: Record<string, number>, load: number[] }} Row */
+/** @typedef {{ silos: number, megabytes: number, inviteSeconds: number, startSeconds: number, rounds: RoundTimes[], stages: Record<string, number>, bytes: Record<Role, number>, cpuSeconds: Record<Role, number>, disk: Record<string, number>, load: number[] }} Row */
 /** @typedef {'server' | 'nats' | 'trial' | 'silos'} Role */
 
 /** Of a round at a silo: from its task to the file in the outbox, to the parts, to the notice kept, to `committed`. */
@@ -49,11 +52,12 @@ const rows = [];
 for (const silos of numbers(flags.silos)) {
   for (const megabytes of numbers(flags.megabytes)) {
     process.stderr.write(`${silos} silos, decoders of ${megabytes} MB\n`);
-    rows.push(await measure(silos, megabytes));
+    const row = await measure(silos, megabytes);
+    rows.push(row);
+    if (flags.json) console.log(JSON.stringify(row));
   }
 }
-if (flags.json) console.log(JSON.stringify({ rows }, null, 2));
-else print();
+if (!flags.json) print();
 
 // --- internal ---
 
@@ -74,6 +78,7 @@ async function measure(silos, megabytes) {
   try {
     const names = Array.from({ length: silos }, (_, i) => `silo-${String(i + 1).padStart(3, '0')}`);
     const layout = await folders(root, names);
+    const inviteSeconds = await invites(layout, names);
     const server = startRole('scale-server.mjs', [layout.root]);
     const agents = startRole('scale-silos.mjs', [layout.root, join(root, 'silos'), String(megabytes)]);
     const watch = watchProcesses({
@@ -100,7 +105,14 @@ async function measure(silos, megabytes) {
     };
     const load = [before, loadavg()[0] ?? Number.NaN];
     return {
-      ...{ silos, megabytes, startSeconds, rounds, stages: /** @type {Record<string, number>} */ (stages) },
+      ...{
+        silos,
+        megabytes,
+        inviteSeconds,
+        startSeconds,
+        rounds,
+        stages: /** @type {Record<string, number>} */ (stages),
+      },
       ...{ bytes: watch.bytes(), cpuSeconds: watch.cpuSeconds(), disk, load },
     };
   } finally {
@@ -141,6 +153,28 @@ async function folders(root, names) {
   }
   await saveRegistry(layout.registry, registry);
   return layout;
+}
+
+/**
+ * Seconds to invite one silo more, with a NATS server that has the others in its configuration and reads it again.
+ * @param {import('../dist/deployment/server-folder.js').ServerLayout} layout
+ * @param {readonly string[]} names
+ */
+async function invites(layout, names) {
+  await writeNatsConfig(layout);
+  const { config, log, pid } = layout.nats;
+  const nats = await startNatsServer({ config, log, pidFile: pid });
+  try {
+    const seconds = [];
+    for (const name of names.slice(0, 3)) {
+      const before = performance.now();
+      await inviteSilo(layout, name, { again: true });
+      seconds.push((performance.now() - before) / 1000);
+    }
+    return median(seconds);
+  } finally {
+    await nats.close();
+  }
 }
 
 /**
@@ -251,12 +285,13 @@ async function freePort() {
 
 function print() {
   const mega = (/** @type {number} */ bytes) => (bytes / 2 ** 20).toFixed(bytes < 2 ** 24 ? 1 : 0);
-  const cells = rows.map(({ silos, megabytes, rounds, bytes, cpuSeconds, disk, load, startSeconds }) => {
+  const cells = rows.map(({ silos, megabytes, rounds, bytes, cpuSeconds, disk, load, startSeconds, inviteSeconds }) => {
     const of = (/** @type {(round: RoundTimes) => number} */ value) => median(rounds.slice(1).map(value));
     const a = (/** @type {(round: RoundTimes) => number} */ value) => ((1000 * of(value)) / silos).toFixed(1);
     return [
       String(silos),
       String(megabytes),
+      inviteSeconds.toFixed(2),
       startSeconds.toFixed(1),
       rounds[0]?.seconds.toFixed(2) ?? null,
       of(({ seconds }) => seconds).toFixed(2),
@@ -275,7 +310,20 @@ function print() {
   console.log(
     textTable(
       [
-        ...['silos', 'MB', 'start s', 'round 1 s', 'round s', 'ms/silo', 'here', 'kept', 'learnt', 'judged', 'told'],
+        ...[
+          'silos',
+          'MB',
+          'invite s',
+          'start s',
+          'round 1 s',
+          'round s',
+          'ms/silo',
+          'here',
+          'kept',
+          'learnt',
+          'judged',
+          'told',
+        ],
         ...ROLES.map((role) => `${role} cpu`),
         ...ROLES.map((role) => `${role} MB`),
         ...['broker disk', 'run disk', 'silo disk', 'load'],

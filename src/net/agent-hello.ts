@@ -29,8 +29,8 @@ export async function sayHello({ link, identity, server, hello, emit }: HelloOpt
   const onRetry = (_: string, error: Error) => emit({ kind: 'server-away', message: error.message });
   const patient = AbortSignal.timeout(link.timing.otherInstanceMs);
   for (;;) {
-    const { kind, body } = await insistOn({ ...link, onRetry }, 'The hello', () =>
-      ask(link, { silo: hello.silo, bytes, from: server, emit }),
+    const { kind, body } = await insistOn({ ...link, onRetry }, 'The hello', (timeout) =>
+      ask(link.nc, { silo: hello.silo, bytes, from: server, emit, timeout }),
     );
     if (kind === 'welcome') return body;
     emit({ kind: 'denied', code: body.code, message: body.message });
@@ -49,13 +49,15 @@ interface Asking {
   readonly bytes: Uint8Array;
   readonly from: string;
   readonly emit: HelloOptions['emit'];
+  /** In milliseconds. */
+  readonly timeout: number;
 }
 
 async function ask(
-  { nc, timing }: { readonly nc: NatsConnection; readonly timing: Link['timing'] },
-  { silo, bytes, from, emit }: Asking,
+  nc: NatsConnection,
+  { silo, bytes, from, emit, timeout }: Asking,
 ): Promise<Message<'welcome' | 'denied'>> {
-  const reply = await nc.request(helloSubject(silo), bytes, { timeout: timing.tryMs });
+  const reply = await nc.request(helloSubject(silo), bytes, { timeout });
   const subject = answerSubject(silo, bytes);
   try {
     const opening = { subject, from, maxBytes: MAX_WELCOME_BYTES };

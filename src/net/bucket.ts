@@ -20,20 +20,22 @@ export interface Link {
 }
 
 /** `work` until the broker takes it: for what may happen twice. */
-export function insistOn<T>({ signal, timing, onRetry }: Link, what: string, work: () => Promise<T>): Promise<T> {
+export function insistOn<T>(
+  { signal, timing, onRetry }: Link,
+  what: string,
+  work: (tryMs: number) => Promise<T>,
+): Promise<T> {
   return insist({ what, signal, limitMs: timing.patienceMs, tryMs: timing.tryMs, onRetry }, work);
 }
 
 export interface Bucket {
   readonly link: Link;
-  readonly jsm: JetStreamManager;
   readonly name: string;
   readonly stream: string;
 }
 
-export async function openBucket(link: Link, silo: string): Promise<Bucket> {
-  const jsm = await jetstreamManager(link.nc, { timeout: link.timing.tryMs, checkAPI: false });
-  return { link, jsm, name: bucketOf(silo), stream: bucketStream(silo) };
+export function openBucket(link: Link, silo: string): Bucket {
+  return { link, name: bucketOf(silo), stream: bucketStream(silo) };
 }
 
 /** A part as its bucket tells of it. */
@@ -68,9 +70,9 @@ export async function knownParts(bucket: Bucket): Promise<{
 }
 
 /** What the bucket says of a part; null where it has none of this name, or says it in another form. */
-export async function partInfo({ link, jsm, stream, name: bucket }: Bucket, name: string): Promise<PartInfo | null> {
+export async function partInfo({ link, stream, name: bucket }: Bucket, name: string): Promise<PartInfo | null> {
   const subject = `$O.${bucket}.M.${tokenOf(name)}`;
-  const message = await insistOn(link, `A look at ${bucket}`, () =>
+  const message = await asking(link, `A look at ${bucket}`, (jsm) =>
     jsm.streams.getMessage(stream, { last_by_subj: subject }),
   );
   if (message === null || message.data.length > MAX_META_BYTES) return null;
@@ -83,10 +85,10 @@ export async function partInfo({ link, jsm, stream, name: bucket }: Bucket, name
 
 /** A part's chunks in order, each as it comes. Ends early where the next one is not there. */
 export async function* partChunks(bucket: Bucket, { nuid, chunks }: PartInfo): AsyncGenerator<Uint8Array> {
-  const { link, jsm, stream, name } = bucket;
+  const { link, stream, name } = bucket;
   for (let i = 0, seq = 1; i < chunks; i++) {
     const query = { seq, next_by_subj: `$O.${name}.C.${nuid}` };
-    const message = await insistOn(link, `A chunk of ${name}`, () => jsm.direct.getMessage(stream, query));
+    const message = await asking(link, `A chunk of ${name}`, (jsm) => jsm.direct.getMessage(stream, query));
     if (message === null) return;
     seq = message.seq + 1;
     yield message.data;
@@ -94,16 +96,20 @@ export async function* partChunks(bucket: Bucket, { nuid, chunks }: PartInfo): A
 }
 
 /** Removes a part with its chunks. */
-export async function removePart(
-  { link, jsm, stream, name: bucket }: Bucket,
-  { name, nuid }: StoredPart,
-): Promise<void> {
-  const purge = (filter: string) => insistOn(link, `Tidying ${bucket}`, () => jsm.streams.purge(stream, { filter }));
+export async function removePart({ link, stream, name: bucket }: Bucket, { name, nuid }: StoredPart): Promise<void> {
+  const purge = (filter: string) => asking(link, `Tidying ${bucket}`, (jsm) => jsm.streams.purge(stream, { filter }));
   if (name !== null) await purge(`$O.${bucket}.M.${tokenOf(name)}`);
   await purge(`$O.${bucket}.C.${nuid}`);
 }
 
 // --- internal ---
+
+/** `insistOn` with a manager whose requests may take as long as this try. */
+function asking<T>(link: Link, what: string, work: (jsm: JetStreamManager) => Promise<T>): Promise<T> {
+  return insistOn(link, what, async (timeout) => {
+    return work(await jetstreamManager(link.nc, { timeout, checkAPI: false })); // which asks nobody
+  });
+}
 
 const MAX_META_BYTES = 4096;
 
@@ -126,9 +132,9 @@ function tokenOf(name: string): string {
 }
 
 /** Last tokens of the subjects that have messages, with their numbers. */
-async function subjectsOf({ link, jsm, stream, name }: Bucket, kind: 'C' | 'M'): Promise<Map<string, number>> {
+async function subjectsOf({ link, stream, name }: Bucket, kind: 'C' | 'M'): Promise<Map<string, number>> {
   const prefix = `$O.${name}.${kind}.`;
   const options = { subjects_filter: `${prefix}>` };
-  const { state } = await insistOn(link, `A look at ${name}`, () => jsm.streams.info(stream, options));
+  const { state } = await asking(link, `A look at ${name}`, (jsm) => jsm.streams.info(stream, options));
   return new Map(Object.entries(state.subjects ?? {}).map(([subject, count]) => [subject.slice(prefix.length), count]));
 }

@@ -25,7 +25,7 @@ export async function downloadDecoder(
   path: string,
 ): Promise<boolean> {
   if ((await hashOfFile(path)) === decoder.sha256) return true;
-  const bucket = await openBucket(link, silo);
+  const bucket = openBucket(link, silo);
   let isMissing = false;
   try {
     await fillFileAtomic(path, async (file) => {

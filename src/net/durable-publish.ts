@@ -15,8 +15,6 @@ export interface Publication {
 /** Returns the message's number in its stream, the first one's where it was there already. */
 export async function publishDurably(link: Link, { subject, bytes, id, what }: Publication): Promise<number> {
   const js = jetstream(link.nc, { timeout: link.timing.tryMs });
-  const { seq } = await insistOn(link, what, () =>
-    js.publish(subject, bytes, { msgID: id, timeout: link.timing.tryMs }),
-  );
+  const { seq } = await insistOn(link, what, (timeout) => js.publish(subject, bytes, { msgID: id, timeout }));
   return seq;
 }

@@ -25,7 +25,7 @@ export function splitIntoParts(bytes: Uint8Array): readonly Part[] {
  * were sent. Throws StateError where the file is not what `parts` say.
  */
 export async function uploadParts(link: Link, silo: string, file: string, parts: readonly Part[]): Promise<number> {
-  const { whole } = await knownParts(await openBucket(link, silo));
+  const { whole } = await knownParts(openBucket(link, silo));
   const js = jetstream(link.nc, { timeout: link.timing.tryMs });
   const store = await insistOn(link, `The bucket of ${silo}`, () => new Objm(js).open(bucketOf(silo), false)); // it asks the broker
   const handle = await open(file, 'r');
@@ -41,8 +41,8 @@ export async function uploadParts(link: Link, silo: string, file: string, parts:
           throw new StateError(message, { path: file, at });
         }
         const meta = () => ({ name: part.sha256, options: { max_chunk_size: CHUNK_BYTES } }); // the client writes into it
-        const limits = { timeout: link.timing.tryMs };
-        await insistOn(link, `Part ${part.sha256.slice(0, 12)}`, () => store.putBlob(meta(), bytes, limits));
+        const what = `Part ${part.sha256.slice(0, 12)}`;
+        await insistOn(link, what, (timeout) => store.putBlob(meta(), bytes, { timeout })); // for each chunk
         sent += bytes.length;
       }
       at += part.sizeBytes;
@@ -55,7 +55,7 @@ export async function uploadParts(link: Link, silo: string, file: string, parts:
 
 /** Removes every part from the silo's bucket that is not named in `keep`, and what interrupted uploads left. */
 export async function removeOtherParts(link: Link, silo: string, keep: ReadonlySet<string>): Promise<void> {
-  const bucket = await openBucket(link, silo);
+  const bucket = openBucket(link, silo);
   const { parts, orphans } = await knownParts(bucket);
   for (const part of parts) if (!keep.has(part.name ?? '')) await removePart(bucket, part);
   for (const nuid of orphans) await removePart(bucket, { name: null, nuid });

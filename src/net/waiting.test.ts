@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { AbortedError, LostPeerError, ReleaseError } from '../errors.ts';
 import { insist, pause, throwIfAborted, within } from './waiting.ts';
 
@@ -44,6 +44,24 @@ test('insisting tries again what the network prevents, and nothing that was deci
       throw refused;
     }),
   ).rejects.toBe(refused);
+});
+
+test('each try that comes to nothing gives the next one twice the time, up to eight times', async () => {
+  const given: number[] = [];
+  const options = { what, signal: never, limitMs: 60_000, tryMs: 3, onRetry: () => {} };
+  const work = async (tryMs: number) => {
+    given.push(tryMs);
+    if (given.length < 6) throw new Error('slow');
+  };
+  vi.useFakeTimers();
+  try {
+    const insisting = insist(options, work);
+    await vi.advanceTimersByTimeAsync(10_000);
+    await insisting;
+  } finally {
+    vi.useRealTimers();
+  }
+  expect(given).toEqual([3, 6, 12, 24, 24, 24]);
 });
 
 test('insisting ends with its limit', async () => {

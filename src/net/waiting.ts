@@ -72,7 +72,7 @@ export async function until<T>(
 export interface Insistence extends Wait {
   /** Names the work in errors: "The notice of round 3". */
   readonly what: string;
-  /** One try. */
+  /** The first try. Each that comes to nothing makes the next twice as long, up to eight times: who is slow is not away. */
   readonly tryMs: number;
   /** Told before each further try. */
   readonly onRetry?: ((what: string, error: Error) => void) | undefined;
@@ -80,15 +80,15 @@ export interface Insistence extends Wait {
 
 /**
  * Does `work` again, with growing pauses, until it succeeds: for what may safely happen twice while the broker is away or
- * full. Errors of ours, missing rights and a closed connection end it at once. Throws LostPeerError after the limit.
+ * full. It is given the milliseconds that one answer of the broker may take in this try. Errors of ours, missing rights and a closed connection end it at once. Throws LostPeerError after the limit.
  */
-export async function insist<T>(options: Insistence, work: () => Promise<T>): Promise<T> {
+export async function insist<T>(options: Insistence, work: (tryMs: number) => Promise<T>): Promise<T> {
   const { what, signal, limitMs, tryMs, onRetry } = options;
   const limit = AbortSignal.timeout(Math.min(limitMs, LONGEST_TIMER_MS));
-  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LAST_PAUSE_MS)) {
+  for (let [pauseMs, nowMs] = [FIRST_PAUSE_MS, tryMs]; ; pauseMs = Math.min(2 * pauseMs, LAST_PAUSE_MS)) {
     throwIfAborted(signal, what);
     try {
-      return await within(work(), { signal, limitMs: TRIES_HANG_MS + tryMs, what });
+      return await within(work(nowMs), { signal, limitMs: TRIES_HANG_MS + MOST_ANSWERS * nowMs, what });
     } catch (cause) {
       throwIfAborted(signal, what);
       if (cause instanceof AlignError && !(cause instanceof LostPeerError)) throw cause;
@@ -104,6 +104,7 @@ export async function insist<T>(options: Insistence, work: () => Promise<T>): Pr
         );
       }
       onRetry?.(what, cause instanceof Error ? cause : new Error(String(cause)));
+      nowMs = Math.min(2 * nowMs, LONGEST_TRY * tryMs);
       await pause(pauseMs, signal);
     }
   }
@@ -133,5 +134,8 @@ const FIRST_PAUSE_MS = 100;
 const LAST_PAUSE_MS = 2_000;
 /** A call of the client whose own time-out does not fire, for instance as it lost its connection in between. */
 const TRIES_HANG_MS = 30_000;
+/** Of the broker in one try: those to the pieces of a part, and one more on either side. */
+const MOST_ANSWERS = 10;
+const LONGEST_TRY = 8;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 const FINAL = [errors.PermissionViolationError, errors.ClosedConnectionError, errors.DrainingConnectionError];
