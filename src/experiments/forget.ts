@@ -8,11 +8,13 @@ import { readdir, rm } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
-import { SpecError, StateError } from '../errors.ts';
+import { LostPeerError, SpecError, StateError } from '../errors.ts';
+import type { Closing } from '../federation/collect.ts';
 import type { ReceivedRelease } from '../exchange/release.ts';
 import type { SiloPort } from '../federation/silo-port.ts';
 import type { ImageShape } from '../models/image-shape.ts';
 import type { SiloConfig } from '../silo/silo-config.ts';
+import { imagesAtSilos } from './at-silos.ts';
 import type { OpenBrought } from './brought-releases.ts';
 import { type Journal, readJournal } from './journal.ts';
 import { didYouMean } from './nearest.ts';
@@ -78,8 +80,10 @@ export async function forgetSilo(options: ForgetOptions): Promise<Forgotten> {
     const rebuilt = `${old.root}-without-${silo}`;
     const rebuiltFrom = { folder: old.root, silo };
     const journal = await readJournal(old.layout.journal);
+    requireOthersAtFirst(old, journal, silo);
     const stored = { ...options, brought: broughtInto(old, journal) };
-    const summary = await played({ ...stored, spec, path: rebuilt, rebuiltFrom, port: portsToStored(old, journal) });
+    const ways = { port: portsToStored(old, journal), closing: WITH_WHAT_CAME };
+    const summary = await played({ ...stored, ...ways, spec, path: rebuilt, rebuiltFrom });
     requireSameImages(before, summary, old.root);
     await requireSameDecoders(old, { rebuilt, silo });
     const after = alignOf(summary).globalSha256;
@@ -159,11 +163,13 @@ function requireRepeatable(spec: Spec, without: Spec): void {
       : [];
   });
   const trained = playedStrategies(spec).filter((name) => name !== 'centralised');
-  const why = mechanisms.some(({ noise }) => noise === 'secure')
-    ? 'the noise of its private silos came from the operating system, and nobody can repeat it'
-    : mechanisms.length > 0 && trained.length > 1
-      ? `the noise of its private silos was calibrated to the rounds of ${trained.join(' and ')} together`
-      : null;
+  const why = imagesAtSilos(spec)
+    ? 'the images are at the silos'
+    : mechanisms.some(({ noise }) => noise === 'secure')
+      ? 'the noise of its private silos came from the operating system, and nobody can repeat it'
+      : mechanisms.length > 0 && trained.length > 1
+        ? `the noise of its private silos was calibrated to the rounds of ${trained.join(' and ')} together`
+        : null;
   if (why === null) return;
   throw new SpecError(
     `--verify: this run cannot be played again to the same decoders: ${why}. Leave --verify out; the global model is rebuilt ` +
@@ -200,11 +206,26 @@ async function releaseIn(
   const upload = decoderIn(strategies['align']?.[round - 1], silo);
   if (upload && !existsSync(layout.decoder(round, silo))) throw gone(layout.decoder(round, silo), silo);
   if (upload) return storedRelease(layout, { silo, round, upload, shape });
+  if (strategies['align']?.[round - 1]) throw new LostPeerError(`Nothing came from ${silo} in round ${round}.`);
   throw new StateError(
     `${layout.journal} tells of no decoder of ${silo} in round ${round}. Restore the folder from a copy.`,
     { path: layout.journal, silo, round },
   );
 }
+
+/** The pool only grows, but it must begin with something. */
+function requireOthersAtFirst({ root: path }: RunFolder, { strategies }: Journal, silo: string): void {
+  const [first] = strategies['align'] ?? [];
+  if (!first || first.uploads.some((upload) => upload.silo !== silo && upload.sha256 !== null)) return;
+  throw new StateError(
+    `In round 1 of the run in ${path} nothing came from any silo but ${silo}, so that without it there would be nothing to learn ` +
+      'from. Start the federation again without it. Nothing was removed.',
+    { path, silo },
+  );
+}
+
+/** A round goes on with what had come in it, from whomever. */
+const WITH_WHAT_CAME: Closing = { quorum: 0, deadlineMs: Number.POSITIVE_INFINITY };
 
 function gone(path: string, silo: string): StateError {
   return new StateError(

@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { AlignError, SpecError, StateError } from '../errors.ts';
 import { isUnfinishedWrite, readJson, removeUnfinishedWrites, writeJsonAtomic } from '../storage/atomic-file.ts';
+import { imagesAtSilos } from './at-silos.ts';
 import { withFixedLedgers } from './ledger-places.ts';
 import { parseSpec } from './parse-spec.ts';
 import { REBUILT_FROM, type RunLayout, runLayout } from './run-layout.ts';
@@ -62,10 +63,11 @@ export async function openRunFolder(options: {
 }
 
 /** The command that goes on with a run that is not complete. */
-export function commandToFinish({ root, rebuiltFrom }: Pick<RunFolder, 'root' | 'rebuiltFrom'>): string {
-  return rebuiltFrom === null
-    ? `align-fl run --resume ${root}`
-    : `align-fl forget ${rebuiltFrom.folder} ${rebuiltFrom.silo}`;
+export function commandToFinish({ root, spec, rebuiltFrom }: Pick<RunFolder, 'root' | 'spec' | 'rebuiltFrom'>): string {
+  if (rebuiltFrom !== null) return `align-fl forget ${rebuiltFrom.folder} ${rebuiltFrom.silo}`;
+  return imagesAtSilos(spec)
+    ? 'align-fl server start, in the folder of its federation'
+    : `align-fl run --resume ${root}`;
 }
 
 /** Opens a folder that a run has begun in, with its own spec. Throws SpecError where there is none, StateError as above. */
@@ -112,7 +114,7 @@ async function opened(layout: RunLayout, spec: Spec, lock: RunLock, isNew: boole
 
 /** Whether no silo and no server has trained here: a run that was refused when it began. */
 async function isUntouched(layout: RunLayout): Promise<boolean> {
-  const found = [layout.summary, layout.globals, join(layout.root, 'silos')].map(exists);
+  const found = [layout.summary, layout.globals, join(layout.root, 'silos'), join(layout.root, 'decoders')].map(exists);
   return (await Promise.all(found)).every((isThere) => !isThere);
 }
 

@@ -95,10 +95,19 @@ async function strategySummary(strategy: StrategyName, parts: SummaryParts): Pro
           perRound: records.map(({ round: at }) => uploads.find(({ round }) => round === at)?.bytes ?? 0),
           total: uploads.reduce((sum, { bytes }) => sum + bytes, 0),
         },
-        decoders: uploads.flatMap(({ round, bytes, sha256: hash, privacy: own, localLipschitz }) =>
+        decoders: uploads.flatMap(({ round, answers = round, bytes, sha256: hash, privacy: own, localLipschitz }) =>
           hash === null
             ? []
-            : [{ round, sha256: hash, bytes, certificate: lipschitzClaimOf(own)?.certificate ?? null, localLipschitz }],
+            : [
+                {
+                  round,
+                  ...(answers !== round && { answers }),
+                  sha256: hash,
+                  bytes,
+                  certificate: lipschitzClaimOf(own)?.certificate ?? null,
+                  localLipschitz,
+                },
+              ],
         ),
       };
     }),

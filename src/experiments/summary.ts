@@ -143,6 +143,11 @@ const siloSchema = z.strictObject({
     .array(
       z.strictObject({
         round: z.int().min(1).describe('In which it reached the server; counts from 1.'),
+        answers: z
+          .int()
+          .min(1)
+          .exactOptional()
+          .describe('The earlier round that it was made for, where it came late; left out where it came in time.'),
         sha256: sha256.describe('Of the file in `decoders/round-R/`.'),
         bytes: amount.describe('Its size.'),
         certificate: certificateSchema
