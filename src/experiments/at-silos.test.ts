@@ -199,7 +199,7 @@ describe('what a silo is told on its own machine', () => {
     ['a name that is not in the spec', {}, 'd', imagesOf([0]), SpecError, /no silo 'd'.* a, b, c/],
     ['images of another size', {}, 'a', { ...imagesOf([0]), shape: { ...SHAPE, width: 7 } }, DataError, /1 x 28 x 28/],
     ['a class too many', {}, 'a', imagesOf([10]), DataError, /labels from 0 to 9.* found 10/],
-    ['less than a batch', {}, 'a', imagesOf([1], 7), SpecError, /silo a has 7 images/],
+    ['less than a batch', {}, 'a', imagesOf([1], 7), SpecError, /a has 7 images/],
     [
       'images that the spec deals',
       { data: DEALT },
