@@ -82,7 +82,6 @@ try {
 } catch (error) {
   const { name, code, message, facts } = /** @type {Record<string, unknown>} */ (/** @type {unknown} */ (error));
   tell({ error: { name, code, message, facts } });
-  // oxlint-disable-next-line no-console -- a process of a test
-  console.error(`${String(code)}: ${String(message)}`);
+  process.stderr.write(`${String(code)}: ${String(message)}\n`);
   process.exitCode = code === 'ABORTED' ? 130 : 1;
 }

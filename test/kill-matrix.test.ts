@@ -102,6 +102,7 @@ describe.skipIf(natsServer === null)(`a federation over TLS that is killed${NEED
       await federation.playAll(strikes, { nats });
       expect(struckIn(federation)).toEqual(expect.arrayContaining([...strikes]));
       tabulate(victim, federation, strikes);
+      expectOneFileARound(federation);
       expect(hashesIn(federation.server.run)).toEqual(await undisturbed());
     },
     LIMIT_MS,
@@ -123,6 +124,7 @@ describe.skipIf(natsServer === null)(`a federation over TLS that is killed${NEED
       const undisturbed = runExperiment({ folder: await openRunFolder({ path, spec: alone }), data: { env: {} } });
       await Promise.all([federation.playAll(strikes), undisturbed]);
       expect(struckIn(federation)).toEqual(expect.arrayContaining([...strikes]));
+      expectOneFileARound(federation);
       tabulate(`private (${mechanism})`, federation, strikes);
       for (const { name } of PRIVATE.silos) {
         const [paid, due] = [await readLedger(federation.ledger(name)), await readLedger(join(ledgers, name))];
@@ -149,6 +151,18 @@ describe.skipIf(natsServer === null)(`a federation over TLS that is killed${NEED
 
 function struckIn(federation: KilledFederation): readonly Strike[] {
   return federation.log().flatMap(({ struck }) => (struck ? [struck] : []));
+}
+
+/** What the server was told of, whatever was done twice. */
+function expectOneFileARound(federation: KilledFederation): void {
+  const files = new Map<string, Set<string>>();
+  for (const { step, silo, round, sha256: hash } of federation.log()) {
+    if (step !== 'release-announced') continue;
+    const place = `${silo} ${round}`;
+    files.set(place, (files.get(place) ?? new Set()).add(hash ?? ''));
+  }
+  expect([...files.values()].map(({ size }) => size)).toEqual([...files].map(() => 1));
+  expect(files.size).toBe(federation.spec.rounds * federation.spec.silos.length);
 }
 
 function sha256(file: string): string {
