@@ -142,7 +142,13 @@ async function folders(root, names) {
     strategies: ['align'],
     privacy: { mechanism: 'none' },
   });
-  const settings = { hosts: ['localhost'], port: await freePort(), quorum: null, deadlineMinutes: null };
+  const settings = {
+    hosts: ['localhost'],
+    listen: '127.0.0.1',
+    port: await freePort(),
+    quorum: null,
+    deadlineMinutes: null,
+  };
   await initServer({ layout, spec, settings, now: new Date() });
   let registry = await readRegistry(layout.registry);
   for (const name of names) {

@@ -88,7 +88,13 @@ async function federationOf(spec: Spec): Promise<Federation> {
   const { images } = await dealToSilos(spec, data, dataOf);
   const { source } = spec.data;
   if (source.kind === 'at-silos') throw new Error('a simulation was expected');
-  const settings = { hosts: ['localhost'], port: await freePort(), quorum: null, deadlineMinutes: null };
+  const settings = {
+    hosts: ['localhost'],
+    listen: '127.0.0.1',
+    port: await freePort(),
+    quorum: null,
+    deadlineMinutes: null,
+  };
   await initServer({ layout, spec: federationSpec(spec, images, source), settings, now: now() });
   return { layout, home: (silo) => join(root, silo, 'home'), data: dataOf };
 }

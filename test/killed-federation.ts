@@ -115,7 +115,13 @@ export async function killedFederation(
   const { images } = await dealToSilos(spec, { env: {} }, (silo) => at(silo, 'data'));
   const { source } = spec.data;
   if (source.kind === 'at-silos') throw new Error('a simulation was expected');
-  const settings = { hosts: ['localhost'], port: await freePort(), quorum: null, deadlineMinutes: null };
+  const settings = {
+    hosts: ['localhost'],
+    listen: '127.0.0.1',
+    port: await freePort(),
+    quorum: null,
+    deadlineMinutes: null,
+  };
   await initServer({ layout: server, spec: federationSpec(spec, images, source), settings, now: new Date() });
   const names = spec.silos.map(({ name }) => name);
   const invites = new Map<string, string>();

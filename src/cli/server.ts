@@ -42,6 +42,7 @@ export function addServerCommand(program: Command, console: Console, now: () => 
     .option('--set <path=value>', 'change one value of the spec; may be repeated', repeatable, [])
     .option('--host <name or address>', 'how silos reach the NATS server; may be repeated', repeatable, [])
     .option('--port <n>', 'port of the NATS server', '4222')
+    .option('--listen <address>', 'address that it listens on, of this machine', '0.0.0.0')
     .option('--quorum <n>', 'answers that suffice when a round is over time (with --deadline)')
     .option('--deadline <minutes>', 'how long a round waits for all silos (with --quorum)')
     .addHelpText('after', INIT_HELP)
@@ -117,6 +118,7 @@ export function addServerCommand(program: Command, console: Console, now: () => 
 interface InitFlags extends FederationFlags {
   readonly host: readonly string[];
   readonly port: string;
+  readonly listen: string;
   readonly quorum?: string;
   readonly deadline?: string;
 }
@@ -140,6 +142,7 @@ async function initCommand(dir: string, flags: InitFlags, console: Console, now:
   const hosts = flags.host.length > 0 ? [...flags.host] : [hostname(), 'localhost', '127.0.0.1'];
   const settings = {
     hosts,
+    listen: flags.listen,
     port: numberArgument('--port', flags.port, { ...WHOLE, expected: 'a port from 1 to 65535', example: '4222' }),
     quorum: flags.quorum === undefined ? null : numberArgument('--quorum', flags.quorum, WHOLE),
     deadlineMinutes:

@@ -55,12 +55,12 @@ function locked<T>(layout: ServerLayout, work: () => Promise<T>): Promise<T> {
 }
 
 async function writeConfig(layout: ServerLayout): Promise<void> {
-  const { port } = await readSettings(layout);
+  const { port, listen } = await readSettings(layout);
   const { silos } = await readRegistry(layout.registry);
   const { publicKey } = await loadIdentity(layout.identity);
   const { config, certificate, key, store } = layout.nats;
   const text = natsConfig({
-    host: '0.0.0.0',
+    host: listen,
     port,
     storeDir: store,
     tls: { certFile: certificate, keyFile: key },

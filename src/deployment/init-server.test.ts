@@ -25,7 +25,7 @@ const draft = (task: 'represent' | 'classify', privacy: Parameters<typeof draftF
     test: null,
   });
 const SPEC = draft('represent', { mechanism: 'none' });
-const SETTINGS = { hosts: ['localhost'], port: 4222, quorum: null, deadlineMinutes: null };
+const SETTINGS = { hosts: ['localhost'], listen: '127.0.0.1', port: 4222, quorum: null, deadlineMinutes: null };
 
 async function made() {
   const layout = serverLayout(join(await mkdtemp(join(ROOT, 'case-')), 'fed'));

@@ -69,7 +69,13 @@ export async function prepareLaptop(
   const { source } = spec.data;
   const wanted = federationSpec(spec, images, source.kind === 'at-silos' ? null : source);
   if (!isThere(layout.server.settings)) {
-    const settings = { hosts: ['localhost'], port: await freePort(), quorum: null, deadlineMinutes: null };
+    const settings = {
+      hosts: ['localhost'],
+      listen: '127.0.0.1',
+      port: await freePort(),
+      quorum: null,
+      deadlineMinutes: null,
+    };
     await initServer({ layout: layout.server, spec: wanted, settings, now });
   } else if (planOf(await loadSpec(layout.server.spec)).sha256 !== planOf(wanted).sha256) {
     throw new SpecError(`${layout.root} holds another federation. Choose another --out, or delete it.`, {

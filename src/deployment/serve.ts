@@ -2,10 +2,11 @@
 
 import { readFile } from 'node:fs/promises';
 import { secretKey } from '../engine/keys.ts';
+import { SpecError } from '../errors.ts';
 import { readJournal, type RoundRecord } from '../experiments/journal.ts';
 import { loadSpec } from '../experiments/load-spec.ts';
 import type { DataAccess } from '../experiments/materials.ts';
-import { openRunFolder, type RunFolder } from '../experiments/run-folder.ts';
+import { closeRunFolder, openRunFolder, type RunFolder } from '../experiments/run-folder.ts';
 import { runLayout } from '../experiments/run-layout.ts';
 import { runExperiment } from '../experiments/run.ts';
 import type { Spec } from '../experiments/spec.ts';
@@ -24,7 +25,7 @@ import { imagesOf, planOf } from './federation-spec.ts';
 import type { ServerEvent } from './server-events.ts';
 import { addressesOf, readSettings, type ServerLayout } from './server-folder.ts';
 import { saveHeard } from './server-status.ts';
-import { isTaken, readRegistry, type SiloRegistry, withKey, withoutUsedInvite } from './silo-registry.ts';
+import { isTaken, readRegistry, type SiloRegistry, withKey, withoutKey, withoutUsedInvite } from './silo-registry.ts';
 import { whileWorkingIn } from './work-lock.ts';
 
 export interface ServeOptions {
@@ -55,10 +56,13 @@ export async function serveFederation(options: ServeOptions): Promise<Summary> {
     imagesOf(spec); // says so where it is the spec of a simulation
     const closing: (() => Promise<void>)[] = [];
     try {
+      await requireSilosOf(layout, spec);
+      const folder = await openRunFolder({ path: layout.run, spec }); // before any silo hears of a plan that is not its
+      closing.push(() => closeRunFolder(folder));
       const servers = await natsServers(options, settings.port, closing);
-      const hub = await openHub(options, { spec, servers: servers ?? addressesOf(settings) }, closing);
-      const folder = await openRunFolder({ path: layout.run, spec });
-      const summary = await played(options, folder, hub);
+      const committed = (await roundsDone(layout)).flatMap(committedIn);
+      const hub = await openHub(options, { spec, servers: servers ?? addressesOf(settings), committed }, closing);
+      const summary = await played(options, { folder, hub, committed });
       await hub.end();
       return summary;
     } finally {
@@ -86,7 +90,7 @@ async function natsServers(
 /** The way to the silos, with everything around it that has to be watched. */
 async function openHub(
   { layout, emit, signal, now, version, timing = TIMING }: ServeOptions,
-  { spec, servers }: { readonly spec: Spec; readonly servers: readonly string[] },
+  { spec, servers, committed }: HubParts,
   closing: (() => Promise<void>)[],
 ): Promise<SiloHub> {
   const identity = await loadIdentity(layout.identity);
@@ -115,7 +119,11 @@ async function openHub(
     key: secretKey('trial'), // whoever knew it could make a decoder that behaves on trial only
   });
   closing.push(() => trials.close());
-  const committed = (await roundsDone(layout)).flatMap(committedIn);
+  let registry = await readRegistry(layout.registry);
+  const change = async (to: (registry: SiloRegistry) => SiloRegistry) => {
+    await changeRegistry(layout, to);
+    registry = await readRegistry(layout.registry);
+  };
   const hub = await openSiloHub({
     nc,
     identity,
@@ -127,16 +135,14 @@ async function openHub(
     committedSoFar: (silo) => committed.filter((upload) => upload.silo === silo),
     incomingDir: layout.incoming,
     inspect: (file, header) => trials.inspect(file, header, { signal }),
-    emit: (event) => emit({ kind: 'network', event }),
+    emit(event) {
+      emit({ kind: 'network', event });
+      if (event.kind === 'silo-left') void change((known) => withoutKey(known, event.silo)).catch(() => {});
+    },
     signal,
     timing,
   });
   closing.push(() => hub.close());
-  let registry = await readRegistry(layout.registry);
-  const change = async (to: (registry: SiloRegistry) => SiloRegistry) => {
-    await changeRegistry(layout, to);
-    registry = await readRegistry(layout.registry);
-  };
   const follow = every(LOOK_EVERY_MS, async () => {
     const before = registry;
     registry = await readRegistry(layout.registry); // other processes invite and revoke
@@ -150,11 +156,12 @@ async function openHub(
   const enrolments = answerEnrolments(nc, {
     federation: spec.name,
     identity,
-    find: (silo) => {
-      const found = registry.silos.find(({ name }) => name === silo);
+    async find(silo) {
+      const { silos } = await readRegistry(layout.registry); // another process may have invited just now
+      const found = silos.find(({ name }) => name === silo);
       return found ? { key: found.key, enrolKey: found.invite } : null;
     },
-    isKnownKey: (publicKey) => publicKey === identity.publicKey || isTaken(registry, publicKey),
+    isKnownKey: async (publicKey) => isTaken(await readRegistry(layout.registry), publicKey),
     async onEnrol(silo, publicKey) {
       await noteInRegistry(layout, (known) => withKey(known, silo, publicKey));
       registry = await readRegistry(layout.registry);
@@ -169,7 +176,10 @@ async function openHub(
 }
 
 /** Plays the rounds that are left. What was committed already is told again: whoever was away may not have heard. */
-async function played({ layout, data, emit, signal }: ServeOptions, folder: RunFolder, hub: SiloHub): Promise<Summary> {
+async function played(
+  { layout, data, emit, signal }: ServeOptions,
+  { folder, hub, committed }: Playing,
+): Promise<Summary> {
   const { quorum, deadlineMinutes } = await readSettings(layout);
   if (folder.state === 'complete') {
     for (const record of await roundsDone(layout)) await hub.commit(record.round, committedIn(record));
@@ -182,9 +192,41 @@ async function played({ layout, data, emit, signal }: ServeOptions, folder: RunF
     remote: {
       port: (name) => hub.port(name),
       closing: quorum === null || deadlineMinutes === null ? 'every' : { quorum, deadlineMs: deadlineMinutes * 60_000 },
-      onCommitted: (round, uploads) => hub.commit(round, committedIn({ round, uploads })),
+      async onCommitted(round, uploads) {
+        const now = committedIn({ round, uploads });
+        // The hub looks here when a silo says hello. A run that goes on tells of earlier rounds again.
+        committed.push(
+          ...now.filter((one) => !committed.some(({ silo, round: known }) => silo === one.silo && known === one.round)),
+        );
+        await hub.commit(round, now);
+      },
     },
   });
+}
+
+interface HubParts {
+  readonly spec: Spec;
+  readonly servers: readonly string[];
+  /** Grows with every round. */
+  readonly committed: readonly CommittedUpload[];
+}
+
+interface Playing {
+  readonly folder: RunFolder;
+  readonly hub: SiloHub;
+  readonly committed: CommittedUpload[];
+}
+
+/** Keys belong to names: a silo that was written into the spec later has none, and never could. */
+async function requireSilosOf(layout: ServerLayout, spec: Spec): Promise<void> {
+  const { silos } = await readRegistry(layout.registry);
+  const [known, asked] = [silos.map(({ name }) => name), spec.silos.map(({ name }) => name)];
+  if (known.join() === asked.join()) return;
+  throw new SpecError(
+    `silos: ${layout.spec} has ${asked.join(', ')}, but this federation was made for ${known.join(', ')}. Put the names back, or make ` +
+      'another federation with align-fl server init.',
+    { path: 'silos' },
+  );
 }
 
 /** Rounds of the run that are complete, none before it began. */

@@ -71,6 +71,8 @@ const settingsSchema = z.strictObject({
   /** Names and addresses under which silos reach the NATS server; its certificate holds them. */
   hosts: z.array(z.string().min(1).max(255)).min(1).max(20),
   port: z.int().min(1).max(65535),
+  /** Address that the NATS server listens on: 0.0.0.0 for all of this machine's, 127.0.0.1 for nobody else's. */
+  listen: z.string().min(1).max(255),
   /** Answers that suffice when a round's time is over; null: a round waits for every silo. */
   quorum: z.int().min(1).nullable(),
   /** Minutes until a round closes on its quorum; null: it does not. */

@@ -27,9 +27,9 @@ export interface EnrolmentDesk {
   readonly federation: string;
   /** Signs the answers. */
   readonly identity: Identity;
-  readonly find: (silo: string) => EnrolmentState | null;
+  readonly find: (silo: string) => EnrolmentState | null | Promise<EnrolmentState | null>;
   /** Whether a public key is somebody's already: a silo's, an invite's, or one that was revoked. */
-  readonly isKnownKey: (publicKey: string) => boolean;
+  readonly isKnownKey: (publicKey: string) => boolean | Promise<boolean>;
   /** Stores durably that `publicKey` is the silo's and that its invite is used. The nats-server is told later: see `onAnswered`. */
   readonly onEnrol: (silo: string, publicKey: string) => Promise<void>;
   /**
@@ -247,8 +247,9 @@ async function answer(nc: NatsConnection, desk: EnrolmentDesk, silo: string, mes
     desk.onRefused?.(silo, 'SIGNATURE'); // nothing to which an answer could be signed
     return;
   }
-  const isRepeat = desk.find(silo)?.key === request.publicKey;
-  const refusal = judge(desk, request);
+  const state = await desk.find(silo);
+  const isRepeat = state?.key === request.publicKey;
+  const refusal = await judge(desk, request, state);
   if (refusal === null && !isRepeat) await desk.onEnrol(silo, request.publicKey);
   const said = textOf(['answer', desk.federation, silo, request.publicKey, request.nonce, refusal ?? 'enrolled']);
   message.respond(JSON.stringify({ v: VERSION, refusal, signature: base64(desk.identity.sign(said)) }));
@@ -257,17 +258,20 @@ async function answer(nc: NatsConnection, desk: EnrolmentDesk, silo: string, mes
   else desk.onRefused?.(silo, refusal);
 }
 
-function judge(desk: EnrolmentDesk, request: Request): EnrolmentRefusal | null {
+async function judge(
+  desk: EnrolmentDesk,
+  request: Request,
+  state: EnrolmentState | null,
+): Promise<EnrolmentRefusal | null> {
   const { federation, silo, publicKey: key, nonce } = request;
   if (federation !== desk.federation) return 'FEDERATION';
-  const state = desk.find(silo);
   if (state === null) return 'NOT_INVITED';
   const claim = textOf(['request', federation, silo, key, nonce]);
   if (!verifySignature(key, claim, Buffer.from(request.signature, 'base64'))) return 'SIGNATURE';
   if (state.key === key) return null;
   if (state.enrolKey === null) return state.key === null ? 'NOT_INVITED' : 'USED';
   if (!verifySignature(state.enrolKey, claim, Buffer.from(request.inviteSignature, 'base64'))) return 'SIGNATURE';
-  return key === desk.identity.publicKey || desk.isKnownKey(key) ? 'KEY_TAKEN' : null;
+  return key === desk.identity.publicKey || (await desk.isKnownKey(key)) ? 'KEY_TAKEN' : null;
 }
 
 /** Bounded before it is parsed, strict after; null for whatever does not fit. */
