@@ -9,6 +9,7 @@ import { applyOverrides, parseOverride } from '../experiments/overrides.ts';
 import { parseSpec } from '../experiments/parse-spec.ts';
 import { EXPERIMENT_NAME, type ImageSourceSpec, type Spec } from '../experiments/spec.ts';
 import { SILO_NAME } from '../net/subjects.ts';
+import { isThere } from '../storage/presence.ts';
 import { DELTA, numberArgument, TARGET_EPSILON, WHOLE } from './number-argument.ts';
 
 export interface FederationFlags {
@@ -26,6 +27,9 @@ export interface FederationFlags {
 
 /** The spec, called `name` unless a file says otherwise. Throws SpecError where something is missing or does not fit. */
 export async function federationArgument(name: string, flags: FederationFlags): Promise<Spec> {
+  if (flags.test !== undefined && !isThere(flags.test)) {
+    throw new SpecError(`--test: there is no folder or file ${flags.test}. Correct the path.`, { path: '--test' });
+  }
   const test = flags.test === undefined ? null : ({ kind: 'folder', dir: flags.test } as const);
   if (flags.spec !== undefined) return fromFile(flags.spec, flags, test);
   const silos = silosOf(flags.silos);
@@ -124,7 +128,13 @@ function privacyOf({ privacy, epsilon, delta }: FederationFlags): FederationPriv
       delta: numberArgument('--delta', delta, DELTA),
     };
   }
-  const came = privacy ?? (numbers ? 'numbers without a mechanism' : 'nothing');
+  if (privacy === 'none') {
+    throw new SpecError('--privacy none takes no --epsilon and no --delta. Leave them out, or choose a mechanism.', {
+      path: '--epsilon',
+    });
+  }
+  const isHalf = privacy === 'dp-sgd' || privacy === 'gaussian';
+  const came = isHalf ? `${privacy} without both --epsilon and --delta` : (privacy ?? 'nothing');
   throw new SpecError(`--privacy: expected a mechanism with the numbers that it needs, got ${came}. ${HOW_TO_CHOOSE}`, {
     path: '--privacy',
   });

@@ -1,5 +1,6 @@
 // A federation on its server's console: the view of a run, to which silos on other machines add what they say of themselves.
 
+import { performance } from 'node:perf_hooks';
 import type { ServerEvent } from '../deployment/server-events.ts';
 import { connectionWords, hubWords } from './network-words.ts';
 import { createRunView } from './run-view.ts';
@@ -10,10 +11,15 @@ export interface ServerView {
   close(): void;
 }
 
+/** Without a terminal. */
+const TELL_EVERY_MS = 10_000;
+
 /** A view that writes to `stream`, live where that is a terminal. */
 export function createServerView(stream: NodeJS.WriteStream): ServerView {
   const run = createRunView(stream);
   let isOver = false;
+  let toldAtMs = performance.now();
+  const shares = new Map<string, number>();
   return {
     close: run.close,
     show(event) {
@@ -27,6 +33,11 @@ export function createServerView(stream: NodeJS.WriteStream): ServerView {
         // A silo tells a share of its round, never steps or losses: these would tell of its images.
         const share = { step: Math.min(percent, 99), steps: 100, epoch: 0, loss: Number.NaN };
         run.show({ kind: 'silo-progress', strategy: 'align', round, silo: heard.silo, ...share });
+        shares.set(heard.silo, percent);
+        if (!stream.isTTY && performance.now() - toldAtMs > TELL_EVERY_MS) {
+          toldAtMs = performance.now();
+          stream.write(`  round ${round}: ${[...shares].map(([silo, done]) => `${silo} ${done} %`).join(', ')}\n`);
+        }
       }
       const text = hubWords(heard);
       if (text !== null) run.show({ kind: 'notice', text });

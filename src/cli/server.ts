@@ -109,7 +109,9 @@ export function addServerCommand(program: Command, console: Console, now: () => 
     .action(async (dir: string) => {
       const layout = serverLayout(dir);
       await renewServerCertificate(layout, now());
-      console.print(`Written: ${layout.nats.certificate}. Restart the NATS server to use it.`);
+      console.print(
+        `Written: ${layout.nats.certificate}. Restart the NATS server to use it (with --local: stop and start this server).`,
+      );
     });
 }
 
@@ -242,6 +244,6 @@ async function statusCommand(
 function tell(told: Told, layout: ServerLayout, console: Console): void {
   if (told === 'reloaded') return;
   console.error(
-    `No NATS server runs here. If one runs elsewhere, copy ${layout.nats.config} there and reload it: nats-server --signal reload`,
+    `The NATS server reads this when it starts. If one runs elsewhere already, copy ${layout.nats.config} there and reload it: nats-server --signal reload`,
   );
 }

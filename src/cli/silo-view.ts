@@ -19,6 +19,7 @@ export function createSiloView(stream: NodeJS.WriteStream): SiloView {
   const live = createLiveLines(stream);
   let round: { readonly number: number; readonly startedAtMs: number; readonly firstStep: number } | null = null;
   let toldAtMs = Number.NEGATIVE_INFINITY;
+  let last = { line: '', atMs: 0 };
   const write = (line: string) => {
     live.erase();
     stream.write(`${line}\n`);
@@ -27,7 +28,11 @@ export function createSiloView(stream: NodeJS.WriteStream): SiloView {
     show(event) {
       if (event.kind !== 'training') {
         const line = lineOf(event);
-        if (line !== null) write(line);
+        const nowMs = performance.now();
+        // What is tried again and again is told once a minute.
+        if (line === null || (line === last.line && nowMs - last.atMs < REPEAT_AFTER_MS)) return;
+        last = { line, atMs: nowMs };
+        write(line);
         return;
       }
       const nowMs = performance.now();
@@ -50,6 +55,7 @@ export function createSiloView(stream: NodeJS.WriteStream): SiloView {
 // --- internal ---
 
 const REDRAW_EVERY_MS = 100;
+const REPEAT_AFTER_MS = 60_000;
 /** Without a terminal. */
 const TELL_EVERY_MS = 10_000;
 

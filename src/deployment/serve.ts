@@ -2,13 +2,16 @@
 
 import { readFile } from 'node:fs/promises';
 import { secretKey } from '../engine/keys.ts';
-import { SpecError } from '../errors.ts';
+import { LostPeerError, SpecError } from '../errors.ts';
 import { readJournal, type RoundRecord } from '../experiments/journal.ts';
 import { loadSpec } from '../experiments/load-spec.ts';
 import type { DataAccess } from '../experiments/materials.ts';
 import { closeRunFolder, openRunFolder, type RunFolder } from '../experiments/run-folder.ts';
 import { runLayout } from '../experiments/run-layout.ts';
+import { parseSpec } from '../experiments/parse-spec.ts';
 import { runExperiment } from '../experiments/run.ts';
+import { differencesBetween } from '../experiments/spec-identity.ts';
+import { formatPath, shown } from '../experiments/spec-problems.ts';
 import type { Spec } from '../experiments/spec.ts';
 import type { Summary } from '../experiments/summary.ts';
 import { connectNats } from '../net/connect.ts';
@@ -19,6 +22,7 @@ import { provision } from '../net/provision.ts';
 import { openSiloHub, type SiloHub } from '../net/silo-hub.ts';
 import { TIMING, type Timing } from '../net/timing.ts';
 import { openDecoderTrials } from '../server/guarded-trial.ts';
+import { readJson, writeFileAtomic } from '../storage/atomic-file.ts';
 import { isThere } from '../storage/presence.ts';
 import { changeRegistry, noteInRegistry, writeNatsConfig } from './authority.ts';
 import { imagesOf, planOf } from './federation-spec.ts';
@@ -57,12 +61,15 @@ export async function serveFederation(options: ServeOptions): Promise<Summary> {
     const closing: (() => Promise<void>)[] = [];
     try {
       await requireSilosOf(layout, spec);
+      await requireAgreedPlan(layout, spec);
       const folder = await openRunFolder({ path: layout.run, spec }); // before any silo hears of a plan that is not its
       closing.push(() => closeRunFolder(folder));
       const servers = await natsServers(options, settings.port, closing);
       const committed = (await roundsDone(layout)).flatMap(committedIn);
       const hub = await openHub(options, { spec, servers: servers ?? addressesOf(settings), committed }, closing);
-      const summary = await played(options, { folder, hub, committed });
+      const summary = await played(options, { folder, hub, committed }).catch((error: unknown) => {
+        throw withWayBack(error, layout);
+      });
       await hub.end();
       return summary;
     } finally {
@@ -163,6 +170,7 @@ async function openHub(
     },
     isKnownKey: async (publicKey) => isTaken(await readRegistry(layout.registry), publicKey),
     async onEnrol(silo, publicKey) {
+      if (!isThere(layout.plan)) await writeFileAtomic(layout.plan, planOf(spec).text);
       await noteInRegistry(layout, (known) => withKey(known, silo, publicKey));
       registry = await readRegistry(layout.registry);
       hub.addSilo(silo, publicKey);
@@ -204,6 +212,15 @@ async function played(
   });
 }
 
+/** A run that waits for every silo cannot go on without one; what its owner can do. */
+function withWayBack(error: unknown, { root, settings }: ServerLayout): unknown {
+  if (!(error instanceof LostPeerError) || !(error.facts['left'] || error.facts['revoked'])) return error;
+  const message =
+    `${error.message} To wait for it: align-fl server invite ${root} ${String(error.facts['silo'])}, then start again. To go on without ` +
+    `it: set "quorum" and "deadlineMinutes" in ${settings}, then start again.`;
+  return new LostPeerError(message, error.facts, { cause: error });
+}
+
 interface HubParts {
   readonly spec: Spec;
   readonly servers: readonly string[];
@@ -216,6 +233,24 @@ interface Playing {
   readonly hub: SiloHub;
   readonly committed: CommittedUpload[];
 }
+
+/** Silos that have joined agreed to a plan: another one would be asked of them behind their backs. */
+async function requireAgreedPlan(layout: ServerLayout, spec: Spec): Promise<void> {
+  if (!isThere(layout.plan)) return;
+  const agreed = parseSpec(await readJson(layout.plan, { maxBytes: MAX_PLAN_BYTES }), { source: layout.plan });
+  const changed = differencesBetween(JSON.parse(planOf(spec).text), JSON.parse(planOf(agreed).text));
+  if (changed.length === 0) return;
+  const lines = changed
+    .slice(0, 8)
+    .map(({ path, ours, theirs }) => `  ${formatPath(path)}: ${shown(theirs)} was agreed to, now ${shown(ours)}`);
+  throw new SpecError(
+    `${layout.spec} has changed since the first silo joined:\n${lines.join('\n')}\nPut it back, or make another federation with ` +
+      'align-fl server init.',
+    { paths: changed.map(({ path }) => formatPath(path)) },
+  );
+}
+
+const MAX_PLAN_BYTES = 4_000_000;
 
 /** Keys belong to names: a silo that was written into the spec later has none, and never could. */
 async function requireSilosOf(layout: ServerLayout, spec: Spec): Promise<void> {

@@ -35,6 +35,8 @@ export interface ServerLayout {
   readonly run: string;
   /** What came from silos and is not inspected yet. */
   readonly incoming: string;
+  /** What silos have agreed to: written when the first one joins, and never changed after. */
+  readonly plan: string;
   /** Where each silo stands, written by the server at work. */
   readonly status: string;
 }
@@ -62,6 +64,7 @@ export function serverLayout(path: string): ServerLayout {
     },
     run: join(root, 'run'),
     incoming: join(root, 'incoming'),
+    plan: join(root, 'plan.json'),
     status: join(root, 'status.json'),
   };
 }
