@@ -1,7 +1,7 @@
 // Every time-out and interval of the protocol, with what it is for. Tests make them short; nobody else should need to.
 
 export interface Timing {
-  /** One try of a publish, a request or a read at the broker. */
+  /** First try of a publish, a request or a read at the broker; after one that was too slow the next may take twice as long. */
   readonly tryMs: number;
   /** How long a silo or server keeps trying what the network prevents. */
   readonly patienceMs: number;
