@@ -118,7 +118,7 @@ async function join_(
     leaving: false,
     ask: async () => true,
     emit: () => {},
-    signal: AbortSignal.timeout(60_000),
+    signal: AbortSignal.timeout(140_000),
     now,
     version: '0.1.0',
     ...options,
@@ -126,29 +126,33 @@ async function join_(
 }
 
 describe.skipIf(natsServer === null)(`a federation over TLS${NEEDS_NATS}`, () => {
-  test.each([TINY, LABELLED])('ends with the hashes of a run in one process: $name', async (spec) => {
-    const federation = await federationOf(spec);
-    const stop = new AbortController();
-    const events: SiloEvent[] = [];
-    const serving = serve(federation, stop.signal);
-    const silos = spec.silos.map(({ name }) => join_(federation, name, { emit: (event) => events.push(event) }));
-    const [summary, ...ends] = await Promise.all([serving, ...silos]);
-    expect(ends).toEqual(['ended', 'ended']);
-    expect(hashesIn(federation.layout.run)).toEqual(await inOneProcess(spec));
-    expect(summary.strategies[0]?.rounds).toHaveLength(spec.rounds);
-    const status = await serverStatus(federation.layout, now());
-    expect(status).toMatchObject({ state: 'complete', roundsDone: spec.rounds });
-    const north = await siloStatus(siloLayout(federation.home('north')));
-    expect(north.departures.map(({ state }) => state)).toEqual(
-      Array.from({ length: spec.rounds }, () => ['leaving', 'delivered', 'committed']).flat(),
-    );
-    expect(north.isAtWork).toBe(false);
-    for (const secret of [
-      join(federation.home('north'), 'silo.nk'),
-      federation.layout.identity,
-      federation.layout.nats.key,
-    ]) {
-      expect(statSync(secret).mode & 0o077).toBe(0);
-    }
-  });
+  test.each([TINY, LABELLED])(
+    'ends with the hashes of a run in one process: $name',
+    { timeout: 150_000 },
+    async (spec) => {
+      const federation = await federationOf(spec);
+      const stop = new AbortController();
+      const events: SiloEvent[] = [];
+      const serving = serve(federation, stop.signal);
+      const silos = spec.silos.map(({ name }) => join_(federation, name, { emit: (event) => events.push(event) }));
+      const [summary, ...ends] = await Promise.all([serving, ...silos]);
+      expect(ends).toEqual(['ended', 'ended']);
+      expect(hashesIn(federation.layout.run)).toEqual(await inOneProcess(spec));
+      expect(summary.strategies[0]?.rounds).toHaveLength(spec.rounds);
+      const status = await serverStatus(federation.layout, now());
+      expect(status).toMatchObject({ state: 'complete', roundsDone: spec.rounds });
+      const north = await siloStatus(siloLayout(federation.home('north')));
+      expect(north.departures.map(({ state }) => state)).toEqual(
+        Array.from({ length: spec.rounds }, () => ['leaving', 'delivered', 'committed']).flat(),
+      );
+      expect(north.isAtWork).toBe(false);
+      for (const secret of [
+        join(federation.home('north'), 'silo.nk'),
+        federation.layout.identity,
+        federation.layout.nats.key,
+      ]) {
+        expect(statSync(secret).mode & 0o077).toBe(0);
+      }
+    },
+  );
 });
