@@ -12,7 +12,7 @@ import { readDepartures } from '../src/net/departures.ts';
 import { readLedger } from '../src/privacy/ledger.ts';
 import { type Charge, spentOf } from '../src/privacy/ledger-charges.ts';
 import { hashesIn, type KilledFederation, killedFederation, type Strike } from './killed-federation.ts';
-import { natsServer, NEEDS_NATS } from './nats-fixture.ts';
+import { NEEDS_FAULTS, triesFaults } from './nats-fixture.ts';
 import { temporaryFolder } from './small-silos.ts';
 
 const ROOT = temporaryFolder();
@@ -75,7 +75,7 @@ afterAll(() => Promise.all(federations.map((one) => one.close())));
 const inOrder = (who: string, steps: readonly string[], target: Strike['target']): Strike[] =>
   steps.map((step, i) => ({ who, step, round: i + 1, target }));
 
-describe.skipIf(natsServer === null)(`a federation over TLS that is killed${NEEDS_NATS}`, () => {
+describe.skipIf(!triesFaults)(`a federation over TLS that is killed${NEEDS_FAULTS}`, () => {
   test.concurrent.each([
     {
       victim: 'a silo',

@@ -20,6 +20,12 @@ export const natsServer = findNatsServer();
 /** Ends the name of a test that needs it. */
 export const NEEDS_NATS = natsServer === null ? ' (skipped: no nats-server on PATH)' : '';
 
+/** Minutes of kills and cut connections: asked for with ALIGN_FL_FAULTS=1, as every check of a change does. */
+export const triesFaults = natsServer !== null && process.env['ALIGN_FL_FAULTS'] === '1';
+
+/** Ends the name of a test that takes so long. */
+export const NEEDS_FAULTS = triesFaults ? '' : ' (skipped without nats-server and ALIGN_FL_FAULTS=1)';
+
 export interface TestNats {
   /** For connectNats. */
   readonly address: ServerAddress;

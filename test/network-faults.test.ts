@@ -12,7 +12,7 @@ import { readSettings } from '../src/deployment/server-folder.ts';
 import { readInvite, writeInvite } from '../src/net/invite.ts';
 import { openRunFolder, parseSpec, runExperiment, type Spec } from '../src/index.ts';
 import { hashesIn, type KilledFederation, killedFederation, type LogLine, SHORT } from './killed-federation.ts';
-import { natsServer, NEEDS_NATS } from './nats-fixture.ts';
+import { NEEDS_FAULTS, triesFaults } from './nats-fixture.ts';
 import { temporaryFolder } from './small-silos.ts';
 
 const ROOT = temporaryFolder();
@@ -55,7 +55,7 @@ afterAll(async () => {
   for (const proxy of proxies) proxy.close();
 });
 
-describe.skipIf(natsServer === null)(`a federation over TLS${NEEDS_NATS}`, () => {
+describe.skipIf(!triesFaults)(`a federation over TLS${NEEDS_FAULTS}`, () => {
   test.concurrent(
     'lets one process be a silo, and one that was stopped or restored go on, but none that lost what it gave away',
     async () => {
