@@ -8,7 +8,7 @@ import { type NatsConnection, nuid } from '@nats-io/transport-node';
 import type { ReceivedRelease } from '../exchange/release.ts';
 import type { SiloPort } from '../federation/silo-port.ts';
 import { contentHash } from '../storage/content-hash.ts';
-import { LostPeerError } from '../errors.ts';
+import { LostPeerError, ShapeError } from '../errors.ts';
 import { insistOn, type Link } from './bucket.ts';
 import { publishDurably } from './durable-publish.ts';
 import { sealMessage } from './envelope.ts';
@@ -52,6 +52,14 @@ export interface SiloHubOptions {
   readonly timing?: Timing;
 }
 
+/** A release in the caller's journal. */
+export interface CommittedRelease {
+  readonly silo: string;
+  /** That it answers. */
+  readonly round: number;
+  readonly sha256: string;
+}
+
 export interface SiloHub {
   /**
    * The port to a silo, whether it is known yet or not. `play` asks for a round unless its release is here, and waits. It throws
@@ -62,10 +70,11 @@ export interface SiloHub {
   /** The newest release of a silo that is here, inspected and not committed: what came after its round was closed. */
   late(name: string): Promise<ReceivedRelease | null>;
   /**
-   * Tells silos that their releases are safe, AFTER the caller's journal has them durably. `round` is that of the release where
-   * the hub does not know it. Repeating it is harmless.
+   * Tells silos that their releases are safe, AFTER the caller's journal has them durably in `round`. Each names the round that
+   * it answers, which is this or, for what came late, an earlier one: equal decoders may answer several. Repeating it is
+   * harmless. Throws ShapeError for one that answers a later round.
    */
-  commit(round: number, uploads: readonly { readonly silo: string; readonly sha256: string }[]): Promise<void>;
+  commit(round: number, uploads: readonly CommittedRelease[]): Promise<void>;
   /** The last status of each silo that is there. */
   statuses(): ReadonlyMap<string, SiloStatus>;
   /** Knows a silo, or its new key, from now on. */
@@ -184,11 +193,11 @@ export async function openSiloHub(options: SiloHubOptions): Promise<SiloHub> {
     },
     late,
     async commit(round, uploads) {
+      if (uploads.some((upload) => upload.round > round)) {
+        throw new ShapeError(`Round ${round} cannot have committed the answer to a later one. This is a bug.`);
+      }
       await Promise.all(
-        uploads.map(async ({ silo, sha256 }) => {
-          const candidates = [...records.of(silo).rounds.values()].flat();
-          const known = candidates.filter(({ header }) => header.decoder.sha256 === sha256).at(-1);
-          const own = known?.header.round ?? round;
+        uploads.map(async ({ silo, round: own, sha256 }) => {
           await arrivals.discard(silo, records.commit(silo, own));
           await tellCommitted(silo, own, sha256);
         }),
