@@ -6,7 +6,7 @@ import type { SiloPort } from '../federation/silo-port.ts';
 import { readSameFile } from '../storage/same-file.ts';
 import { COMMITTED_FAILURE, revivedFailure } from './failure-words.ts';
 import type { Arrivals } from './hub-arrivals.ts';
-import type { HubRecords } from './hub-records.ts';
+import { type HubRecords, nextCandidate } from './hub-records.ts';
 import type { ReleaseHeader } from './messages.ts';
 import type { Timing } from './timing.ts';
 import { throwIfAborted, until } from './waiting.ts';
@@ -45,8 +45,8 @@ export function hubPort(options: HubPortOptions, name: string): SiloPort {
         if (left !== null) throw gone(name, round, 'left');
         const candidates = rounds.get(round) ?? [];
         const ready = candidates.find(({ state }) => state === 'ready');
-        if (ready) return releaseInFile(ready.header, arrivals.fileOf(name, round));
-        const announced = candidates.find(({ state }) => state === 'announced');
+        if (ready) return releaseInFile(ready.header, arrivals.fileOf(ready.header));
+        const announced = nextCandidate(candidates);
         if (announced) {
           if (announced.error !== null && looked.has(announced)) throw announced.error;
           if (announced.isMissing && failed?.round === round && failed.code === COMMITTED_FAILURE.code) {

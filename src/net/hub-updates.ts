@@ -3,7 +3,7 @@
 import { MessageError } from '../errors.ts';
 import { fail, openMessage } from './envelope.ts';
 import type { Arrivals } from './hub-arrivals.ts';
-import type { HubRecords } from './hub-records.ts';
+import { type HubRecords, nextCandidate } from './hub-records.ts';
 import type { HubEvent } from './net-events.ts';
 import { siloOfSubject } from './subjects.ts';
 import type { Update } from './updates-reader.ts';
@@ -50,9 +50,8 @@ function believe({ run, plan, keyOf, nonceOf, records, arrivals, emit }: UpdateR
       const candidate = records.add(body);
       if (candidate === null) return;
       emit({ kind: 'release-announced', silo, round: body.round, sha256: body.decoder.sha256 });
-      const [first] = records.of(silo).rounds.get(body.round) ?? [];
-      const isNeeded = first === candidate || first?.state === 'refused';
-      if (isNeeded && body.round > record.committedRound) arrivals.enqueue(candidate);
+      const isNext = nextCandidate(record.rounds.get(body.round) ?? []) === candidate;
+      if (isNext && body.round > record.committedRound) arrivals.enqueue(candidate);
       break;
     }
     case 'failed':

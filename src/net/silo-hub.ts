@@ -16,7 +16,7 @@ import { openArrivals } from './hub-arrivals.ts';
 import { judgeHello } from './hub-hello.ts';
 import { hubPort, releaseInFile } from './hub-port.ts';
 import { openPresence } from './hub-presence.ts';
-import { type Candidate, openHubRecords } from './hub-records.ts';
+import { type Candidate, nextCandidate, openHubRecords } from './hub-records.ts';
 import { takeUpdate } from './hub-updates.ts';
 import type { Identity } from './identity.ts';
 import type { Body, ReleaseHeader, SiloStatus } from './messages.ts';
@@ -131,7 +131,8 @@ export async function openSiloHub(options: SiloHubOptions): Promise<SiloHub> {
       const reason = String(facts['reason'] ?? message).slice(0, 500);
       emit({ kind: 'release-refused', ...of, code, reason });
       inBackground(send(silo, 'refused', { run, plan: plan.sha256, round, sha256: of.sha256, code, reason }));
-      for (const other of records.of(silo).rounds.get(round) ?? []) arrivals.enqueue(other);
+      const next = nextCandidate(records.of(silo).rounds.get(round) ?? []);
+      if (next) arrivals.enqueue(next);
     }
     records.changed(silo);
   };
@@ -183,7 +184,7 @@ export async function openSiloHub(options: SiloHubOptions): Promise<SiloHub> {
       .flat()
       .filter(({ state, header }) => state === 'ready' && header.round > committedRound);
     const newest = here.sort((a, b) => b.header.round - a.header.round)[0];
-    return newest ? releaseInFile(newest.header, arrivals.fileOf(name, newest.header.round)) : null;
+    return newest ? releaseInFile(newest.header, arrivals.fileOf(newest.header)) : null;
   };
 
   return {
