@@ -96,6 +96,7 @@ export async function openSiloHub(options: SiloHubOptions): Promise<SiloHub> {
   const keys = new Map(options.silos);
   const records = openHubRecords();
   void nc.closed().then(() => stop.abort(closedConnection(nc)));
+  const committedHere = new Map<string, readonly CommittedRelease[]>(); // by this process; the caller's may be older
   const background = new Set<Promise<unknown>>();
   const inBackground = (work: Promise<unknown>) => {
     const quiet = work.catch((error: unknown) => {
@@ -160,7 +161,7 @@ export async function openSiloHub(options: SiloHubOptions): Promise<SiloHub> {
       const record = records.of(silo);
       if (record.left !== null && record.left !== instance) record.left = null;
       if (state.plan !== plan.sha256) return;
-      for (const { round, sha256 } of committedSoFar(silo)) {
+      for (const { round, sha256 } of [...committedSoFar(silo), ...(committedHere.get(silo) ?? [])]) {
         if (pending.some((one) => one.round === round && one.sha256 === sha256)) {
           inBackground(tellCommitted(silo, round, sha256));
         }
@@ -199,6 +200,8 @@ export async function openSiloHub(options: SiloHubOptions): Promise<SiloHub> {
       }
       await Promise.all(
         uploads.map(async ({ silo, round: own, sha256 }) => {
+          const others = (committedHere.get(silo) ?? []).filter((one) => one.round !== own).slice(-MOST_PENDING);
+          committedHere.set(silo, [...others, { silo, round: own, sha256 }]);
           await arrivals.discard(silo, records.commit(silo, own));
           await tellCommitted(silo, own, sha256);
         }),
@@ -239,6 +242,9 @@ export async function openSiloHub(options: SiloHubOptions): Promise<SiloHub> {
 }
 
 // --- internal ---
+
+/** A silo says of no more releases that it waits for word of them. */
+const MOST_PENDING = 256;
 
 /** Number of the newest task in its stream. */
 async function lastTask(link: Link): Promise<number> {
