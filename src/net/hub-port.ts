@@ -40,9 +40,13 @@ export function hubPort(options: HubPortOptions, name: string): SiloPort {
       const looked = new Set<unknown>(); // what went wrong before this call is tried again
       for (let asked: number | null = null; ; ) {
         throwIfAborted(signal, what);
-        const { rounds, failed, left, isRevoked } = records.of(name);
+        const { rounds, failed, left, mayBeBack, isRevoked } = records.of(name);
         if (isRevoked) throw gone(name, round, 'revoked');
-        if (left !== null) throw gone(name, round, 'left');
+        if (left !== null && !mayBeBack) throw gone(name, round, 'left');
+        if (left !== null) {
+          await until<void>({ signal, limitMs: timing.answerMs, what }, (resolve) => records.onChange(name, resolve));
+          continue;
+        }
         const candidates = rounds.get(round) ?? [];
         const ready = candidates.find(({ state }) => state === 'ready');
         if (ready) return releaseInFile(ready.header, arrivals.fileOf(ready.header));

@@ -24,6 +24,8 @@ export interface SiloRecord {
   failed: Body<'failed'> | null;
   /** The instance that left. */
   left: string | null;
+  /** Whether it left before this server began, and may be back without having had to say so: it is listened for first. */
+  mayBeBack: boolean;
   isRevoked: boolean;
   /** The newest round that the server has committed of it; 0 before. */
   committedRound: number;
@@ -56,7 +58,14 @@ export function openHubRecords(): HubRecords {
   const of = (silo: string): SiloRecord => {
     const known = records.get(silo);
     if (known) return known;
-    const made: SiloRecord = { rounds: new Map(), failed: null, left: null, isRevoked: false, committedRound: 0 };
+    const made: SiloRecord = {
+      rounds: new Map(),
+      failed: null,
+      left: null,
+      mayBeBack: false,
+      isRevoked: false,
+      committedRound: 0,
+    };
     records.set(silo, made);
     return made;
   };

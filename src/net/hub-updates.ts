@@ -33,7 +33,10 @@ export function takeUpdate(rules: UpdateRules, update: Update): void {
 
 // --- internal ---
 
-function believe({ run, plan, keyOf, nonceOf, records, arrivals, emit }: UpdateRules, { subject, data }: Update): void {
+function believe(
+  { run, plan, keyOf, nonceOf, records, arrivals, emit }: UpdateRules,
+  { subject, data, isNew }: Update,
+): void {
   const silo = siloOfSubject(subject);
   const from = silo === null ? undefined : keyOf(silo);
   if (silo === null || from === undefined) return fail('sender', subject, 'is of no silo that is known here');
@@ -47,6 +50,7 @@ function believe({ run, plan, keyOf, nonceOf, records, arrivals, emit }: UpdateR
       if (body.nonce !== nonceOf(silo, body.round)) {
         return fail('not-asked', subject, `has a nonce that does not belong to round ${body.round} of ${silo}`);
       }
+      record.left = null; // it came back, if it was gone
       const candidate = records.add(body);
       if (candidate === null) return;
       emit({ kind: 'release-announced', silo, round: body.round, sha256: body.decoder.sha256 });
@@ -56,10 +60,12 @@ function believe({ run, plan, keyOf, nonceOf, records, arrivals, emit }: UpdateR
     }
     case 'failed':
       record.failed = body;
+      record.left = null;
       emit({ kind: 'silo-failed', silo, round: body.round, code: body.code });
       break;
     case 'left':
       record.left = body.instance;
+      record.mayBeBack = !isNew;
       emit({ kind: 'silo-left', silo });
       break;
   }

@@ -174,6 +174,31 @@ describe.skipIf(!natsServer)(`A silo over a real nats-server${NEEDS_NATS}`, () =
       expect(await wholeOf(second.port('a').play(task(1)))).toEqual(await wholeOf(releaseOf('a', 1)));
     });
 
+    test('came back before the server started again: it is listened for first', async () => {
+      const { a } = await open('a');
+      const first = await federation.openHub();
+      const gone = federation.agent(a);
+      await gone.seen('welcome');
+      gone.leave.abort();
+      await federation.seen('silo-left');
+      federation.hubEvents.length = 0;
+      const back = federation.agent(a);
+      await federation.seen('silo-here');
+      await first.close();
+      const second = await federation.openHub();
+      expect(await wholeOf(second.port('a').play(task(1)))).toEqual(await wholeOf(releaseOf('a', 1)));
+      await back.stop();
+    });
+
+    test('was revoked before the server started: its port says so at once, until it is invited again', async () => {
+      const { a } = await open('a');
+      const hub = await federation.openHub({ silos: new Map(), revoked: ['a'] });
+      await expect(hub.port('a').play(task(1))).rejects.toMatchObject({ facts: { revoked: true } });
+      hub.addSilo('a', a.identity.publicKey);
+      federation.agent(a);
+      expect(await wholeOf(hub.port('a').play(task(1)))).toEqual(await wholeOf(releaseOf('a', 1)));
+    });
+
     test('is revoked: its port says so, and it is turned away', async () => {
       const { a } = await open('a', 'b');
       const hub = await federation.openHub();

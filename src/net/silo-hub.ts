@@ -33,6 +33,8 @@ export interface SiloHubOptions {
   readonly identity: Identity;
   /** Public keys of the silos that are known so far. */
   readonly silos: ReadonlyMap<string, string>;
+  /** Silos that were revoked and not invited again: their ports say so at once. Default none. */
+  readonly revoked?: readonly string[];
   readonly federation: string;
   /** Of this software; silos of another minor version are turned away. */
   readonly version: string;
@@ -95,6 +97,7 @@ export async function openSiloHub(options: SiloHubOptions): Promise<SiloHub> {
   const link: Link = { nc, timing, signal, onRetry };
   const keys = new Map(options.silos);
   const records = openHubRecords();
+  for (const silo of options.revoked ?? []) records.of(silo).isRevoked = true;
   void nc.closed().then(() => stop.abort(closedConnection(nc)));
   const committedHere = new Map<string, readonly CommittedRelease[]>(); // by this process; the caller's may be older
   const background = new Set<Promise<unknown>>();
@@ -174,6 +177,14 @@ export async function openSiloHub(options: SiloHubOptions): Promise<SiloHub> {
       if ('silo' in event) records.changed(event.silo);
     },
   });
+  const listenedLong = setTimeout(() => {
+    for (const silo of keys.keys()) {
+      if (!records.of(silo).mayBeBack) continue;
+      records.of(silo).mayBeBack = false;
+      records.changed(silo);
+    }
+  }, timing.heardWithinMs);
+  listenedLong.unref();
   for (const silo of keys.keys()) {
     const newest = newestOf(committedSoFar(silo)); // the last server may have been killed before it said so
     if (newest) inBackground(tellCommitted(silo, newest.round, newest.sha256));
@@ -211,7 +222,8 @@ export async function openSiloHub(options: SiloHubOptions): Promise<SiloHub> {
     addSilo(name, publicKey) {
       requireSiloName(name);
       keys.set(name, publicKey);
-      records.of(name).isRevoked = false;
+      Object.assign(records.of(name), { isRevoked: false, left: null });
+      records.changed(name);
     },
     removeSilo(name) {
       records.of(name).isRevoked = true;
@@ -235,6 +247,7 @@ export async function openSiloHub(options: SiloHubOptions): Promise<SiloHub> {
     },
     async close() {
       stop.abort();
+      clearTimeout(listenedLong);
       presence.close();
       await Promise.all([ended, arrivals.idle(), ...background]);
     },
