@@ -19,6 +19,7 @@ import { openPresence } from './hub-presence.ts';
 import { type Candidate, nextCandidate, openHubRecords } from './hub-records.ts';
 import { takeUpdate } from './hub-updates.ts';
 import type { Identity } from './identity.ts';
+import { plainWords } from './message-words.ts';
 import type { Body, ReleaseHeader, SiloStatus } from './messages.ts';
 import type { HubEvent } from './net-events.ts';
 import { requireSiloName } from './provision.ts';
@@ -132,7 +133,7 @@ export async function openSiloHub(options: SiloHubOptions): Promise<SiloHub> {
     if (candidate.state === 'ready') emit({ kind: 'release-ready', ...of });
     if (candidate.state === 'refused' && candidate.error) {
       const { code, message, facts } = candidate.error;
-      const reason = String(facts['reason'] ?? message).slice(0, 500);
+      const reason = plainWords(String(facts['reason'] ?? message));
       emit({ kind: 'release-refused', ...of, code, reason });
       inBackground(send(silo, 'refused', { run, plan: plan.sha256, round, sha256: of.sha256, code, reason }));
       const next = nextCandidate(records.of(silo).rounds.get(round) ?? []);
