@@ -1,6 +1,7 @@
 // Connecting to the real server, rightly and in every wrong way: each is told as what it is.
 
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
+import { createSecureContext, TLSSocket } from 'node:tls';
 import { inspect } from 'node:util';
 import { connect } from '@nats-io/transport-node';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -61,6 +62,30 @@ describe('a server that cannot be talked to', () => {
       const { url } = await fakeServer(greeting);
       await expect(attempt({ servers: [url], ca: await anyAuthority() })).rejects.toMatchObject({ code: 'LOST_PEER' });
     }
+  });
+
+  it('wants something signed that is no challenge: it gets no signature', async () => {
+    const { caPem, certPem, keyPem } = await createCertificates({ hosts: ['127.0.0.1'], now: new Date() });
+    const heard: string[] = [];
+    const nonce = 'align-fl/net@1\nfl.task.a\ntrain\n{}';
+    const server = createServer((socket) => {
+      socket.write(`INFO ${JSON.stringify({ ...INFO, tls_required: true, auth_required: true, nonce })}\r\n`);
+      const tls = new TLSSocket(socket, {
+        isServer: true,
+        secureContext: createSecureContext({ cert: certPem, key: keyPem }),
+      });
+      for (const one of [socket, tls]) one.on('error', () => {});
+      tls.on('data', (bytes) => heard.push(bytes.toString('latin1')));
+    });
+    servers.push(server);
+    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+    const address = server.address();
+    const url = `tls://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`;
+    await expect(attempt({ servers: [url], ca: caPem })).rejects.toMatchObject({
+      code: 'ACCESS',
+      facts: { reason: 'challenge' },
+    });
+    expect(heard.join('')).not.toContain('sig');
   });
 
   it('has an address that is none', async () => {

@@ -1,6 +1,6 @@
 // Announced releases on their way into the server: fetched to a file, inspected, ready or refused. A few at a time.
 
-import { rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AbortedError, AlignError, LostPeerError, ReleaseError } from '../errors.ts';
 import type { Link } from './bucket.ts';
@@ -26,9 +26,10 @@ export interface ArrivalOptions {
 export interface Arrivals {
   /** Fetches and inspects it, unless that is under way or done. */
   enqueue(candidate: Candidate): void;
-  fileOf(silo: string, round: number): string;
-  /** Removes the files of these rounds. */
-  discard(silo: string, rounds: readonly number[]): Promise<void>;
+  /** Where its decoder lies: releases of one round have a file each. */
+  fileOf(header: ReleaseHeader): string;
+  /** Removes the files of the silo's rounds before `round`. */
+  discard(silo: string, round: number): Promise<void>;
   /** Resolves when nothing is under way any more, after the link's signal fired. */
   idle(): Promise<void>;
 }
@@ -37,7 +38,8 @@ export function openArrivals(options: ArrivalOptions): Arrivals {
   const { link, incomingDir, inspect, atOnce, onSettled, askAgain } = options;
   const waiting: Visit[] = [];
   const atWork = new Set<Promise<void>>();
-  const fileOf = (silo: string, round: number) => join(incomingDir, `${silo}-round-${round}.onnx`);
+  const fileOf = ({ silo, round, decoder }: ReleaseHeader) =>
+    join(incomingDir, `${silo}-round-${round}-${decoder.sha256}.onnx`);
 
   const next = (): void => {
     while (atWork.size < atOnce && waiting.length > 0 && !link.signal.aborted) {
@@ -60,7 +62,7 @@ export function openArrivals(options: ArrivalOptions): Arrivals {
   const visit = async ({ candidate, tries }: Visit): Promise<void> => {
     const { header } = candidate;
     try {
-      const file = fileOf(header.silo, header.round);
+      const file = fileOf(header);
       if (!(await downloadDecoder(link, header, file))) {
         candidate.isMissing = true;
         onSettled(candidate);
@@ -91,8 +93,11 @@ export function openArrivals(options: ArrivalOptions): Arrivals {
       waiting.push({ candidate, tries: 0 });
       next();
     },
-    async discard(silo, rounds) {
-      for (const round of rounds) await rm(fileOf(silo, round), { force: true });
+    async discard(silo, round) {
+      const name = new RegExp(`^${silo}-round-(\\d+)-[0-9a-f]{64}\\.onnx$`);
+      const names = await readdir(incomingDir).catch(() => []); // no folder: nothing has come yet
+      const behind = names.filter((one) => Number(name.exec(one)?.[1] ?? Number.POSITIVE_INFINITY) < round);
+      for (const one of behind) await rm(join(incomingDir, one), { force: true });
     },
     async idle() {
       await Promise.all(atWork);

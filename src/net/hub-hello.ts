@@ -15,7 +15,7 @@ export function judgeHello(
   hello: Body<'hello'>,
   { version, plan, records, committedSoFar }: HelloRules,
 ): Denied | null {
-  const { rounds, isRevoked } = records.of(hello.silo);
+  const { rounds, isRevoked, committedRound } = records.of(hello.silo);
   if (isRevoked) {
     return { code: 'REVOKED', message: 'This identity was revoked. Ask whoever runs the server for a new invite.' };
   }
@@ -25,7 +25,7 @@ export function judgeHello(
   }
   const announced = [...rounds.entries()].filter(([, all]) => all.some(({ state }) => state !== 'refused'));
   const given = Math.max(
-    0,
+    committedRound,
     ...committedSoFar(hello.silo).map(({ round }) => round),
     ...announced.map(([round]) => round),
   );

@@ -6,7 +6,7 @@ import type { SiloPort } from '../federation/silo-port.ts';
 import { readSameFile } from '../storage/same-file.ts';
 import { COMMITTED_FAILURE, revivedFailure } from './failure-words.ts';
 import type { Arrivals } from './hub-arrivals.ts';
-import type { HubRecords } from './hub-records.ts';
+import { type HubRecords, nextCandidate } from './hub-records.ts';
 import type { ReleaseHeader } from './messages.ts';
 import type { Timing } from './timing.ts';
 import { throwIfAborted, until } from './waiting.ts';
@@ -40,13 +40,17 @@ export function hubPort(options: HubPortOptions, name: string): SiloPort {
       const looked = new Set<unknown>(); // what went wrong before this call is tried again
       for (let asked: number | null = null; ; ) {
         throwIfAborted(signal, what);
-        const { rounds, failed, left, isRevoked } = records.of(name);
+        const { rounds, failed, left, mayBeBack, isRevoked } = records.of(name);
         if (isRevoked) throw gone(name, round, 'revoked');
-        if (left !== null) throw gone(name, round, 'left');
+        if (left !== null && !mayBeBack) throw gone(name, round, 'left');
+        if (left !== null) {
+          await until<void>({ signal, limitMs: timing.answerMs, what }, (resolve) => records.onChange(name, resolve));
+          continue;
+        }
         const candidates = rounds.get(round) ?? [];
         const ready = candidates.find(({ state }) => state === 'ready');
-        if (ready) return releaseInFile(ready.header, arrivals.fileOf(name, round));
-        const announced = candidates.find(({ state }) => state === 'announced');
+        if (ready) return releaseInFile(ready.header, arrivals.fileOf(ready.header));
+        const announced = nextCandidate(candidates);
         if (announced) {
           if (announced.error !== null && looked.has(announced)) throw announced.error;
           if (announced.isMissing && failed?.round === round && failed.code === COMMITTED_FAILURE.code) {

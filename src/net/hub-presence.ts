@@ -3,6 +3,7 @@
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import { MessageError } from '../errors.ts';
 import { openMessage, sealMessage, type Signer } from './envelope.ts';
+import { plainWords } from './message-words.ts';
 import type { Body, Denied, SiloStatus, Welcome } from './messages.ts';
 import { isAnswerable, siloInbox } from './nats-permissions.ts';
 import { answerSubject, helloSubject, MAX_WELCOME_BYTES, siloOfSubject, statusSubject } from './subjects.ts';
@@ -83,7 +84,7 @@ export function openPresence(options: PresenceOptions): Presence {
         if ('planText' in content) onHello(body);
       } catch (error) {
         if (error instanceof MessageError && error.facts['reason'] === 'version') {
-          reply(message, { code: 'VERSION', message: error.message.slice(0, 500) });
+          reply(message, { code: 'VERSION', message: plainWords(error.message) });
           on({ kind: 'silo-denied', silo, code: 'VERSION' });
         }
         throw error;

@@ -24,6 +24,8 @@ export interface SiloRecord {
   failed: Body<'failed'> | null;
   /** The instance that left. */
   left: string | null;
+  /** Whether it left before this server began, and may be back without having had to say so: it is listened for first. */
+  mayBeBack: boolean;
   isRevoked: boolean;
   /** The newest round that the server has committed of it; 0 before. */
   committedRound: number;
@@ -37,8 +39,14 @@ export interface HubRecords {
   onChange(silo: string, look: () => void): () => void;
   /** Null where it is not kept: too many of one round, known already, or behind what is committed. */
   add(header: ReleaseHeader): Candidate | null;
-  /** Forgets what is behind `round`, which is returned. */
-  commit(silo: string, round: number): readonly number[];
+  /** Forgets what is behind the newest committed round, which is returned. */
+  commit(silo: string, round: number): number;
+}
+
+/** Which release of a round is to be fetched next: none while one is ready, or one before it may turn out so. */
+export function nextCandidate(ofRound: readonly Candidate[]): Candidate | null {
+  const first = ofRound.find(({ state }) => state !== 'refused');
+  return first?.state === 'announced' && !ofRound.some(({ state }) => state === 'ready') ? first : null;
 }
 
 /** Different releases of one round, at most. One is right; more are a silo that was restored, or worse. */
@@ -50,7 +58,14 @@ export function openHubRecords(): HubRecords {
   const of = (silo: string): SiloRecord => {
     const known = records.get(silo);
     if (known) return known;
-    const made: SiloRecord = { rounds: new Map(), failed: null, left: null, isRevoked: false, committedRound: 0 };
+    const made: SiloRecord = {
+      rounds: new Map(),
+      failed: null,
+      left: null,
+      mayBeBack: false,
+      isRevoked: false,
+      committedRound: 0,
+    };
     records.set(silo, made);
     return made;
   };
@@ -77,9 +92,8 @@ export function openHubRecords(): HubRecords {
     commit(silo, round) {
       const record = of(silo);
       record.committedRound = Math.max(record.committedRound, round);
-      const behind = [...record.rounds.keys()].filter((one) => one < record.committedRound);
-      for (const one of behind) record.rounds.delete(one);
-      return behind;
+      for (const one of [...record.rounds.keys()]) if (one < record.committedRound) record.rounds.delete(one);
+      return record.committedRound;
     },
   };
 }

@@ -1,8 +1,12 @@
+import { readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { jetstream } from '@nats-io/jetstream';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import {
   departuresOf,
   PLAN,
+  QUICK,
   releaseOf,
   testFederation,
   type TestFederation,
@@ -14,6 +18,8 @@ import { ReleaseError, ShapeError } from '../errors.ts';
 import { contentHash } from '../storage/content-hash.ts';
 import { sealMessage, type Signer } from './envelope.ts';
 import { createIdentity } from './identity.ts';
+import type { ReleaseHeader } from './messages.ts';
+import { splitIntoParts, uploadParts } from './parts.ts';
 import { updateSubject } from './subjects.ts';
 
 const ROOT = temporaryFolder();
@@ -118,6 +124,45 @@ describe.skipIf(!natsServer)(`What is not right, over a real nats-server${NEEDS_
     await hub.close();
     const kinder = await federation.openHub();
     expect(await wholeOf(kinder.port('a').play(task(1)))).toEqual(await wholeOf(releaseOf('a', 1)));
+  });
+
+  test('of several releases of one round the first that is sound counts, for ever, whatever comes after it', async () => {
+    const { a } = await open('a');
+    const { nc, server } = federation;
+    const sign = new TextEncoder().encode(['align-fl/nonce@1', PLAN, 1, 'a'].join('\n'));
+    const nonce = contentHash(server.sign(sign)); // as if asked for
+    const link = { nc, timing: QUICK, signal: new AbortController().signal };
+    const offer = async (other: number) => {
+      const { decoder } = releaseOf('a', other);
+      const { bytes, ...facts } = decoder;
+      const file = join(a.folder, `${other}.onnx`);
+      writeFileSync(file, await bytes());
+      const parts = splitIntoParts(await bytes());
+      await uploadParts(link, 'a', file, parts);
+      await publishRelease({ nonce, decoder: facts, parts }, a.identity);
+    };
+    const shaOf = (other: number) => releaseOf('a', other).decoder.sha256;
+    const inspected: string[] = [];
+    const inspect = async (_: string, { decoder }: ReleaseHeader) => {
+      inspected.push(decoder.sha256);
+      await pause(100); // the others are announced meanwhile
+      if (decoder.sha256 === shaOf(11)) throw new ReleaseError('No.', { reason: 'constant' });
+    };
+    const hub = await federation.openHub({ inspect });
+    for (const other of [11, 12, 13]) await offer(other);
+    const sound = { ...(await wholeOf(releaseOf('a', 12))), round: 1 };
+    const answer = await hub.port('a').play(task(1));
+    await offer(14);
+    await federation.seenWhere((event) => event.kind === 'release-announced' && event.sha256 === shaOf(14));
+    await pause(300);
+    expect(await wholeOf(answer)).toEqual(sound);
+    expect(await wholeOf(hub.port('a').play(task(1)))).toEqual(sound);
+    expect(inspected).toEqual([shaOf(11), shaOf(12)]);
+    await hub.close();
+    const next = await federation.openHub({ inspect });
+    expect(await wholeOf(next.port('a').play(task(1)))).toEqual(sound);
+    await federation.commit(next, 2, [{ silo: 'a', round: 2, sha256: shaOf(2) }]);
+    expect(readdirSync(join(a.folder, '..', 'incoming'))).toEqual([]);
   });
 
   test('weights never travel', async () => {

@@ -3,7 +3,7 @@
 import { MessageError } from '../errors.ts';
 import { fail, openMessage } from './envelope.ts';
 import type { Arrivals } from './hub-arrivals.ts';
-import type { HubRecords } from './hub-records.ts';
+import { type HubRecords, nextCandidate } from './hub-records.ts';
 import type { HubEvent } from './net-events.ts';
 import { siloOfSubject } from './subjects.ts';
 import type { Update } from './updates-reader.ts';
@@ -33,7 +33,10 @@ export function takeUpdate(rules: UpdateRules, update: Update): void {
 
 // --- internal ---
 
-function believe({ run, plan, keyOf, nonceOf, records, arrivals, emit }: UpdateRules, { subject, data }: Update): void {
+function believe(
+  { run, plan, keyOf, nonceOf, records, arrivals, emit }: UpdateRules,
+  { subject, data, isNew }: Update,
+): void {
   const silo = siloOfSubject(subject);
   const from = silo === null ? undefined : keyOf(silo);
   if (silo === null || from === undefined) return fail('sender', subject, 'is of no silo that is known here');
@@ -47,20 +50,22 @@ function believe({ run, plan, keyOf, nonceOf, records, arrivals, emit }: UpdateR
       if (body.nonce !== nonceOf(silo, body.round)) {
         return fail('not-asked', subject, `has a nonce that does not belong to round ${body.round} of ${silo}`);
       }
+      record.left = null; // it came back, if it was gone
       const candidate = records.add(body);
       if (candidate === null) return;
       emit({ kind: 'release-announced', silo, round: body.round, sha256: body.decoder.sha256 });
-      const [first] = records.of(silo).rounds.get(body.round) ?? [];
-      const isNeeded = first === candidate || first?.state === 'refused';
-      if (isNeeded && body.round > record.committedRound) arrivals.enqueue(candidate);
+      const isNext = nextCandidate(record.rounds.get(body.round) ?? []) === candidate;
+      if (isNext && body.round > record.committedRound) arrivals.enqueue(candidate);
       break;
     }
     case 'failed':
       record.failed = body;
+      record.left = null;
       emit({ kind: 'silo-failed', silo, round: body.round, code: body.code });
       break;
     case 'left':
       record.left = body.instance;
+      record.mayBeBack = !isNew;
       emit({ kind: 'silo-left', silo });
       break;
   }

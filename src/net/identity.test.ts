@@ -4,6 +4,7 @@ import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
+import { decode } from '@nats-io/nkeys';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createIdentity, identityOf, isPublicKey, loadIdentity, saveIdentity, verifySignature } from './identity.ts';
 
@@ -40,6 +41,24 @@ describe('signatures', () => {
       expect([key.length, verifySignature(key, BYTES, identity.sign(BYTES))]).toEqual([key.length, false]);
     }
     expect(isPublicKey(identity.publicKey.replace(/.$/, (last) => (last === 'A' ? 'B' : 'A')))).toBe(false);
+  });
+});
+
+describe('what a broker asks to be signed', () => {
+  it('is signed where it is a challenge of nats-server', () => {
+    const { identity } = createIdentity();
+    const { sig } = identity.authenticator()('0b3yRjKr_Zw-1aA') as { sig: string };
+    expect(verifySignature(identity.publicKey, new TextEncoder().encode('0b3yRjKr_Zw-1aA'), decode(sig))).toBe(true);
+  });
+
+  it('is refused where it is a message, an enrolment, or anything else', () => {
+    const { identity } = createIdentity();
+    const body = JSON.stringify({ run: 'r', plan: 'a'.repeat(64), round: 7, nonce: 'b'.repeat(64) });
+    const task = `align-fl/net@1\nfl.task.a\ntrain\n${body}`; // signed, it would be a task of the server
+    const enrolment = JSON.stringify(['align-fl/enrol@1', 'request', 'f', 'a', identity.publicKey, 'n']);
+    for (const challenge of [task, enrolment, '', 'short', 'abcdefgh\n', 'x'.repeat(65), 'with a space']) {
+      expect(() => identity.authenticator()(challenge)).toThrow(/no challenge of a nats-server/);
+    }
   });
 });
 

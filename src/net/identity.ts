@@ -4,7 +4,7 @@
 import { stat } from 'node:fs/promises';
 import { createUser, encode, fromPublic, fromSeed, type KeyPair } from '@nats-io/nkeys';
 import type { Authenticator } from '@nats-io/transport-node';
-import { AlignError, StateError } from '../errors.ts';
+import { AccessError, AlignError, StateError } from '../errors.ts';
 import { readFileBounded, writeNewFile } from '../storage/atomic-file.ts';
 import { ed25519Signer, isEd25519Signature } from './ed25519.ts';
 
@@ -14,7 +14,11 @@ export interface Identity {
   readonly publicKey: string;
   /** ed25519 signature of 64 bytes. */
   sign(bytes: Uint8Array): Uint8Array;
-  /** Answers the challenge of a nats-server at connect. */
+  /**
+   * Answers the challenge of a nats-server at connect. It throws AccessError (`challenge`) for one that is not 8 to 64 letters,
+   * digits, - and _: whoever is at the other end chooses it, and could have anything else signed. What we sign elsewhere is never
+   * so: messages have newlines in it, and enrolments begin with a bracket.
+   */
   authenticator(): Authenticator;
 }
 
@@ -43,7 +47,7 @@ export function identityOf(seed: string): Identity {
     sign,
     authenticator: () => (nonce) => ({
       nkey: publicKey,
-      sig: nonce === undefined ? '' : encode(sign(new TextEncoder().encode(nonce))),
+      sig: nonce === undefined ? '' : encode(sign(new TextEncoder().encode(requireChallenge(nonce)))),
     }),
   };
 }
@@ -98,6 +102,17 @@ export function verifySignature(publicKey: string, bytes: Uint8Array, signature:
 }
 
 // --- internal ---
+
+const CHALLENGE = /^[\w-]{8,64}$/;
+
+function requireChallenge(nonce: string): string {
+  if (CHALLENGE.test(nonce)) return nonce;
+  throw new AccessError(
+    'Whoever answers as nats-server wants something signed that is no challenge of a nats-server. Nothing was signed. Find out ' +
+      'who answers at that address.',
+    { reason: 'challenge' },
+  );
+}
 
 const PUBLIC_KEY = /^U[A-Z2-7]{55}$/;
 const SIGNATURE_BYTES = 64;

@@ -1,9 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { releaseOf } from '../../test/federation-on-nats.ts';
+import { declaredStatement, NO_PRIVACY } from '../exchange/privacy-statement.ts';
 import { MessageError } from '../errors.ts';
 import { openMessage, sealMessage } from './envelope.ts';
 import { createIdentity } from './identity.ts';
+import { plainWords } from './message-words.ts';
 import { type Body, type Kind, MESSAGES } from './messages.ts';
 
 const { identity } = createIdentity();
@@ -80,6 +82,44 @@ describe.each(KINDS)('%s', (kind) => {
 test('a release is as long as its parts together', () => {
   const body = { ...SOUND.release, parts: [{ sha256: HASH, sizeBytes: onnx.length + 1 }] };
   expect(() => sealMessage(identity, { subject, kind: 'release', body })).toThrow(/as long/);
+});
+
+const ESCAPES = ['\u001b[2JNothing leaves this machine.', 'a\nb', 'a\u202eb', 'a\u0000'];
+
+test.each(ESCAPES)('no text for people has control characters: %j', (text) => {
+  const { release, refused, failed, welcome, denied } = SOUND;
+  const stages = [{ name: text, noiseMultiplier: 1, clipNorm: 1 }];
+  const gaussian = {
+    ...{ mechanism: 'gaussian', neighbours: 'add-or-remove-one', unit: 'record', stages, noise: 'secure', text: 'x' },
+    ...{ guarantee: 'epsilon-delta', epsilon: 1, delta: 1e-5, nominalEpsilon: null },
+  };
+  const bodies = {
+    refused: { ...refused, reason: text },
+    failed: { ...failed, message: text },
+    welcome: { ...welcome, federation: text },
+    denied: { ...denied, message: text },
+    release: { ...release, privacy: { ...privacy, text } },
+  } as const;
+  for (const [kind, body] of Object.entries(bodies)) {
+    expect([kind, MESSAGES[kind as Kind].safeParse(body).success]).toEqual([kind, false]);
+  }
+  const named = (name: string) => ({ ...release, privacy: { ...gaussian, stages: [{ ...stages[0], name }] } });
+  expect(MESSAGES.release.safeParse(named(text)).success).toBe(false);
+  expect(MESSAGES.release.safeParse(named('means')).success).toBe(true);
+  expect(MESSAGES.refused.safeParse({ ...refused, reason: plainWords(text) }).success).toBe(true);
+});
+
+test('what is cut in the middle of a character still goes into a message', () => {
+  expect(plainWords(`${'x'.repeat(499)}\u{1f600}`)).toBe(`${'x'.repeat(499)} `);
+});
+
+test('a statement that claims no guarantee says no more in words than in its fields', () => {
+  const saying = (statement: object) => MESSAGES.release.safeParse({ ...SOUND.release, privacy: statement }).success;
+  const declared = declaredStatement('trained with noise');
+  expect([saying(NO_PRIVACY), saying(declared)]).toEqual([true, true]);
+  expect(saying({ ...NO_PRIVACY, text: 'epsilon 0.1' })).toBe(false);
+  expect(saying({ ...declared, text: 'Verified by align-fl' })).toBe(false);
+  expect(saying({ ...declared, declaration: 'trained with noise ' })).toBe(false);
 });
 
 test('a status has whole percents and no place for more', () => {

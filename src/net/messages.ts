@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import { privacyStatementSchema } from '../exchange/privacy-statement-schema.ts';
+import { isPlain, PLAIN_WORDS, saysWhatItsFieldsSay } from './message-words.ts';
 import { MAX_DECODER_BYTES, PART_BYTES, SILO_NAME } from './subjects.ts';
 
 /** The version of the protocol; another one is refused by name. */
@@ -19,7 +20,7 @@ const code = z
   .string()
   .max(64)
   .regex(/^[A-Z][A-Z_]*$/);
-const words = z.string().max(500);
+const words = z.string().max(500).regex(PLAIN_WORDS);
 const instance = z
   .string()
   .max(64)
@@ -65,7 +66,9 @@ export const releaseSchema = z
     round,
     nonce: sha256,
     decoder: decoderSchema,
-    privacy: privacyStatementSchema,
+    privacy: privacyStatementSchema
+      .refine(isPlain, 'a text with control characters')
+      .refine(saysWhatItsFieldsSay, 'a text that says other than its fields'),
     parts: partsSchema,
   })
   .refine(
@@ -102,7 +105,7 @@ export const MESSAGES = {
     run,
     plan: sha256,
     planText: z.string().max(500_000),
-    federation: z.string().max(200),
+    federation: z.string().max(200).regex(PLAIN_WORDS),
     since: z.int().min(0),
   }),
   denied: z.strictObject({

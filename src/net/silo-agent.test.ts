@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { jetstreamManager } from '@nats-io/jetstream';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import {
   departuresOf,
@@ -173,6 +174,31 @@ describe.skipIf(!natsServer)(`A silo over a real nats-server${NEEDS_NATS}`, () =
       expect(await wholeOf(second.port('a').play(task(1)))).toEqual(await wholeOf(releaseOf('a', 1)));
     });
 
+    test('came back before the server started again: it is listened for first', async () => {
+      const { a } = await open('a');
+      const first = await federation.openHub();
+      const gone = federation.agent(a);
+      await gone.seen('welcome');
+      gone.leave.abort();
+      await federation.seen('silo-left');
+      federation.hubEvents.length = 0;
+      const back = federation.agent(a);
+      await federation.seen('silo-here');
+      await first.close();
+      const second = await federation.openHub();
+      expect(await wholeOf(second.port('a').play(task(1)))).toEqual(await wholeOf(releaseOf('a', 1)));
+      await back.stop();
+    });
+
+    test('was revoked before the server started: its port says so at once, until it is invited again', async () => {
+      const { a } = await open('a');
+      const hub = await federation.openHub({ silos: new Map(), revoked: ['a'] });
+      await expect(hub.port('a').play(task(1))).rejects.toMatchObject({ facts: { revoked: true } });
+      hub.addSilo('a', a.identity.publicKey);
+      federation.agent(a);
+      expect(await wholeOf(hub.port('a').play(task(1)))).toEqual(await wholeOf(releaseOf('a', 1)));
+    });
+
     test('is revoked: its port says so, and it is turned away', async () => {
       const { a } = await open('a', 'b');
       const hub = await federation.openHub();
@@ -217,6 +243,31 @@ describe.skipIf(!natsServer)(`A silo over a real nats-server${NEEDS_NATS}`, () =
       expect(lost).toBeInstanceOf(PrivacyError);
       expect(lost).toMatchObject({ facts: { reason: 'LOST_STATE' } });
       expect(a.trained).toEqual([1]);
+    });
+
+    test('nor is it when it was revoked and invited again meanwhile', async () => {
+      const { a } = await open('a');
+      const hub = await federation.openHub({ committedSoFar: () => [] }); // as it was when the server started
+      const first = federation.agent(a);
+      await hub.port('a').play(task(1));
+      await hub.commit(1, [uploadOf('a', 1)]);
+      await first.seen('committed', 1);
+      await first.stop();
+      hub.removeSilo('a');
+      hub.addSilo('a', a.identity.publicKey);
+      a.done.clear();
+      expect(await federation.agent(a).result).toMatchObject({ facts: { reason: 'LOST_STATE' } });
+    });
+
+    test('is told again what the server committed since it started, where it missed that', async () => {
+      const { a } = await open('a');
+      const hub = await federation.openHub({ committedSoFar: () => [] });
+      const first = federation.agent(a);
+      await hub.port('a').play(task(1));
+      await first.stop();
+      await hub.commit(1, [uploadOf('a', 1)]);
+      await (await jetstreamManager(federation.nc)).streams.purge('TASKS'); // the broker lost it
+      await federation.agent(a).seen('committed', 1);
     });
 
     test('another minor version is not let in', async () => {

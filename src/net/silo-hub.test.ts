@@ -123,6 +123,34 @@ describe.skipIf(!natsServer)(`A server over a real nats-server${NEEDS_NATS}`, ()
       expect(readdirSync(join(a.folder, 'outbox'))).toEqual([]);
     });
 
+    test('tells that a round is committed again, and not a later one with an equal decoder', async () => {
+      const { a } = await open('a');
+      const same = releaseOf('a', 1);
+      const play = async (round: number) => {
+        a.done.set(round, { ...same, round });
+        return { ...same, round };
+      };
+      const first = await federation.openHub();
+      const agent = federation.agent(a, { play });
+      await first.port('a').play(task(1));
+      await federation.commit(first, 1, [uploadOf('a', 1)]);
+      await agent.seen('committed', 1);
+      void first
+        .port('a')
+        .play(task(2))
+        .catch(() => {});
+      await agent.seen('delivered', 2);
+      await first.close();
+      federation.hubEvents.length = 0;
+      const second = await federation.openHub(); // its journal has round 1 only
+      await second.commit(1, [uploadOf('a', 1)]);
+      await wholeOf(second.port('a').play(task(2)));
+      const told = federation.hubEvents.flatMap((event) => (event.kind === 'release-committed' ? [event.round] : []));
+      expect(new Set(told)).toEqual(new Set([1]));
+      expect(await departuresOf(a)).not.toContain('2 committed');
+      await expect(second.commit(1, [{ ...uploadOf('a', 1), round: 2 }])).rejects.toThrow(/This is a bug/);
+    });
+
     test('answers a round that it committed from its own file, and says so where that is gone', async () => {
       const { a } = await open('a');
       const first = await federation.openHub();

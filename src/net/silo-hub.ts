@@ -8,7 +8,7 @@ import { type NatsConnection, nuid } from '@nats-io/transport-node';
 import type { ReceivedRelease } from '../exchange/release.ts';
 import type { SiloPort } from '../federation/silo-port.ts';
 import { contentHash } from '../storage/content-hash.ts';
-import { LostPeerError } from '../errors.ts';
+import { LostPeerError, ShapeError } from '../errors.ts';
 import { insistOn, type Link } from './bucket.ts';
 import { publishDurably } from './durable-publish.ts';
 import { sealMessage } from './envelope.ts';
@@ -16,9 +16,10 @@ import { openArrivals } from './hub-arrivals.ts';
 import { judgeHello } from './hub-hello.ts';
 import { hubPort, releaseInFile } from './hub-port.ts';
 import { openPresence } from './hub-presence.ts';
-import { type Candidate, openHubRecords } from './hub-records.ts';
+import { type Candidate, nextCandidate, openHubRecords } from './hub-records.ts';
 import { takeUpdate } from './hub-updates.ts';
 import type { Identity } from './identity.ts';
+import { plainWords } from './message-words.ts';
 import type { Body, ReleaseHeader, SiloStatus } from './messages.ts';
 import type { HubEvent } from './net-events.ts';
 import { requireSiloName } from './provision.ts';
@@ -33,6 +34,8 @@ export interface SiloHubOptions {
   readonly identity: Identity;
   /** Public keys of the silos that are known so far. */
   readonly silos: ReadonlyMap<string, string>;
+  /** Silos that were revoked and not invited again: their ports say so at once. Default none. */
+  readonly revoked?: readonly string[];
   readonly federation: string;
   /** Of this software; silos of another minor version are turned away. */
   readonly version: string;
@@ -52,6 +55,14 @@ export interface SiloHubOptions {
   readonly timing?: Timing;
 }
 
+/** A release in the caller's journal. */
+export interface CommittedRelease {
+  readonly silo: string;
+  /** That it answers. */
+  readonly round: number;
+  readonly sha256: string;
+}
+
 export interface SiloHub {
   /**
    * The port to a silo, whether it is known yet or not. `play` asks for a round unless its release is here, and waits. It throws
@@ -62,10 +73,11 @@ export interface SiloHub {
   /** The newest release of a silo that is here, inspected and not committed: what came after its round was closed. */
   late(name: string): Promise<ReceivedRelease | null>;
   /**
-   * Tells silos that their releases are safe, AFTER the caller's journal has them durably. `round` is that of the release where
-   * the hub does not know it. Repeating it is harmless.
+   * Tells silos that their releases are safe, AFTER the caller's journal has them durably in `round`. Each names the round that
+   * it answers, which is this or, for what came late, an earlier one: equal decoders may answer several. Repeating it is
+   * harmless. Throws ShapeError for one that answers a later round.
    */
-  commit(round: number, uploads: readonly { readonly silo: string; readonly sha256: string }[]): Promise<void>;
+  commit(round: number, uploads: readonly CommittedRelease[]): Promise<void>;
   /** The last status of each silo that is there. */
   statuses(): ReadonlyMap<string, SiloStatus>;
   /** Knows a silo, or its new key, from now on. */
@@ -86,7 +98,9 @@ export async function openSiloHub(options: SiloHubOptions): Promise<SiloHub> {
   const link: Link = { nc, timing, signal, onRetry };
   const keys = new Map(options.silos);
   const records = openHubRecords();
+  for (const silo of options.revoked ?? []) records.of(silo).isRevoked = true;
   void nc.closed().then(() => stop.abort(closedConnection(nc)));
+  const committedHere = new Map<string, readonly CommittedRelease[]>(); // by this process; the caller's may be older
   const background = new Set<Promise<unknown>>();
   const inBackground = (work: Promise<unknown>) => {
     const quiet = work.catch((error: unknown) => {
@@ -119,10 +133,11 @@ export async function openSiloHub(options: SiloHubOptions): Promise<SiloHub> {
     if (candidate.state === 'ready') emit({ kind: 'release-ready', ...of });
     if (candidate.state === 'refused' && candidate.error) {
       const { code, message, facts } = candidate.error;
-      const reason = String(facts['reason'] ?? message).slice(0, 500);
+      const reason = plainWords(String(facts['reason'] ?? message));
       emit({ kind: 'release-refused', ...of, code, reason });
       inBackground(send(silo, 'refused', { run, plan: plan.sha256, round, sha256: of.sha256, code, reason }));
-      for (const other of records.of(silo).rounds.get(round) ?? []) arrivals.enqueue(other);
+      const next = nextCandidate(records.of(silo).rounds.get(round) ?? []);
+      if (next) arrivals.enqueue(next);
     }
     records.changed(silo);
   };
@@ -150,7 +165,7 @@ export async function openSiloHub(options: SiloHubOptions): Promise<SiloHub> {
       const record = records.of(silo);
       if (record.left !== null && record.left !== instance) record.left = null;
       if (state.plan !== plan.sha256) return;
-      for (const { round, sha256 } of committedSoFar(silo)) {
+      for (const { round, sha256 } of [...committedSoFar(silo), ...(committedHere.get(silo) ?? [])]) {
         if (pending.some((one) => one.round === round && one.sha256 === sha256)) {
           inBackground(tellCommitted(silo, round, sha256));
         }
@@ -163,6 +178,14 @@ export async function openSiloHub(options: SiloHubOptions): Promise<SiloHub> {
       if ('silo' in event) records.changed(event.silo);
     },
   });
+  const listenedLong = setTimeout(() => {
+    for (const silo of keys.keys()) {
+      if (!records.of(silo).mayBeBack) continue;
+      records.of(silo).mayBeBack = false;
+      records.changed(silo);
+    }
+  }, timing.heardWithinMs);
+  listenedLong.unref();
   for (const silo of keys.keys()) {
     const newest = newestOf(committedSoFar(silo)); // the last server may have been killed before it said so
     if (newest) inBackground(tellCommitted(silo, newest.round, newest.sha256));
@@ -174,7 +197,7 @@ export async function openSiloHub(options: SiloHubOptions): Promise<SiloHub> {
       .flat()
       .filter(({ state, header }) => state === 'ready' && header.round > committedRound);
     const newest = here.sort((a, b) => b.header.round - a.header.round)[0];
-    return newest ? releaseInFile(newest.header, arrivals.fileOf(name, newest.header.round)) : null;
+    return newest ? releaseInFile(newest.header, arrivals.fileOf(newest.header)) : null;
   };
 
   return {
@@ -184,11 +207,13 @@ export async function openSiloHub(options: SiloHubOptions): Promise<SiloHub> {
     },
     late,
     async commit(round, uploads) {
+      if (uploads.some((upload) => upload.round > round)) {
+        throw new ShapeError(`Round ${round} cannot have committed the answer to a later one. This is a bug.`);
+      }
       await Promise.all(
-        uploads.map(async ({ silo, sha256 }) => {
-          const candidates = [...records.of(silo).rounds.values()].flat();
-          const known = candidates.filter(({ header }) => header.decoder.sha256 === sha256).at(-1);
-          const own = known?.header.round ?? round;
+        uploads.map(async ({ silo, round: own, sha256 }) => {
+          const others = (committedHere.get(silo) ?? []).filter((one) => one.round !== own).slice(-MOST_PENDING);
+          committedHere.set(silo, [...others, { silo, round: own, sha256 }]);
           await arrivals.discard(silo, records.commit(silo, own));
           await tellCommitted(silo, own, sha256);
         }),
@@ -198,7 +223,8 @@ export async function openSiloHub(options: SiloHubOptions): Promise<SiloHub> {
     addSilo(name, publicKey) {
       requireSiloName(name);
       keys.set(name, publicKey);
-      records.of(name).isRevoked = false;
+      Object.assign(records.of(name), { isRevoked: false, left: null });
+      records.changed(name);
     },
     removeSilo(name) {
       records.of(name).isRevoked = true;
@@ -222,6 +248,7 @@ export async function openSiloHub(options: SiloHubOptions): Promise<SiloHub> {
     },
     async close() {
       stop.abort();
+      clearTimeout(listenedLong);
       presence.close();
       await Promise.all([ended, arrivals.idle(), ...background]);
     },
@@ -229,6 +256,9 @@ export async function openSiloHub(options: SiloHubOptions): Promise<SiloHub> {
 }
 
 // --- internal ---
+
+/** A silo says of no more releases that it waits for word of them. */
+const MOST_PENDING = 256;
 
 /** Number of the newest task in its stream. */
 async function lastTask(link: Link): Promise<number> {
