@@ -1,21 +1,26 @@
-// What a silo knows of itself after a restart.
+// What a silo does when it is asked, what it refuses, and what it knows of itself after a restart.
 
 import { createHash } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
-import { expect, test } from 'vitest';
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
 import { temporaryFolder } from '../../test/small-silos.ts';
+import { PrivacyError } from '../errors.ts';
 import { parseSpec } from '../experiments/parse-spec.ts';
+import type { Welcome } from '../net/messages.ts';
+import { consentLines } from './consent.ts';
+import { dealToSilos } from './deal-to-silos.ts';
 import { federationSpec, planOf } from './federation-spec.ts';
-import { type SiloSettings, siloLayout } from './silo-home.ts';
-import { openSiloWork } from './silo-work.ts';
+import { defaultLedgerDir, type SiloSettings, siloLayout } from './silo-home.ts';
+import { openSiloWork, type SiloOwner } from './silo-work.ts';
 
 const ROOT = temporaryFolder();
+const HOOKS = { signal: new AbortController().signal, onPercent: () => {} };
 
-test('a silo that brings its decoder along knows every round after a restart, so that its server lets it in again', async () => {
-  const layout = siloLayout(ROOT);
-  const simulated = parseSpec({
-    name: 'brought',
-    rounds: 3,
+const specWith = (over: object) =>
+  parseSpec({
+    name: 'tiny',
+    rounds: 1,
     data: {
       source: { kind: 'drawn-digits', train: 80, test: 60 },
       partition: { kind: 'class-disjoint', classes: [[0], [1]] },
@@ -25,26 +30,77 @@ test('a silo that brings its decoder along knows every round after a restart, so
     local: { epochs: 1, batchSize: 8 },
     server: { epochs: 1, batchSize: 8, images: 20 },
     privacy: { mechanism: 'none' },
+    ...over,
   });
+
+/** What a server says to a silo that it lets in. */
+function welcomeTo(over: object): Welcome {
   const shape = { channels: 1, height: 28, width: 28 };
-  const { text } = planOf(federationSpec(simulated, { shape, classes: 2 }, null));
-  writeFileSync(layout.plan, text);
-  const agreed = createHash('sha256').update(text).digest('hex');
+  const { text, sha256 } = planOf(federationSpec(specWith(over), { shape, classes: 10 }, null));
+  return { run: 'tiny', plan: sha256, planText: text, federation: 'fed', since: 0 };
+}
+
+/** A silo with images, whose owner says yes; `shown` is what they were shown. */
+async function siloNorth() {
+  const root = mkdtempSync(join(ROOT, 'silo-'));
+  const dataOf = (silo: string) => join(root, silo, 'data');
+  await dealToSilos(specWith({}), { env: {} }, dataOf);
+  const layout = siloLayout(join(root, 'home'));
+  mkdirSync(layout.root);
   const settings: SiloSettings = {
     format: 'align-fl/silo@1',
     silo: 'north',
-    federation: 'brought',
+    federation: 'fed',
     servers: ['tls://localhost:1'],
     ca: '',
     server: 'U',
-    data: null,
-    release: ROOT,
-    ledger: ROOT,
-    agreed,
+    data: dataOf('north'),
+    release: null,
+    ledger: defaultLedgerDir(dataOf('north'), 'north'),
+    agreed: null,
     wish: 'work',
   };
-  const owner = { layout, budget: null, ask: async () => false, emit: () => {}, now: () => new Date(0) };
-  const work = await openSiloWork(owner, settings);
-  expect(await work.state()).toEqual({ plan: agreed, round: 3 });
+  const shown: string[] = [];
+  const ask: SiloOwner['ask'] = async (consent) => {
+    shown.push(consentLines(consent).join('\n'));
+    return true;
+  };
+  const owner: SiloOwner = { layout, budget: null, ask, emit: () => {}, now: () => new Date(0) };
+  const open = (change: Partial<SiloSettings> = {}, as: Partial<SiloOwner> = {}) =>
+    openSiloWork({ ...owner, ...as }, { ...settings, ...change });
+  return { layout, settings, shown, open, dataOf };
+}
+
+describe('a silo with images', () => {
+  test('plays no round that is not in the plan it agreed to', async () => {
+    const { open } = await siloNorth();
+    const work = await open();
+    await work.agree(welcomeTo({}));
+    for (const round of [0, 2]) {
+      await expect(work.play(round, HOOKS)).rejects.toThrow(PrivacyError);
+    }
+    await work.close();
+  });
+
+  test('plays no round before or after it takes part', async () => {
+    const { open } = await siloNorth();
+    const work = await open();
+    const silos = [{ name: 'north', participation: { from: 2, to: 2 } }, { name: 'east' }];
+    await work.agree(welcomeTo({ rounds: 3, silos }));
+    for (const round of [1, 3]) {
+      await expect(work.play(round, HOOKS)).rejects.toThrow(`Round ${round} is none in which`);
+    }
+    expect((await work.play(2, HOOKS)).round).toBe(2);
+    await work.close();
+  });
+});
+
+test('a silo that brings its decoder along knows every round after a restart, so that its server lets it in again', async () => {
+  const { open, layout } = await siloNorth();
+  const { plan, planText } = welcomeTo({ rounds: 3 });
+  writeFileSync(layout.plan, planText);
+  expect(createHash('sha256').update(planText).digest('hex')).toBe(plan);
+  const work = await open({ agreed: plan, data: null, release: ROOT });
+  expect(await work.state()).toEqual({ plan, round: 3 });
   await work.close();
 });

@@ -5,6 +5,7 @@ import { AbortedError, PrivacyError, ShapeError, SpecError } from '../errors.ts'
 import { readSiloImages } from '../data/silo-images.ts';
 import type { ReceivedRelease } from '../exchange/release.ts';
 import { parseSpec } from '../experiments/parse-spec.ts';
+import { answeredRound } from '../experiments/participation.ts';
 import { loadRelease } from '../experiments/release-folder.ts';
 import { siloConfigOf } from '../experiments/silo-configs.ts';
 import type { Spec } from '../experiments/spec.ts';
@@ -91,6 +92,7 @@ export async function openSiloWork(options: SiloOwner, settings: SiloSettings): 
     async play(round, { signal, onPercent }) {
       if (ready === null) throw new ShapeError('A silo plays no round before its owner has agreed.');
       const { spec, config } = ready;
+      requirePlanned(spec, settings.silo, round);
       if (config === null) return loadRelease(settings.release as string, { round, silo: settings.silo });
       const port = threads.port(config, {
         onSpent: (at, spent) => options.emit({ kind: 'spent', round: at, spent }),
@@ -131,6 +133,17 @@ async function prepared(
   if (budget !== null) await setBudget(settings.ledger, budget, now);
   if (!isThere(stateFileOf(config))) await requireWholePlan(config, spec.name);
   return { spec, config, notes };
+}
+
+/** More rounds than were agreed to are more than the owner was shown. */
+function requirePlanned(spec: Spec, silo: string, round: number): void {
+  const asked = siloIn(spec, silo);
+  for (let at = 1; at <= spec.rounds; at++) if (answeredRound(asked, 'align', at) === round) return;
+  throw new PrivacyError(
+    `Round ${round} is none in which the plan that was agreed to (${spec.rounds} rounds) has silo ${silo} take part. Nothing was ` +
+      'trained and nothing left. Ask whoever runs the server for a new plan.',
+    { silo, round, rounds: spec.rounds },
+  );
 }
 
 async function textOfPlan(layout: SiloLayout, agreed: string): Promise<string> {
