@@ -16,6 +16,8 @@ export interface SiloLayout {
   readonly identity: string;
   /** The plan that the owner agreed to. */
   readonly plan: string;
+  /** The plan that the owner is asked about. */
+  readonly proposed: string;
   readonly state: string;
   /** Releases that the server has not committed yet. */
   readonly outbox: string;
@@ -32,6 +34,7 @@ export function siloLayout(path: string): SiloLayout {
     settings: join(root, 'silo.json'),
     identity: join(root, 'silo.nk'),
     plan: join(root, 'plan.json'),
+    proposed: join(root, 'plan-proposed.json'),
     state: join(root, 'state'),
     outbox: join(root, 'outbox'),
     departures: join(root, 'departures.jsonl'),

@@ -4,9 +4,13 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { handMadeLabelledDecoder, HAND_MADE_SHAPE } from '../../test/hand-made-decoder.ts';
 import { temporaryFolder } from '../../test/small-silos.ts';
+import { openEngine } from '../engine/engine.ts';
 import { PrivacyError } from '../errors.ts';
+import { declaredStatement } from '../exchange/privacy-statement.ts';
 import { parseSpec } from '../experiments/parse-spec.ts';
+import { writeRelease } from '../experiments/release-folder.ts';
 import type { Welcome } from '../net/messages.ts';
 import { consentLines } from './consent.ts';
 import { dealToSilos } from './deal-to-silos.ts';
@@ -71,6 +75,17 @@ async function siloNorth() {
   return { layout, settings, shown, open, dataOf };
 }
 
+/** A folder as `align-fl release` writes it. */
+async function broughtDecoder(): Promise<string> {
+  const dir = mkdtempSync(join(ROOT, 'release-'));
+  const engine = await openEngine({ executor: 'onnxruntime' });
+  const about = { silo: 'north', shape: HAND_MADE_SHAPE, classes: { count: 3, offered: [0, 2] } };
+  const privacy = declaredStatement('trained under lock and key');
+  await writeRelease(dir, { engine, onnx: handMadeLabelledDecoder(), ...about, privacy, now: () => new Date(0) });
+  await engine.close();
+  return dir;
+}
+
 describe('a silo with images', () => {
   test('plays no round that is not in the plan it agreed to', async () => {
     const { open } = await siloNorth();
@@ -100,7 +115,18 @@ test('a silo that brings its decoder along knows every round after a restart, so
   const { plan, planText } = welcomeTo({ rounds: 3 });
   writeFileSync(layout.plan, planText);
   expect(createHash('sha256').update(planText).digest('hex')).toBe(plan);
-  const work = await open({ agreed: plan, data: null, release: ROOT });
+  const work = await open({ agreed: plan, data: null, release: await broughtDecoder() });
   expect(await work.state()).toEqual({ plan, round: 3 });
+  await work.close();
+});
+
+test('whoever brings a decoder along is shown what that says of itself, and not what the plan says of others', async () => {
+  const { open, shown } = await siloNorth();
+  const release = await broughtDecoder();
+  const work = await open({ data: null, release });
+  await work.agree(welcomeTo({ privacy: { mechanism: 'dp-sgd', epsilon: 8, delta: 1e-5 } }));
+  expect(shown[0]).toContain(`the decoder in ${release}`);
+  expect(shown[0]).toContain('trained under lock and key');
+  expect(shown[0]).not.toMatch(/epsilon 8|trained 1 epochs/);
   await work.close();
 });

@@ -20,7 +20,7 @@ import { requireWholePlan } from '../silo/whole-plan.ts';
 import { writeFileAtomic, readFileBounded } from '../storage/atomic-file.ts';
 import { isThere } from '../storage/presence.ts';
 import { loadState } from '../training/state-file.ts';
-import { type Consent, siloIn } from './consent.ts';
+import { type BroughtDecoder, type Consent, siloIn } from './consent.ts';
 import { imagesOf } from './federation-spec.ts';
 import type { SiloEvent } from './silo-events.ts';
 import { saveSiloSettings, type SiloLayout, type SiloSettings } from './silo-home.ts';
@@ -75,12 +75,15 @@ export async function openSiloWork(options: SiloOwner, settings: SiloSettings): 
         silo: settings.silo,
         spec,
         plan,
+        planFile: layout.proposed,
         before: agreed,
         images: config?.images ?? null,
+        brought: next.brought,
         config,
         budget: config === null ? null : await budgetIn(config.ledgerDir),
         notes: next.notes,
       };
+      await writeFileAtomic(layout.proposed, planText);
       if (!(await options.ask(consent))) {
         throw new AbortedError('Not agreed: nothing left this machine but the public key of this silo.');
       }
@@ -116,6 +119,7 @@ interface Prepared {
   readonly spec: Spec;
   /** Null where a decoder is brought along. */
   readonly config: SiloConfig | null;
+  readonly brought: BroughtDecoder | null;
   readonly notes: readonly string[];
 }
 
@@ -127,12 +131,16 @@ async function prepared(
   const spec = parseSpec(JSON.parse(planText), { source: 'the plan of the server' });
   imagesOf(spec);
   siloIn(spec, settings.silo);
-  if (settings.data === null) return { spec, config: null, notes: [] };
+  if (settings.data === null) {
+    const dir = settings.release as string;
+    const { privacy } = await loadRelease(dir, { round: 1, silo: settings.silo });
+    return { spec, config: null, brought: { dir, statement: privacy.text }, notes: [] };
+  }
   const { set, notes } = await readSiloImages(settings.data);
   const config = siloConfigOf(spec, settings.silo, set, { stateDir: layout.state, ledgerDir: settings.ledger });
   if (budget !== null) await setBudget(settings.ledger, budget, now);
   if (!isThere(stateFileOf(config))) await requireWholePlan(config, spec.name);
-  return { spec, config, notes };
+  return { spec, config, brought: null, notes };
 }
 
 /** More rounds than were agreed to are more than the owner was shown. */
