@@ -1,7 +1,6 @@
 // What a silo does when it is asked, what it refuses, and what it knows of itself after a restart.
 
-import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { handMadeLabelledDecoder, HAND_MADE_SHAPE } from '../../test/hand-made-decoder.ts';
@@ -11,6 +10,7 @@ import { PrivacyError } from '../errors.ts';
 import { declaredStatement } from '../exchange/privacy-statement.ts';
 import { parseSpec } from '../experiments/parse-spec.ts';
 import { writeRelease } from '../experiments/release-folder.ts';
+import { openDepartures } from '../net/departures.ts';
 import type { Welcome } from '../net/messages.ts';
 import { consentLines } from './consent.ts';
 import { dealToSilos } from './deal-to-silos.ts';
@@ -110,14 +110,22 @@ describe('a silo with images', () => {
   });
 });
 
-test('a silo that brings its decoder along knows every round after a restart, so that its server lets it in again', async () => {
+test('a silo that brings its decoder along knows what left after a restart, so that its server lets it in again', async () => {
   const { open, layout } = await siloNorth();
-  const { plan, planText } = welcomeTo({ rounds: 3 });
-  writeFileSync(layout.plan, planText);
-  expect(createHash('sha256').update(planText).digest('hex')).toBe(plan);
-  const work = await open({ agreed: plan, data: null, release: await broughtDecoder() });
-  expect(await work.state()).toEqual({ plan, round: 3 });
+  const release = await broughtDecoder();
+  const welcome = welcomeTo({ rounds: 3 });
+  const work = await open({ data: null, release });
+  await work.agree(welcome);
+  expect(await work.state()).toEqual({ plan: welcome.plan, round: null });
+  const { privacy, decoder } = await work.play(1, HOOKS);
+  const departures = await openDepartures(layout.departures, () => new Date(0));
+  const of = { run: 'tiny', plan: welcome.plan, round: 1, privacy };
+  await departures.note({ ...of, decoder: { ...decoder, classes: null } }, 'leaving');
+  await departures.noteFailure({ ...of, round: 2 }, 'STATE');
   await work.close();
+  const again = await open({ data: null, release, agreed: welcome.plan });
+  expect(await again.state()).toEqual({ plan: welcome.plan, round: 1 });
+  await again.close();
 });
 
 test('whoever brings a decoder along is shown what that says of itself, and not what the plan says of others', async () => {

@@ -19,10 +19,10 @@ import { type SiloConfig, stateFileOf } from '../silo/silo-config.ts';
 import { requireWholePlan } from '../silo/whole-plan.ts';
 import { writeFileAtomic, readFileBounded } from '../storage/atomic-file.ts';
 import { isThere } from '../storage/presence.ts';
-import { loadState } from '../training/state-file.ts';
 import { type BroughtDecoder, type Consent, siloIn } from './consent.ts';
 import { imagesOf } from './federation-spec.ts';
 import type { SiloEvent } from './silo-events.ts';
+import { roundDone } from './silo-rounds.ts';
 import { saveSiloSettings, type SiloLayout, type SiloSettings } from './silo-home.ts';
 
 /** How a silo deals with its owner. */
@@ -57,11 +57,7 @@ export async function openSiloWork(options: SiloOwner, settings: SiloSettings): 
   const threads: SiloThreads = openSiloThreads({ engine: { executor: 'auto', threads: 1 } }, 1);
   return {
     async state() {
-      // A decoder that is brought along answers every round from its folder, and spends nothing that could be spent again.
-      if (ready?.config === null) return { plan: agreed, round: ready.spec.rounds };
-      const stored = await loadState(stateFileOf({ stateDir: layout.state }));
-      const done = stored === null ? null : stored.finished ? stored.round : stored.round - 1;
-      return { plan: agreed, round: done === 0 ? null : done };
+      return { plan: agreed, round: agreed === null ? null : await roundDone(layout, agreed) };
     },
     async agree({ federation, plan, planText }) {
       if (plan === agreed) return;
