@@ -7,7 +7,7 @@ import { AbortedError, SpecError } from '../errors.ts';
 import { type Consent, consentLines } from '../deployment/consent.ts';
 import { joinFederation } from '../deployment/join.ts';
 import { leaveFederation } from '../deployment/leave.ts';
-import { defaultSiloHome, saveSiloSettings, requireSiloSettings, siloLayout } from '../deployment/silo-home.ts';
+import { changeSiloSettings, defaultSiloHome, siloLayout } from '../deployment/silo-home.ts';
 import { siloStatus } from '../deployment/silo-status.ts';
 import { isAtWork } from '../deployment/work-lock.ts';
 import { readInvite } from '../net/invite.ts';
@@ -52,7 +52,7 @@ export function addSiloCommand(program: Command, console: Console, now: () => Da
     .description('stop after the current step, until the next `join`')
     .action(async (home: string) => {
       const layout = siloLayout(home);
-      await saveSiloSettings(layout, { ...(await requireSiloSettings(layout)), wish: 'paused' });
+      await changeSiloSettings(layout, { wish: 'paused' });
       console.print(`Paused. To go on: align-fl silo join --home ${shellWord(home)}`);
     });
 
@@ -141,7 +141,7 @@ async function joinCommand(
 /** A process at work sees the wish within a second; where none is, the farewell is said from here. */
 async function leaveFrom(home: string, console: Console): Promise<void> {
   const layout = siloLayout(home);
-  await saveSiloSettings(layout, { ...(await requireSiloSettings(layout)), wish: 'left' });
+  await changeSiloSettings(layout, { wish: 'left' });
   if (await isAtWork(layout.root)) return;
   await leaveFederation({
     layout,

@@ -100,6 +100,7 @@ async function settingsFor(
     // It belongs to the images: other images, another ledger.
     ledger: ledger === null ? (named === null && known?.ledger) || defaultLedgerDir(from, silo) : resolve(ledger),
     agreed: known?.agreed ?? null,
+    material: known?.material ?? null,
     wish: 'work',
   };
   await saveSiloSettings(layout, settings);

@@ -11,7 +11,7 @@ import { type SiloLayout } from './silo-home.ts';
  * brings a decoder along has no such state. Throws StateError where a file is damaged.
  */
 export async function roundDone(layout: SiloLayout, plan: string): Promise<number | null> {
-  const stored = await loadState(stateFileOf({ stateDir: layout.state }));
+  const stored = await loadState(stateFileOf({ stateDir: layout.state(plan) }));
   const trained = stored === null ? 0 : stored.finished ? stored.round : stored.round - 1;
   const { departures } = isThere(layout.departures) ? await readDepartures(layout.departures) : { departures: [] };
   const left = departures.filter((one) => one.plan === plan && one.what === 'decoder').map(({ round }) => round);

@@ -29,7 +29,7 @@ export interface SiloStatus {
 /** Throws StateError where the folder is none of a silo, or damaged. */
 export async function siloStatus(layout: SiloLayout): Promise<SiloStatus> {
   const { silo, federation, ledger, wish, agreed } = await requireSiloSettings(layout);
-  const plan = agreed === null ? null : parseSpec(await readJson(layout.plan, { maxBytes: 4_000_000 }));
+  const plan = agreed === null ? null : parseSpec(await readJson(layout.plan(agreed), { maxBytes: 4_000_000 }));
   return {
     silo,
     federation,

@@ -1,21 +1,31 @@
 // What a silo does when it is asked, what it refuses, and what it knows of itself after a restart.
 
-import { mkdirSync, mkdtempSync } from 'node:fs';
+import { mkdtempSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { handMadeLabelledDecoder, HAND_MADE_SHAPE } from '../../test/hand-made-decoder.ts';
 import { temporaryFolder } from '../../test/small-silos.ts';
 import { openEngine } from '../engine/engine.ts';
-import { PrivacyError } from '../errors.ts';
+import { PrivacyError, SpecError } from '../errors.ts';
 import { declaredStatement } from '../exchange/privacy-statement.ts';
 import { parseSpec } from '../experiments/parse-spec.ts';
 import { writeRelease } from '../experiments/release-folder.ts';
 import { openDepartures } from '../net/departures.ts';
 import type { Welcome } from '../net/messages.ts';
+import { firstBudget } from '../privacy/first-budget.ts';
+import { contentHash } from '../storage/content-hash.ts';
 import { consentLines } from './consent.ts';
 import { dealToSilos } from './deal-to-silos.ts';
 import { federationSpec, planOf } from './federation-spec.ts';
-import { defaultLedgerDir, type SiloSettings, siloLayout } from './silo-home.ts';
+import {
+  changeSiloSettings,
+  defaultLedgerDir,
+  makeSiloFolder,
+  readSiloSettings,
+  saveSiloSettings,
+  type SiloSettings,
+  siloLayout,
+} from './silo-home.ts';
 import { openSiloWork, type SiloOwner } from './silo-work.ts';
 
 const ROOT = temporaryFolder();
@@ -50,7 +60,7 @@ async function siloNorth() {
   const dataOf = (silo: string) => join(root, silo, 'data');
   await dealToSilos(specWith({}), { env: {} }, dataOf);
   const layout = siloLayout(join(root, 'home'));
-  mkdirSync(layout.root);
+  await makeSiloFolder(layout);
   const settings: SiloSettings = {
     format: 'align-fl/silo@1',
     silo: 'north',
@@ -62,8 +72,10 @@ async function siloNorth() {
     release: null,
     ledger: defaultLedgerDir(dataOf('north'), 'north'),
     agreed: null,
+    material: null,
     wish: 'work',
   };
+  await saveSiloSettings(layout, settings);
   const shown: string[] = [];
   const ask: SiloOwner['ask'] = async (consent) => {
     shown.push(consentLines(consent).join('\n'));
@@ -71,7 +83,7 @@ async function siloNorth() {
   };
   const owner: SiloOwner = { layout, budget: null, ask, emit: () => {}, now: () => new Date(0) };
   const open = (change: Partial<SiloSettings> = {}, as: Partial<SiloOwner> = {}) =>
-    openSiloWork({ ...owner, ...as }, { ...settings, ...change });
+    readSiloSettings(layout).then((now) => openSiloWork({ ...owner, ...as }, { ...settings, ...now, ...change }));
   return { layout, settings, shown, open, dataOf };
 }
 
@@ -108,6 +120,74 @@ describe('a silo with images', () => {
     expect((await work.play(2, HOOKS)).round).toBe(2);
     await work.close();
   });
+
+  test('answers a changed plan by what was trained under it alone', async () => {
+    const { open } = await siloNorth();
+    const work = await open();
+    await work.agree(welcomeTo({}));
+    const one = await work.play(1, HOOKS);
+    const changed = welcomeTo({ local: { epochs: 2, batchSize: 8 } });
+    await work.agree(changed);
+    expect(await work.state()).toEqual({ plan: changed.plan, round: null });
+    const two = await work.play(1, HOOKS);
+    expect(two.decoder.sha256).not.toBe(one.decoder.sha256);
+    await work.close();
+  });
+
+  test('asks again for other images, and goes on with none but those it began with', async () => {
+    const { open, shown, dataOf } = await siloNorth();
+    const welcome = welcomeTo({ rounds: 2 });
+    const work = await open();
+    await work.agree(welcome);
+    await work.close();
+    const same = await open();
+    await same.agree(welcome);
+    await same.close();
+    expect(shown).toHaveLength(1);
+    const other = { data: dataOf('east'), ledger: defaultLedgerDir(dataOf('east'), 'north') };
+    const again = await open(other);
+    await again.agree(welcome);
+    expect(shown[1]).toContain('ANOTHER SET OF IMAGES');
+    await again.play(1, HOOKS);
+    await again.close();
+    await expect(open()).rejects.toThrow('These images');
+  });
+
+  test('leaves the plan to be read, the wish of meanwhile alone, and the agreed plan whole', async () => {
+    const { open, layout } = await siloNorth();
+    const work = await open({}, { ask: async () => false });
+    const welcome = welcomeTo({});
+    await expect(work.agree(welcome)).rejects.toThrow('Not agreed');
+    expect(readFileSync(layout.proposed, 'utf8')).toBe(welcome.planText);
+    const planText = '{"a":';
+    await expect(work.agree({ ...welcome, planText, plan: contentHash(planText) })).rejects.toThrow(SpecError);
+    await work.close();
+    const pausing = await open({}, { ask: () => changeSiloSettings(layout, { wish: 'paused' }).then(() => true) });
+    await pausing.agree(welcome);
+    expect(await readSiloSettings(layout)).toMatchObject({ agreed: welcome.plan, wish: 'paused' });
+    expect(readFileSync(layout.plan(welcome.plan), 'utf8')).toBe(welcome.planText);
+    await pausing.close();
+  });
+
+  test('takes the budget of its owner when they agree, before the ledger begins', async () => {
+    const { open, settings } = await siloNorth();
+    const welcome = welcomeTo({ privacy: { mechanism: 'dp-sgd', epsilon: 4, delta: 1e-5 } });
+    const of = (epsilon: number, says = true) => open({}, { budget: { epsilon, delta: 1e-5 }, ask: async () => says });
+    const small = await of(2);
+    await expect(small.agree(welcome)).rejects.toThrow('exceed the privacy budget');
+    await small.close();
+    const no = await of(5, false);
+    await expect(no.agree(welcome)).rejects.toThrow('Not agreed');
+    expect(await firstBudget(settings.ledger)).toBeNull();
+    await no.close();
+    const yes = await of(5);
+    await yes.agree(welcome);
+    expect(await firstBudget(settings.ledger)).toEqual({ epsilon: 5, delta: 1e-5 });
+    await yes.play(1, HOOKS);
+    await yes.close();
+    await expect(of(6)).rejects.toThrow(`align-fl ledger ${settings.ledger}`);
+    await (await of(5)).close();
+  });
 });
 
 test('a silo that brings its decoder along knows what left after a restart, so that its server lets it in again', async () => {
@@ -123,7 +203,7 @@ test('a silo that brings its decoder along knows what left after a restart, so t
   await departures.note({ ...of, decoder: { ...decoder, classes: null } }, 'leaving');
   await departures.noteFailure({ ...of, round: 2 }, 'STATE');
   await work.close();
-  const again = await open({ data: null, release, agreed: welcome.plan });
+  const again = await open({ data: null, release });
   expect(await again.state()).toEqual({ plan: welcome.plan, round: 1 });
   await again.close();
 });
