@@ -66,7 +66,6 @@ try {
       release: null,
       ledger: task.ledger,
       budget: null,
-      leaving: false,
       ask: async () => true,
       emit(event) {
         if (event.kind === 'training') {

@@ -2,9 +2,9 @@
 
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { dealToSilos } from '../src/deployment/deal-to-silos.ts';
 import { federationSpec } from '../src/deployment/federation-spec.ts';
 import { initServer } from '../src/deployment/init-server.ts';
@@ -15,7 +15,8 @@ import type { ServerEvent } from '../src/deployment/server-events.ts';
 import { type ServerLayout, serverLayout } from '../src/deployment/server-folder.ts';
 import { serverStatus } from '../src/deployment/server-status.ts';
 import type { SiloEvent } from '../src/deployment/silo-events.ts';
-import { siloLayout } from '../src/deployment/silo-home.ts';
+import { leaveFederation } from '../src/deployment/leave.ts';
+import { readSiloSettings, siloLayout } from '../src/deployment/silo-home.ts';
 import { siloStatus } from '../src/deployment/silo-status.ts';
 import { openRunFolder, parseSpec, runExperiment, type Spec } from '../src/index.ts';
 import { freePort, natsServer, NEEDS_NATS } from './nats-fixture.ts';
@@ -115,7 +116,6 @@ async function join_(
     release: null,
     ledger: null,
     budget: null,
-    leaving: false,
     ask: async () => true,
     emit: () => {},
     signal: AbortSignal.timeout(140_000),
@@ -155,4 +155,20 @@ describe.skipIf(natsServer === null)(`a federation over TLS${NEEDS_NATS}`, () =>
       }
     },
   );
+
+  test('a silo that leaves agrees to nothing, and needs no images', async () => {
+    const federation = await federationOf(TINY);
+    const stop = new AbortController();
+    const events: ServerEvent[] = [];
+    const serving = serve(federation, stop.signal, (event) => events.push(event)).catch(() => {});
+    await expect(join_(federation, 'north', { ask: async () => false })).rejects.toThrow('Not agreed');
+    const layout = siloLayout(federation.home('north'));
+    await rm(federation.data('north'), { recursive: true });
+    await leaveFederation({ layout, emit: () => {}, signal: AbortSignal.timeout(20_000), version: '0.1.0' });
+    const isFarewell = (event: ServerEvent) => event.kind === 'network' && event.event.kind === 'silo-left';
+    await vi.waitFor(() => expect(events.some(isFarewell)).toBe(true), 5000);
+    expect((await readSiloSettings(layout))?.agreed).toBeNull();
+    stop.abort();
+    await serving;
+  });
 });

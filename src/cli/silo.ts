@@ -6,7 +6,8 @@ import type { Command } from 'commander';
 import { AbortedError, SpecError } from '../errors.ts';
 import { type Consent, consentLines } from '../deployment/consent.ts';
 import { joinFederation } from '../deployment/join.ts';
-import { defaultSiloHome, saveSiloSettings, requireSiloSettings, siloLayout } from '../deployment/silo-home.ts';
+import { leaveFederation } from '../deployment/leave.ts';
+import { changeSiloSettings, defaultSiloHome, siloLayout } from '../deployment/silo-home.ts';
 import { siloStatus } from '../deployment/silo-status.ts';
 import { isAtWork } from '../deployment/work-lock.ts';
 import { readInvite } from '../net/invite.ts';
@@ -51,7 +52,7 @@ export function addSiloCommand(program: Command, console: Console, now: () => Da
     .description('stop after the current step, until the next `join`')
     .action(async (home: string) => {
       const layout = siloLayout(home);
-      await saveSiloSettings(layout, { ...(await requireSiloSettings(layout)), wish: 'paused' });
+      await changeSiloSettings(layout, { wish: 'paused' });
       console.print(`Paused. To go on: align-fl silo join --home ${shellWord(home)}`);
     });
 
@@ -60,7 +61,7 @@ export function addSiloCommand(program: Command, console: Console, now: () => Da
     .argument('<home>', 'folder of the silo')
     .description('leave the federation for good: the server asks for nothing more and forgets the key')
     .action(async (home: string) => {
-      await leaveFrom(home, console, now);
+      await leaveFrom(home, console);
       console.print(
         'Left. What was released cannot be called back; ask whoever runs the server for `align-fl forget`. Ledger and log stay here.',
       );
@@ -113,7 +114,6 @@ async function joinCommand(
       release: flags.release ?? null,
       ledger: flags.ledger ?? null,
       budget: budgetOf(flags),
-      leaving: false,
       ask: async (consent) => {
         view.close();
         console.error(consentLines(consent).join('\n'));
@@ -139,19 +139,14 @@ async function joinCommand(
 }
 
 /** A process at work sees the wish within a second; where none is, the farewell is said from here. */
-async function leaveFrom(home: string, console: Console, now: () => Date): Promise<void> {
+async function leaveFrom(home: string, console: Console): Promise<void> {
   const layout = siloLayout(home);
-  await saveSiloSettings(layout, { ...(await requireSiloSettings(layout)), wish: 'left' });
+  await changeSiloSettings(layout, { wish: 'left' });
   if (await isAtWork(layout.root)) return;
-  await joinFederation({
+  await leaveFederation({
     layout,
-    invite: null,
-    ...{ data: null, release: null, ledger: null, budget: null },
-    leaving: true,
-    ask: async () => true, // nothing is trained, nothing leaves but the farewell
     emit: () => {},
     signal: AbortSignal.timeout(LEAVE_WITHIN_MS),
-    now,
     version: console.version,
   });
 }

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { drawDigits } from '../data/drawn-digits.ts';
 import { seedKey } from '../engine/keys.ts';
 import { SpecError } from '../errors.ts';
+import { parseSpec } from '../experiments/parse-spec.ts';
 import { siloConfigOf } from '../experiments/silo-configs.ts';
 import { consentLines, siloIn } from './consent.ts';
 import { draftFederation, type FederationPrivacy } from './draft-federation.ts';
@@ -13,8 +14,9 @@ function shown(
   privacy: FederationPrivacy,
   budget: { epsilon: number; delta: number } | null = null,
   before: string | null = null,
+  extra: object = {},
 ) {
-  const spec = draftFederation({
+  const draft = draftFederation({
     name: 'fed',
     silos: ['a', 'b'],
     task,
@@ -22,6 +24,7 @@ function shown(
     privacy,
     test: null,
   });
+  const spec = parseSpec({ ...draft, privacy: { ...draft.privacy, ...extra } });
   const config = siloConfigOf(spec, 'a', images, { stateDir: 'state', ledgerDir: 'ledger' });
   const consent = {
     federation: 'fed',
@@ -29,7 +32,9 @@ function shown(
     spec,
     plan: 'f'.repeat(64),
     before,
+    planFile: '/home/plan-proposed.json',
     images,
+    brought: null,
     config,
     budget,
     notes: [],
@@ -42,7 +47,7 @@ describe('what an owner is shown', () => {
     const text = shown('represent', { mechanism: 'none' });
     expect(text).toContain("Federation 'fed' asks silo 'a' to take part in 'fed': 3 rounds with 2 silos.");
     expect(text).toContain('300 images of 1 x 28 x 28, by class: 3 (150), 7 (150)');
-    expect(text).toContain('NOTHING. No mechanism bounds');
+    expect(text).toContain('NOTHING: no mechanism bounds');
     expect(text).not.toContain('which classes');
     expect(text).not.toContain('HAS CHANGED');
     expect(shown('represent', { mechanism: 'none' }, null, 'e'.repeat(64))).toContain(
@@ -54,6 +59,35 @@ describe('what an owner is shown', () => {
     const privacy = { mechanism: 'dp-sgd', epsilon: 8, delta: 1e-5 } as const;
     expect(shown('represent', privacy)).toMatch(/epsilon 8 at delta 0.00001 for each record.*\n?.*allows epsilon 8/);
     expect(shown('represent', privacy, { epsilon: 2, delta: 1e-6 })).toContain('allows epsilon 2 at delta 0.000001');
+  });
+
+  test.each([
+    ['dp-sgd', { noise: 'seeded' }, 'comes from the seed of the spec'],
+    ['dp-sgd', { mode: 'decoder-only' }, 'The encoder learns without noise'],
+    ['dp-sgd', { clipping: 'paper-unsound' }, 'un-noised median'],
+    ['gaussian', { noise: 'seeded' }, 'comes from the seed of the spec'],
+  ] as const)('no guarantee where there is none: %s %o', (mechanism, extra, why) => {
+    const task = mechanism === 'gaussian' ? 'classify' : 'represent';
+    const text = shown(task, { mechanism, epsilon: 8, delta: 1e-5 }, null, null, extra);
+    expect(text).toMatch(/claimed of its privacy: NOTHING: /);
+    expect(text).toContain(why);
+    expect(text).not.toContain('epsilon 8');
+  });
+
+  test('whether the number of images becomes public', () => {
+    const privacy = { mechanism: 'dp-sgd', epsilon: 8, delta: 1e-5 } as const;
+    const line = 'how many images there are (the plan makes their number public)';
+    const [leaves, stays] = shown('represent', privacy).split('What never leaves it');
+    expect(leaves).toContain(line);
+    expect(stays).not.toContain('how many there are');
+    const declared = shown('represent', privacy, null, null, { records: 300 });
+    expect(declared).not.toContain(line);
+    expect(declared).toContain('images, labels, how many there are, encoders');
+    expect(declared).toContain('the code of an error when a round fails');
+  });
+
+  test('where the plan can be read before anybody agrees', () => {
+    expect(shown('represent', { mechanism: 'none' })).toContain('the whole of it lies in /home/plan-proposed.json');
   });
 
   test('the classes that become public', () => {

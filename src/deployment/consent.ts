@@ -3,7 +3,8 @@
 import { SpecError } from '../errors.ts';
 import { classCounts, type ImageSet } from '../data/image-set.ts';
 import { decodersBy } from '../experiments/participation.ts';
-import { generatorOfSilo, privacyOfSilo, type SiloSpec, type Spec } from '../experiments/spec.ts';
+import { generatorOfSilo, type PrivacySpec, privacyOfSilo, type SiloSpec, type Spec } from '../experiments/spec.ts';
+import { whyNoGuarantee } from '../privacy/dp-plan.ts';
 import { epsilonWords } from '../privacy/event-words.ts';
 import type { Budget } from '../privacy/ledger-entry.ts';
 import type { SiloConfig } from '../silo/silo-config.ts';
@@ -15,14 +16,26 @@ export interface Consent {
   readonly spec: Spec;
   /** SHA-256 of the plan, hex. */
   readonly plan: string;
-  /** That was agreed to before, and is another; null where there was none. */
+  /** Where the plan can be read before anybody agrees. */
+  readonly planFile: string;
+  /** That was agreed to before: another, or this one with other images; null where there was none. */
   readonly before: string | null;
   /** Null where a decoder is brought along. */
   readonly images: ImageSet | null;
+  /** Null where the decoder is made here. */
+  readonly brought: BroughtDecoder | null;
   readonly config: SiloConfig | null;
   /** That the owner set; null where the plan's own numbers begin the ledger. */
   readonly budget: Budget | null;
   readonly notes: readonly string[];
+}
+
+/** A decoder that was trained elsewhere. */
+export interface BroughtDecoder {
+  /** The folder that `align-fl release` wrote. */
+  readonly dir: string;
+  /** What its release.json says of its privacy. */
+  readonly statement: string;
 }
 
 /** The silo called `name` in a plan. Throws SpecError where it is not in it. */
@@ -36,22 +49,26 @@ export function siloIn(spec: Spec, name: string): SiloSpec {
 
 /** The text that is shown, as lines. */
 export function consentLines(consent: Consent): readonly string[] {
-  const { federation, silo, spec, plan, before, images, config, notes } = consent;
-  const asked = siloIn(spec, silo);
+  const { federation, silo, spec, plan, planFile, before, images, brought, config, notes } = consent;
+  const isCountPublic = images !== null && tellsHowMany(consent);
   return [
     `Federation '${federation}' asks silo '${silo}' to take part in '${spec.name}': ${counted(spec.rounds, 'round')} with ${counted(spec.silos.length, 'silo')}.`,
-    `Plan ${plan.slice(0, 16)} (the whole of it lies in plan.json once you agree).`,
-    ...(before ? [`The plan HAS CHANGED: you agreed to ${before.slice(0, 16)}.`] : []),
+    `Plan ${plan.slice(0, 16)} (the whole of it lies in ${planFile}).`,
+    ...(before === null ? [] : [changeText(consent, before)]),
     '',
     ...(images ? ['Here', `  ${imagesText(images)}`, ...notes.map((note) => `  ${note}`), ''] : []),
     'What will leave this machine',
-    `  ${images ? 'one decoder a round, made from these images' : 'the decoder that you bring along'}: ${generatorText(spec, asked)}`,
-    `  what is claimed of its privacy: ${privacyText(consent)}`,
+    brought
+      ? `  the decoder in ${brought.dir}, the same in every round`
+      : `  one decoder a round, made from these images: ${generatorText(spec, siloIn(spec, silo))}`,
+    `  what is claimed of its privacy: ${brought ? brought.statement : privacyText(consent)}`,
     ...(config ? offersText(config) : []),
+    ...(isCountPublic ? ['  how many images there are (the plan makes their number public)'] : []),
+    '  the code of an error when a round fails',
     '  whether this silo trains, uploads, waits or pauses, and how far it is, in percent of a round',
     '',
     'What never leaves it',
-    '  images, labels, how many there are, encoders, codes, losses, other weights, and the private key of this silo',
+    `  images, labels, ${isCountPublic ? '' : 'how many there are, '}encoders, codes, losses, other weights, and the private key of this silo`,
     '',
     `The server draws images from ${counted(decodersBy(spec, spec.rounds), 'decoder')} and trains a model of its own; it sends none back. Each release is`,
     'written down in departures.jsonl before it leaves. What has left cannot be called back.',
@@ -62,6 +79,11 @@ export function consentLines(consent: Consent): readonly string[] {
 
 function counted(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? '' : 's'}`;
+}
+
+function changeText({ plan, brought }: Consent, before: string): string {
+  if (before !== plan) return `The plan HAS CHANGED: you agreed to ${before.slice(0, 16)}.`;
+  return `You agreed to this plan with ANOTHER ${brought ? 'DECODER' : 'SET OF IMAGES'}.`;
 }
 
 function imagesText(images: ImageSet): string {
@@ -83,11 +105,13 @@ function privacyText({ spec, silo, budget }: Consent): string {
   const privacy = privacyOfSilo(spec, siloIn(spec, silo));
   switch (privacy.mechanism) {
     case 'none':
-      return 'NOTHING. No mechanism bounds what a decoder tells of single images; whoever has it may see some of them again';
+      return 'NOTHING: no mechanism bounds what a decoder tells of single images; whoever has it may see some of them again';
     case 'lipschitz':
       return 'no guarantee. The decoder is kept flat, which makes outliers less likely to come back; epsilon is infinite';
     case 'gaussian':
     case 'dp-sgd': {
+      const reason = whyNothing(privacy);
+      if (reason !== null) return `NOTHING: ${reason}`;
       const allowed = budget ?? { epsilon: privacy.epsilon, delta: privacy.delta };
       return (
         `epsilon ${epsilonWords(privacy.epsilon)} at delta ${privacy.delta} for each record, over all rounds together. This silo's ` +
@@ -95,6 +119,18 @@ function privacyText({ spec, silo, budget }: Consent): string {
       );
     }
   }
+}
+
+/** Why no epsilon may be claimed of a private mechanism, or null where one may. */
+function whyNothing(privacy: Extract<PrivacySpec, { mechanism: 'gaussian' | 'dp-sgd' }>): string | null {
+  if (privacy.mechanism === 'dp-sgd') return whyNoGuarantee(privacy);
+  return whyNoGuarantee({ clipping: 'fixed', mode: 'full', noise: privacy.noise });
+}
+
+/** The sampling rate and the expected batch, which a statement tells, give the number of records away. */
+function tellsHowMany({ spec, silo }: Consent): boolean {
+  const privacy = privacyOfSilo(spec, siloIn(spec, silo));
+  return privacy.mechanism === 'dp-sgd' && privacy.records === null;
 }
 
 function offersText({ model }: SiloConfig): readonly string[] {

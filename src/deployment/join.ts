@@ -2,8 +2,8 @@
 
 import { randomUUID } from 'node:crypto';
 import { resolve } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
-import { AbortedError, AccessError, DataError, LostPeerError, SpecError, StateError } from '../errors.ts';
+import { readSiloImages } from '../data/silo-images.ts';
+import { AbortedError, AccessError, DataError, SpecError, StateError } from '../errors.ts';
 import { type ConnectionNotice, connectNats } from '../net/connect.ts';
 import { enrol } from '../net/enrolment.ts';
 import { createIdentity, type Identity, loadIdentity, saveIdentity } from '../net/identity.ts';
@@ -23,6 +23,7 @@ import {
   saveSiloSettings,
   type SiloSettings,
 } from './silo-home.ts';
+import { whenReachable } from './when-reachable.ts';
 import { whileWorkingIn } from './work-lock.ts';
 
 export interface JoinOptions extends SiloOwner {
@@ -34,8 +35,6 @@ export interface JoinOptions extends SiloOwner {
   readonly release: string | null;
   /** Folder of the privacy ledger; null for one beside the images. */
   readonly ledger: string | null;
-  /** To leave for good instead of working. */
-  readonly leaving: boolean;
   readonly signal: AbortSignal;
   /** Of align-fl. */
   readonly version: string;
@@ -62,7 +61,7 @@ export async function joinFederation(options: JoinOptions): Promise<'ended' | 'l
 
 /** What is known already, or what the invite says; on disk when the promise resolves. */
 async function settingsFor(
-  { layout, data, release, ledger, leaving }: JoinOptions,
+  { layout, data, release, ledger }: JoinOptions,
   invite: Invite | null,
 ): Promise<SiloSettings> {
   const known = await readSiloSettings(layout);
@@ -89,6 +88,7 @@ async function settingsFor(
   }
   if (!isThere(from))
     throw new DataError(`${from}: there is no such folder or file. Correct the path.`, { path: from });
+  if (data !== null) await readSiloImages(from); // what cannot be read must not replace what could
   const silo = (invite ?? known)?.silo as string;
   const settings: SiloSettings = {
     format: 'align-fl/silo@1',
@@ -102,7 +102,8 @@ async function settingsFor(
     // It belongs to the images: other images, another ledger.
     ledger: ledger === null ? (named === null && known?.ledger) || defaultLedgerDir(from, silo) : resolve(ledger),
     agreed: known?.agreed ?? null,
-    wish: leaving ? 'left' : 'work',
+    material: known?.material ?? null,
+    wish: 'work',
   };
   await saveSiloSettings(layout, settings);
   return settings;
@@ -178,10 +179,7 @@ async function work(
       state: siloWork.state,
       agree: siloWork.agree,
       play: siloWork.play,
-      emit(event) {
-        emit({ kind: 'agent', event });
-        if (event.kind === 'welcome' && options.leaving) leave.abort();
-      },
+      emit: (event) => emit({ kind: 'agent', event }),
       signal: AbortSignal.any([signal, pausing.signal]),
       leave: leave.signal,
       timing,
@@ -195,26 +193,6 @@ async function work(
     await nc.close();
   }
 }
-
-/** `connect` again and again while nobody answers: whoever starts first waits for the other. */
-async function whenReachable<T>(
-  { emit, signal }: Pick<JoinOptions, 'emit' | 'signal'>,
-  connect: () => Promise<T>,
-): Promise<T> {
-  for (;;) {
-    try {
-      return await connect();
-    } catch (error) {
-      if (!(error instanceof LostPeerError) || signal.aborted) throw error;
-      emit({ kind: 'unreachable', message: error.message });
-    }
-    await pause(TRY_EVERY_MS, undefined, { signal }).catch((cause: unknown) => {
-      throw new AbortedError('Stopped while waiting for the server.', {}, { cause });
-    });
-  }
-}
-
-const TRY_EVERY_MS = 2000;
 
 /** How soon `silo pause` and `silo leave` are noticed. */
 const LOOK_EVERY_MS = 1000;

@@ -14,9 +14,12 @@ export interface SiloLayout {
   readonly settings: string;
   /** Private key: made here, never leaves. */
   readonly identity: string;
-  /** The plan that the owner agreed to. */
-  readonly plan: string;
-  readonly state: string;
+  /** The plan with this SHA-256, which the owner agreed to. */
+  readonly plan: (sha256: string) => string;
+  /** The plan that the owner is asked about. */
+  readonly proposed: string;
+  /** State of the training under the plan with this SHA-256: what was trained under one plan answers no other. */
+  readonly state: (plan: string) => string;
   /** Releases that the server has not committed yet. */
   readonly outbox: string;
   /** One line for everything that left. */
@@ -31,13 +34,16 @@ export function siloLayout(path: string): SiloLayout {
     root,
     settings: join(root, 'silo.json'),
     identity: join(root, 'silo.nk'),
-    plan: join(root, 'plan.json'),
-    state: join(root, 'state'),
+    plan: (sha256) => join(root, `plan-${sha256.slice(0, PLAN_DIGITS)}.json`),
+    proposed: join(root, 'plan-proposed.json'),
+    state: (plan) => join(root, 'state', plan.slice(0, PLAN_DIGITS)),
     outbox: join(root, 'outbox'),
     departures: join(root, 'departures.jsonl'),
     status: join(root, 'status.json'),
   };
 }
+
+const PLAN_DIGITS = 16;
 
 const settingsSchema = z.strictObject({
   format: z.literal('align-fl/silo@1'),
@@ -56,6 +62,8 @@ const settingsSchema = z.strictObject({
   ledger: z.string(),
   /** SHA-256 of the plan that was agreed to; null before. */
   agreed: z.string().nullable(),
+  /** SHA-256 of the images, or of the decoder brought along, for which it was agreed to; null before. */
+  material: z.string().nullable().default(null),
   /** `paused` until the next `join`; `left` for good. */
   wish: z.enum(['work', 'paused', 'left']),
 });
@@ -88,6 +96,11 @@ export async function requireSiloSettings(layout: SiloLayout): Promise<SiloSetti
 
 export async function saveSiloSettings(layout: SiloLayout, settings: SiloSettings): Promise<void> {
   await writeJsonAtomic(layout.settings, settings);
+}
+
+/** Changes what is named and leaves all else as it is on disk, such as a wish that came meanwhile. */
+export async function changeSiloSettings(layout: SiloLayout, change: Partial<SiloSettings>): Promise<void> {
+  await saveSiloSettings(layout, { ...(await requireSiloSettings(layout)), ...change });
 }
 
 /** Makes the folder, readable by its owner alone. */

@@ -6,11 +6,10 @@ import { epsilonWords } from '../privacy/event-words.ts';
 import { readLedger } from '../privacy/ledger.ts';
 import { spentOf } from '../privacy/ledger-charges.ts';
 import { hasLedger } from '../privacy/ledger-file.ts';
-import { stateFileOf } from '../silo/silo-config.ts';
 import { readJson } from '../storage/atomic-file.ts';
 import { isThere } from '../storage/presence.ts';
-import { loadState } from '../training/state-file.ts';
 import { requireSiloSettings, type SiloLayout } from './silo-home.ts';
+import { roundDone } from './silo-rounds.ts';
 import { isAtWork } from './work-lock.ts';
 
 export interface SiloStatus {
@@ -30,14 +29,13 @@ export interface SiloStatus {
 /** Throws StateError where the folder is none of a silo, or damaged. */
 export async function siloStatus(layout: SiloLayout): Promise<SiloStatus> {
   const { silo, federation, ledger, wish, agreed } = await requireSiloSettings(layout);
-  const stored = await loadState(stateFileOf({ stateDir: layout.state }));
-  const plan = agreed === null ? null : parseSpec(await readJson(layout.plan, { maxBytes: 4_000_000 }));
+  const plan = agreed === null ? null : parseSpec(await readJson(layout.plan(agreed), { maxBytes: 4_000_000 }));
   return {
     silo,
     federation,
     isAtWork: await isAtWork(layout.root),
     wish,
-    round: stored === null ? null : stored.finished ? stored.round : stored.round - 1,
+    round: agreed === null ? null : await roundDone(layout, agreed),
     rounds: plan?.rounds ?? null,
     privacy: await privacyIn(ledger),
     departures: isThere(layout.departures) ? (await readDepartures(layout.departures)).departures : [],

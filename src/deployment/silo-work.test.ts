@@ -1,21 +1,40 @@
-// What a silo knows of itself after a restart.
+// What a silo does when it is asked, what it refuses, and what it knows of itself after a restart.
 
-import { createHash } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
-import { expect, test } from 'vitest';
+import { mkdtempSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { handMadeLabelledDecoder, HAND_MADE_SHAPE } from '../../test/hand-made-decoder.ts';
 import { temporaryFolder } from '../../test/small-silos.ts';
+import { openEngine } from '../engine/engine.ts';
+import { PrivacyError, SpecError } from '../errors.ts';
+import { declaredStatement } from '../exchange/privacy-statement.ts';
 import { parseSpec } from '../experiments/parse-spec.ts';
+import { writeRelease } from '../experiments/release-folder.ts';
+import { openDepartures } from '../net/departures.ts';
+import type { Welcome } from '../net/messages.ts';
+import { firstBudget } from '../privacy/first-budget.ts';
+import { contentHash } from '../storage/content-hash.ts';
+import { consentLines } from './consent.ts';
+import { dealToSilos } from './deal-to-silos.ts';
 import { federationSpec, planOf } from './federation-spec.ts';
-import { type SiloSettings, siloLayout } from './silo-home.ts';
-import { openSiloWork } from './silo-work.ts';
+import {
+  changeSiloSettings,
+  defaultLedgerDir,
+  makeSiloFolder,
+  readSiloSettings,
+  saveSiloSettings,
+  type SiloSettings,
+  siloLayout,
+} from './silo-home.ts';
+import { openSiloWork, type SiloOwner } from './silo-work.ts';
 
 const ROOT = temporaryFolder();
+const HOOKS = { signal: new AbortController().signal, onPercent: () => {} };
 
-test('a silo that brings its decoder along knows every round after a restart, so that its server lets it in again', async () => {
-  const layout = siloLayout(ROOT);
-  const simulated = parseSpec({
-    name: 'brought',
-    rounds: 3,
+const specWith = (over: object) =>
+  parseSpec({
+    name: 'tiny',
+    rounds: 1,
     data: {
       source: { kind: 'drawn-digits', train: 80, test: 60 },
       partition: { kind: 'class-disjoint', classes: [[0], [1]] },
@@ -25,26 +44,177 @@ test('a silo that brings its decoder along knows every round after a restart, so
     local: { epochs: 1, batchSize: 8 },
     server: { epochs: 1, batchSize: 8, images: 20 },
     privacy: { mechanism: 'none' },
+    ...over,
   });
+
+/** What a server says to a silo that it lets in. */
+function welcomeTo(over: object): Welcome {
   const shape = { channels: 1, height: 28, width: 28 };
-  const { text } = planOf(federationSpec(simulated, { shape, classes: 2 }, null));
-  writeFileSync(layout.plan, text);
-  const agreed = createHash('sha256').update(text).digest('hex');
+  const { text, sha256 } = planOf(federationSpec(specWith(over), { shape, classes: 10 }, null));
+  return { run: 'tiny', plan: sha256, planText: text, federation: 'fed', since: 0 };
+}
+
+/** A silo with images, whose owner says yes; `shown` is what they were shown. */
+async function siloNorth() {
+  const root = mkdtempSync(join(ROOT, 'silo-'));
+  const dataOf = (silo: string) => join(root, silo, 'data');
+  await dealToSilos(specWith({}), { env: {} }, dataOf);
+  const layout = siloLayout(join(root, 'home'));
+  await makeSiloFolder(layout);
   const settings: SiloSettings = {
     format: 'align-fl/silo@1',
     silo: 'north',
-    federation: 'brought',
+    federation: 'fed',
     servers: ['tls://localhost:1'],
     ca: '',
     server: 'U',
-    data: null,
-    release: ROOT,
-    ledger: ROOT,
-    agreed,
+    data: dataOf('north'),
+    release: null,
+    ledger: defaultLedgerDir(dataOf('north'), 'north'),
+    agreed: null,
+    material: null,
     wish: 'work',
   };
-  const owner = { layout, budget: null, ask: async () => false, emit: () => {}, now: () => new Date(0) };
-  const work = await openSiloWork(owner, settings);
-  expect(await work.state()).toEqual({ plan: agreed, round: 3 });
+  await saveSiloSettings(layout, settings);
+  const shown: string[] = [];
+  const ask: SiloOwner['ask'] = async (consent) => {
+    shown.push(consentLines(consent).join('\n'));
+    return true;
+  };
+  const owner: SiloOwner = { layout, budget: null, ask, emit: () => {}, now: () => new Date(0) };
+  const open = (change: Partial<SiloSettings> = {}, as: Partial<SiloOwner> = {}) =>
+    readSiloSettings(layout).then((now) => openSiloWork({ ...owner, ...as }, { ...settings, ...now, ...change }));
+  return { layout, settings, shown, open, dataOf };
+}
+
+/** A folder as `align-fl release` writes it. */
+async function broughtDecoder(): Promise<string> {
+  const dir = mkdtempSync(join(ROOT, 'release-'));
+  const engine = await openEngine({ executor: 'onnxruntime' });
+  const about = { silo: 'north', shape: HAND_MADE_SHAPE, classes: { count: 3, offered: [0, 2] } };
+  const privacy = declaredStatement('trained under lock and key');
+  await writeRelease(dir, { engine, onnx: handMadeLabelledDecoder(), ...about, privacy, now: () => new Date(0) });
+  await engine.close();
+  return dir;
+}
+
+describe('a silo with images', () => {
+  test('plays no round that is not in the plan it agreed to', async () => {
+    const { open } = await siloNorth();
+    const work = await open();
+    await work.agree(welcomeTo({}));
+    for (const round of [0, 2]) {
+      await expect(work.play(round, HOOKS)).rejects.toThrow(PrivacyError);
+    }
+    await work.close();
+  });
+
+  test('plays no round before or after it takes part', async () => {
+    const { open } = await siloNorth();
+    const work = await open();
+    const silos = [{ name: 'north', participation: { from: 2, to: 2 } }, { name: 'east' }];
+    await work.agree(welcomeTo({ rounds: 3, silos }));
+    for (const round of [1, 3]) {
+      await expect(work.play(round, HOOKS)).rejects.toThrow(`Round ${round} is none in which`);
+    }
+    expect((await work.play(2, HOOKS)).round).toBe(2);
+    await work.close();
+  });
+
+  test('answers a changed plan by what was trained under it alone', async () => {
+    const { open } = await siloNorth();
+    const work = await open();
+    await work.agree(welcomeTo({}));
+    const one = await work.play(1, HOOKS);
+    const changed = welcomeTo({ local: { epochs: 2, batchSize: 8 } });
+    await work.agree(changed);
+    expect(await work.state()).toEqual({ plan: changed.plan, round: null });
+    const two = await work.play(1, HOOKS);
+    expect(two.decoder.sha256).not.toBe(one.decoder.sha256);
+    await work.close();
+  });
+
+  test('asks again for other images, and goes on with none but those it began with', async () => {
+    const { open, shown, dataOf } = await siloNorth();
+    const welcome = welcomeTo({ rounds: 2 });
+    const work = await open();
+    await work.agree(welcome);
+    await work.close();
+    const same = await open();
+    await same.agree(welcome);
+    await same.close();
+    expect(shown).toHaveLength(1);
+    const other = { data: dataOf('east'), ledger: defaultLedgerDir(dataOf('east'), 'north') };
+    const again = await open(other);
+    await again.agree(welcome);
+    expect(shown[1]).toContain('ANOTHER SET OF IMAGES');
+    await again.play(1, HOOKS);
+    await again.close();
+    await expect(open()).rejects.toThrow('These images');
+  });
+
+  test('leaves the plan to be read, the wish of meanwhile alone, and the agreed plan whole', async () => {
+    const { open, layout } = await siloNorth();
+    const work = await open({}, { ask: async () => false });
+    const welcome = welcomeTo({});
+    await expect(work.agree(welcome)).rejects.toThrow('Not agreed');
+    expect(readFileSync(layout.proposed, 'utf8')).toBe(welcome.planText);
+    const planText = '{"a":';
+    await expect(work.agree({ ...welcome, planText, plan: contentHash(planText) })).rejects.toThrow(SpecError);
+    await work.close();
+    const pausing = await open({}, { ask: () => changeSiloSettings(layout, { wish: 'paused' }).then(() => true) });
+    await pausing.agree(welcome);
+    expect(await readSiloSettings(layout)).toMatchObject({ agreed: welcome.plan, wish: 'paused' });
+    expect(readFileSync(layout.plan(welcome.plan), 'utf8')).toBe(welcome.planText);
+    await pausing.close();
+  });
+
+  test('takes the budget of its owner when they agree, before the ledger begins', async () => {
+    const { open, settings } = await siloNorth();
+    const welcome = welcomeTo({ privacy: { mechanism: 'dp-sgd', epsilon: 4, delta: 1e-5 } });
+    const of = (epsilon: number, says = true) => open({}, { budget: { epsilon, delta: 1e-5 }, ask: async () => says });
+    const small = await of(2);
+    await expect(small.agree(welcome)).rejects.toThrow('exceed the privacy budget');
+    await small.close();
+    const no = await of(5, false);
+    await expect(no.agree(welcome)).rejects.toThrow('Not agreed');
+    expect(await firstBudget(settings.ledger)).toBeNull();
+    await no.close();
+    const yes = await of(5);
+    await yes.agree(welcome);
+    expect(await firstBudget(settings.ledger)).toEqual({ epsilon: 5, delta: 1e-5 });
+    await yes.play(1, HOOKS);
+    await yes.close();
+    await expect(of(6)).rejects.toThrow(`align-fl ledger ${settings.ledger}`);
+    await (await of(5)).close();
+  });
+});
+
+test('a silo that brings its decoder along knows what left after a restart, so that its server lets it in again', async () => {
+  const { open, layout } = await siloNorth();
+  const release = await broughtDecoder();
+  const welcome = welcomeTo({ rounds: 3 });
+  const work = await open({ data: null, release });
+  await work.agree(welcome);
+  expect(await work.state()).toEqual({ plan: welcome.plan, round: null });
+  const { privacy, decoder } = await work.play(1, HOOKS);
+  const departures = await openDepartures(layout.departures, () => new Date(0));
+  const of = { run: 'tiny', plan: welcome.plan, round: 1, privacy };
+  await departures.note({ ...of, decoder: { ...decoder, classes: null } }, 'leaving');
+  await departures.noteFailure({ ...of, round: 2 }, 'STATE');
+  await work.close();
+  const again = await open({ data: null, release });
+  expect(await again.state()).toEqual({ plan: welcome.plan, round: 1 });
+  await again.close();
+});
+
+test('whoever brings a decoder along is shown what that says of itself, and not what the plan says of others', async () => {
+  const { open, shown } = await siloNorth();
+  const release = await broughtDecoder();
+  const work = await open({ data: null, release });
+  await work.agree(welcomeTo({ privacy: { mechanism: 'dp-sgd', epsilon: 8, delta: 1e-5 } }));
+  expect(shown[0]).toContain(`the decoder in ${release}`);
+  expect(shown[0]).toContain('trained under lock and key');
+  expect(shown[0]).not.toMatch(/epsilon 8|trained 1 epochs/);
   await work.close();
 });

@@ -1,15 +1,17 @@
 // What a silo does when it is asked: reads the plan, asks its owner, trains a round. The network's part is in net/silo-agent.ts.
 
-import { createHash } from 'node:crypto';
 import { AbortedError, PrivacyError, ShapeError, SpecError } from '../errors.ts';
+import { imageSetHash } from '../data/image-set.ts';
 import { readSiloImages } from '../data/silo-images.ts';
 import type { ReceivedRelease } from '../exchange/release.ts';
 import { parseSpec } from '../experiments/parse-spec.ts';
+import { answeredRound } from '../experiments/participation.ts';
 import { loadRelease } from '../experiments/release-folder.ts';
 import { siloConfigOf } from '../experiments/silo-configs.ts';
 import type { Spec } from '../experiments/spec.ts';
 import { openSiloThreads, type SiloThreads } from '../federation/thread-port.ts';
 import type { Welcome } from '../net/messages.ts';
+import { epsilonWords } from '../privacy/event-words.ts';
 import { firstBudget } from '../privacy/first-budget.ts';
 import { readLedger, setBudget } from '../privacy/ledger.ts';
 import type { Budget } from '../privacy/ledger-entry.ts';
@@ -17,12 +19,13 @@ import { hasLedger } from '../privacy/ledger-file.ts';
 import { type SiloConfig, stateFileOf } from '../silo/silo-config.ts';
 import { requireWholePlan } from '../silo/whole-plan.ts';
 import { writeFileAtomic, readFileBounded } from '../storage/atomic-file.ts';
+import { contentHash } from '../storage/content-hash.ts';
 import { isThere } from '../storage/presence.ts';
-import { loadState } from '../training/state-file.ts';
-import { type Consent, siloIn } from './consent.ts';
+import { type BroughtDecoder, type Consent, siloIn } from './consent.ts';
 import { imagesOf } from './federation-spec.ts';
 import type { SiloEvent } from './silo-events.ts';
-import { saveSiloSettings, type SiloLayout, type SiloSettings } from './silo-home.ts';
+import { roundDone } from './silo-rounds.ts';
+import { changeSiloSettings, type SiloLayout, type SiloSettings } from './silo-home.ts';
 
 /** How a silo deals with its owner. */
 export interface SiloOwner {
@@ -51,20 +54,22 @@ export interface SiloWork {
 /** The work of the silo in this folder. Where it agreed before, it needs no server to go on. */
 export async function openSiloWork(options: SiloOwner, settings: SiloSettings): Promise<SiloWork> {
   const { layout } = options;
-  let agreed = settings.agreed;
-  let ready = agreed === null ? null : await prepared(options, settings, await textOfPlan(layout, agreed));
+  const { agreed: before } = settings;
+  let ready = before === null ? null : await prepared(options, settings, await textOfPlan(layout, before));
+  if (ready !== null && ready.material !== settings.material) {
+    await requireNotBegun(layout, ready);
+    ready = null; // to be asked again
+  }
+  let agreed = ready === null ? null : before;
+  if (ready !== null) await beginWith(options, ready);
   const threads: SiloThreads = openSiloThreads({ engine: { executor: 'auto', threads: 1 } }, 1);
   return {
     async state() {
-      // A decoder that is brought along answers every round from its folder, and spends nothing that could be spent again.
-      if (ready?.config === null) return { plan: agreed, round: ready.spec.rounds };
-      const stored = await loadState(stateFileOf({ stateDir: layout.state }));
-      const done = stored === null ? null : stored.finished ? stored.round : stored.round - 1;
-      return { plan: agreed, round: done === 0 ? null : done };
+      return { plan: agreed, round: agreed === null ? null : await roundDone(layout, agreed) };
     },
     async agree({ federation, plan, planText }) {
       if (plan === agreed) return;
-      if (createHash('sha256').update(planText).digest('hex') !== plan) {
+      if (contentHash(planText) !== plan) {
         throw new SpecError('The plan that came is not the one that was named. Ask whoever runs the server.', { plan });
       }
       const next = await prepared(options, settings, planText);
@@ -74,23 +79,28 @@ export async function openSiloWork(options: SiloOwner, settings: SiloSettings): 
         silo: settings.silo,
         spec,
         plan,
-        before: agreed,
+        planFile: layout.proposed,
+        before: agreed ?? before,
         images: config?.images ?? null,
+        brought: next.brought,
         config,
-        budget: config === null ? null : await budgetIn(config.ledgerDir),
+        budget: config === null ? null : (options.budget ?? (await budgetIn(config.ledgerDir))),
         notes: next.notes,
       };
+      await writeFileAtomic(layout.proposed, planText);
       if (!(await options.ask(consent))) {
         throw new AbortedError('Not agreed: nothing left this machine but the public key of this silo.');
       }
-      await writeFileAtomic(layout.plan, planText);
-      await saveSiloSettings(layout, { ...settings, agreed: plan });
+      await beginWith(options, next);
+      await writeFileAtomic(layout.plan(plan), planText);
+      await changeSiloSettings(layout, { agreed: plan, material: next.material });
       agreed = plan;
       ready = next;
     },
     async play(round, { signal, onPercent }) {
       if (ready === null) throw new ShapeError('A silo plays no round before its owner has agreed.');
       const { spec, config } = ready;
+      requirePlanned(spec, settings.silo, round);
       if (config === null) return loadRelease(settings.release as string, { round, silo: settings.silo });
       const port = threads.port(config, {
         onSpent: (at, spent) => options.emit({ kind: 'spent', round: at, spent }),
@@ -112,34 +122,95 @@ export async function openSiloWork(options: SiloOwner, settings: SiloSettings): 
 /** A plan, and what this silo does in it. */
 interface Prepared {
   readonly spec: Spec;
+  /** SHA-256 of the plan. */
+  readonly plan: string;
+  /** SHA-256 of the images, or of the decoder that is brought along. */
+  readonly material: string;
   /** Null where a decoder is brought along. */
   readonly config: SiloConfig | null;
+  readonly brought: BroughtDecoder | null;
   readonly notes: readonly string[];
 }
 
 async function prepared(
-  { layout, budget, now }: Pick<SiloOwner, 'layout' | 'budget' | 'now'>,
+  { layout, budget }: Pick<SiloOwner, 'layout' | 'budget'>,
   settings: SiloSettings,
   planText: string,
 ): Promise<Prepared> {
-  const spec = parseSpec(JSON.parse(planText), { source: 'the plan of the server' });
+  const spec = parseSpec(jsonOf(planText), { source: 'the plan of the server' });
+  const plan = contentHash(planText);
   imagesOf(spec);
   siloIn(spec, settings.silo);
-  if (settings.data === null) return { spec, config: null, notes: [] };
+  if (settings.data === null) {
+    const dir = settings.release as string;
+    const { privacy, decoder } = await loadRelease(dir, { round: 1, silo: settings.silo });
+    const material = decoder.sha256;
+    return { spec, plan, material, config: null, brought: { dir, statement: privacy.text }, notes: [] };
+  }
   const { set, notes } = await readSiloImages(settings.data);
-  const config = siloConfigOf(spec, settings.silo, set, { stateDir: layout.state, ledgerDir: settings.ledger });
-  if (budget !== null) await setBudget(settings.ledger, budget, now);
-  if (!isThere(stateFileOf(config))) await requireWholePlan(config, spec.name);
-  return { spec, config, notes };
+  const config = siloConfigOf(spec, settings.silo, set, { stateDir: layout.state(plan), ledgerDir: settings.ledger });
+  if (budget !== null) await requireBudget(settings.ledger, budget);
+  if (!isThere(stateFileOf(config))) await requireWholePlan(config, spec.name, budget);
+  return { spec, plan, material: imageSetHash(set), config, brought: null, notes };
+}
+
+function jsonOf(planText: string): unknown {
+  try {
+    return JSON.parse(planText);
+  } catch (cause) {
+    throw new SpecError('The plan of the server is no JSON. Ask whoever runs the server.', {}, { cause });
+  }
+}
+
+/** What was begun with some images, or has left, is not gone on with by others. */
+async function requireNotBegun(layout: SiloLayout, { plan, config, brought }: Prepared): Promise<void> {
+  if (!isThere(stateFileOf({ stateDir: layout.state(plan) })) && (await roundDone(layout, plan)) === null) return;
+  const what = config === null ? `The decoder in ${brought?.dir}` : 'These images';
+  throw new PrivacyError(
+    `${what} is not what this silo began the plan ${plan.slice(0, 16)} with. Nothing was trained and nothing left. Name with --data ` +
+      'or --release what it began with, put back as it was then, or ask whoever runs the server for a new plan.',
+    { plan },
+  );
+}
+
+/** `silo join` sets the budget that a ledger begins with; one that is kept already is changed by nothing but `align-fl ledger`. */
+async function requireBudget(ledger: string, { epsilon, delta }: Budget): Promise<void> {
+  if (!hasLedger(ledger)) return;
+  const { budget } = await readLedger(ledger);
+  if (budget.epsilon === epsilon && budget.delta === delta) return;
+  throw new SpecError(
+    `--budget-epsilon: the ledger in ${ledger} has begun, with epsilon ${epsilonWords(budget.epsilon)} at delta ${budget.delta}, and ` +
+      'joining does not change it. Leave the option out, or first set the budget with: ' +
+      `align-fl ledger ${ledger} --budget-epsilon ${epsilonWords(epsilon)} --budget-delta ${delta}`,
+    { path: '--budget-epsilon', ledger },
+  );
+}
+
+/** The owner has agreed: the budget that they named is the one that the ledger begins with. */
+async function beginWith({ budget, now }: Pick<SiloOwner, 'budget' | 'now'>, { config }: Prepared): Promise<void> {
+  if (config === null || budget === null || hasLedger(config.ledgerDir)) return;
+  await setBudget(config.ledgerDir, budget, now);
+}
+
+/** More rounds than were agreed to are more than the owner was shown. */
+function requirePlanned(spec: Spec, silo: string, round: number): void {
+  const asked = siloIn(spec, silo);
+  for (let at = 1; at <= spec.rounds; at++) if (answeredRound(asked, 'align', at) === round) return;
+  throw new PrivacyError(
+    `Round ${round} is none in which the plan that was agreed to (${spec.rounds} rounds) has silo ${silo} take part. Nothing was ` +
+      'trained and nothing left. Ask whoever runs the server for a new plan.',
+    { silo, round, rounds: spec.rounds },
+  );
 }
 
 async function textOfPlan(layout: SiloLayout, agreed: string): Promise<string> {
-  const bytes = await readFileBounded(layout.plan, { maxBytes: 4_000_000 });
-  if (createHash('sha256').update(bytes).digest('hex') === agreed) return new TextDecoder().decode(bytes);
+  const path = layout.plan(agreed);
+  const bytes = await readFileBounded(path, { maxBytes: 4_000_000 });
+  if (contentHash(bytes) === agreed) return new TextDecoder().decode(bytes);
   throw new PrivacyError(
-    `${layout.plan} is not the plan that the owner of this silo agreed to: it was changed since. Put it back, or delete ` +
+    `${path} is not the plan that the owner of this silo agreed to: it was changed since. Put it back, or delete ` +
       `"agreed" in ${layout.settings} (set it to null) to be asked again.`,
-    { path: layout.plan },
+    { path },
   );
 }
 

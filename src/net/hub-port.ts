@@ -82,8 +82,7 @@ export function releaseInFile(header: ReleaseHeader, file: string): ReceivedRele
 
 function gone(silo: string, round: number, how: 'left' | 'revoked'): LostPeerError {
   const why = how === 'left' ? 'has left the federation' : 'was revoked';
-  const advice = 'Go on without it, or let it join again.';
-  return new LostPeerError(`Silo ${silo} ${why}, so round ${round} has no answer of it. ${advice}`, {
+  return new LostPeerError(`Silo ${silo} ${why}, so round ${round} has no answer of it.`, {
     silo,
     round,
     [how]: true,

@@ -9,6 +9,7 @@ import { firstBudget } from '../privacy/first-budget.ts';
 import { jsonEpsilon } from '../privacy/json-epsilon.ts';
 import { readLedger } from '../privacy/ledger.ts';
 import { type Charge, isOpen, spentOf } from '../privacy/ledger-charges.ts';
+import type { Budget } from '../privacy/ledger-entry.ts';
 import { hasLedger } from '../privacy/ledger-file.ts';
 import { releaseEvent } from '../privacy/gaussian-release.ts';
 import type { SiloConfig } from './silo-config.ts';
@@ -16,10 +17,11 @@ import { releasePlanOf, trainingPlanOf } from './training-plan.ts';
 
 /**
  * Throws PrivacyError where all planned rounds of `run` together exceed the budget that the silo's owner set. To be asked
- * before the run's first round: later ones are refused one by one.
+ * before the run's first round: later ones are refused one by one. `first`: the budget that a ledger which is not there yet is
+ * going to begin with, in place of the one that waits in its folder.
  */
-export async function requireWholePlan(config: SiloConfig, run: string): Promise<void> {
-  const account = await accountOf(config.ledgerDir);
+export async function requireWholePlan(config: SiloConfig, run: string, first: Budget | null = null): Promise<void> {
+  const account = await accountOf(config.ledgerDir, first);
   if (account === null) return;
   const { budget } = account;
   const others = account.entries.filter((charge) => !(isOpen(charge) && charge.run === run)); // an open one is used again
@@ -52,9 +54,9 @@ export async function requireWholePlan(config: SiloConfig, run: string): Promise
 /** Share of a budget after which asking for less is no advice: noise for the rest would drown everything. */
 const NEARLY_ALL = 0.99;
 
-async function accountOf(folder: string) {
+async function accountOf(folder: string, first: Budget | null) {
   if (hasLedger(folder)) return readLedger(folder);
-  const budget = await firstBudget(folder);
+  const budget = first ?? (await firstBudget(folder));
   return budget && { budget, entries: [] as readonly Charge[] };
 }
 

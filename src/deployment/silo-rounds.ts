@@ -1,0 +1,20 @@
+// How far a silo is in a plan, from its own files, without its images.
+
+import { readDepartures } from '../net/departures.ts';
+import { stateFileOf } from '../silo/silo-config.ts';
+import { isThere } from '../storage/presence.ts';
+import { loadState } from '../training/state-file.ts';
+import { type SiloLayout } from './silo-home.ts';
+
+/**
+ * The last round that was completed under a plan, or null for none: by the state of its training, and by what left. Whoever
+ * brings a decoder along has no such state. Throws StateError where a file is damaged.
+ */
+export async function roundDone(layout: SiloLayout, plan: string): Promise<number | null> {
+  const stored = await loadState(stateFileOf({ stateDir: layout.state(plan) }));
+  const trained = stored === null ? 0 : stored.finished ? stored.round : stored.round - 1;
+  const { departures } = isThere(layout.departures) ? await readDepartures(layout.departures) : { departures: [] };
+  const left = departures.filter((one) => one.plan === plan && one.what === 'decoder').map(({ round }) => round);
+  const done = Math.max(trained, ...left);
+  return done === 0 ? null : done;
+}

@@ -1,0 +1,27 @@
+// Patience of a silo with a server that is not there: whoever starts first waits for the other.
+
+import { setTimeout as pause } from 'node:timers/promises';
+import { AbortedError, LostPeerError } from '../errors.ts';
+import type { SiloEvent } from './silo-events.ts';
+
+/** `connect` again and again while nobody answers. Throws AbortedError when stopped meanwhile. */
+export async function whenReachable<T>(
+  { emit, signal }: { readonly emit: (event: SiloEvent) => void; readonly signal: AbortSignal },
+  connect: () => Promise<T>,
+): Promise<T> {
+  for (;;) {
+    try {
+      return await connect();
+    } catch (error) {
+      if (!(error instanceof LostPeerError) || signal.aborted) throw error;
+      emit({ kind: 'unreachable', message: error.message });
+    }
+    await pause(TRY_EVERY_MS, undefined, { signal }).catch((cause: unknown) => {
+      throw new AbortedError('Stopped while waiting for the server.', {}, { cause });
+    });
+  }
+}
+
+// --- internal ---
+
+const TRY_EVERY_MS = 2000;
