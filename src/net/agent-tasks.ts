@@ -5,29 +5,16 @@ import type { Link } from './bucket.ts';
 import { TASKS } from './subjects.ts';
 import { onReconnect, pause, within } from './waiting.ts';
 
-export interface TaskOptions {
-  readonly silo: string;
-  /** While it says so no new task is fetched. */
-  readonly isPaused: () => boolean;
-  readonly onPause: (isPaused: boolean) => void;
-}
-
 /** Ends when the link's signal fires. */
-export async function* siloTasks(link: Link, { silo, isPaused, onPause }: TaskOptions): AsyncGenerator<JsMsg> {
+export async function* siloTasks(link: Link, silo: string): AsyncGenerator<JsMsg> {
   const { nc, signal, timing, onRetry } = link;
   const js = jetstream(nc, { timeout: timing.tryMs });
   let waiting: ConsumerMessages | null = null;
   onReconnect(nc, signal, () => waiting?.stop()); // the broker has forgotten the request
   const onAbort = () => waiting?.stop();
   signal.addEventListener('abort', onAbort, { once: true });
-  let wasPaused = false;
   try {
     while (!signal.aborted) {
-      if (isPaused() !== wasPaused) onPause((wasPaused = !wasPaused));
-      if (wasPaused) {
-        await pause(LOOK_AGAIN_MS, signal).catch(() => {});
-        continue;
-      }
       let task: JsMsg | null = null;
       try {
         const what = 'A request for a task';

@@ -85,7 +85,7 @@ const stateSchema = z.strictObject({ plan: sha256.nullable(), round: z.int().min
 /** What a silo's folder knows: of which plan it has done which round last. */
 export type SiloState = Readonly<z.infer<typeof stateSchema>>;
 
-export const SILO_STATES = ['idle', 'training', 'uploading', 'waiting', 'paused', 'stopped'] as const;
+export const SILO_STATES = ['idle', 'training', 'uploading', 'waiting', 'stopped'] as const;
 
 /** Every kind of message by name. */
 export const MESSAGES = {

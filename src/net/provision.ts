@@ -46,18 +46,6 @@ export async function provision(
   }
 }
 
-/** Removes a silo's consumer and bucket, with what is in it. For silos that are gone for good. */
-export async function removeProvision(
-  nc: NatsConnection,
-  silo: string,
-  { signal, timing = TIMING }: { readonly signal: AbortSignal; readonly timing?: Timing },
-): Promise<void> {
-  const jsm = await jetstreamManager(nc, { timeout: timing.tryMs, checkAPI: false });
-  const link = { nc, timing, signal };
-  await insistOn(link, `The consumer of ${silo}`, () => unlessMissing(jsm.consumers.delete(TASKS, silo)));
-  await insistOn(link, `The bucket of ${silo}`, () => unlessMissing(jsm.streams.delete(`OBJ_${bucketOf(silo)}`)));
-}
-
 /** Throws SpecError unless `name` can be a silo's across machines. */
 export function requireSiloName(name: string): void {
   if (SILO_NAME.test(name)) return;

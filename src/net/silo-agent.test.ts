@@ -311,18 +311,6 @@ describe.skipIf(!natsServer)(`A silo over a real nats-server${NEEDS_NATS}`, () =
       await hub.close();
       expect(await playing).toBeInstanceOf(AbortedError);
     });
-
-    test('a paused silo begins nothing', async () => {
-      const { a } = await open('a');
-      const hub = await federation.openHub();
-      let isPaused = true;
-      const agent = federation.agent(a, { isPaused: () => isPaused });
-      const playing = hub.port('a').play(task(1));
-      await federation.seenWhere((event) => event.kind === 'silo-status' && event.status.state === 'paused');
-      expect(agent.events.some(({ kind }) => kind === 'task')).toBe(false);
-      isPaused = false;
-      expect(await wholeOf(playing)).toEqual(await wholeOf(releaseOf('a', 1)));
-    });
   });
 
   test('what was noted as committed is removed from an outbox that still has it, and does not leave again', async () => {

@@ -45,8 +45,6 @@ export interface SiloAgentOptions {
   readonly signal: AbortSignal;
   /** Fires when the silo is to leave the federation: it says so, and the agent ends. */
   readonly leave?: AbortSignal | undefined;
-  /** While it says so no new task begins. */
-  readonly isPaused?: () => boolean;
   readonly timing?: Timing;
 }
 
@@ -186,9 +184,7 @@ export async function runSiloAgent(options: SiloAgentOptions): Promise<'ended' |
         await greeting.catch(() => {});
         return 'ended';
       }
-      const isPaused = options.isPaused ?? (() => false);
-      const onPause = (isNow: boolean) => status.set(isNow ? 'paused' : 'idle');
-      for await (const task of siloTasks(link, { silo, isPaused, onPause })) {
+      for await (const task of siloTasks(link, silo)) {
         const timer = setInterval(() => task.working(), timing.workingEveryMs);
         try {
           if (await handle(task)) return 'ended';
