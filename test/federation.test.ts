@@ -11,6 +11,8 @@ import { initServer } from '../src/deployment/init-server.ts';
 import { inviteSilo } from '../src/deployment/invitations.ts';
 import { joinFederation } from '../src/deployment/join.ts';
 import { serveFederation } from '../src/deployment/serve.ts';
+import { readRegistry } from '../src/deployment/silo-registry.ts';
+import { loadIdentity } from '../src/net/identity.ts';
 import type { ServerEvent } from '../src/deployment/server-events.ts';
 import { type ServerLayout, serverLayout } from '../src/deployment/server-folder.ts';
 import { serverStatus } from '../src/deployment/server-status.ts';
@@ -111,7 +113,7 @@ async function join_(
 ) {
   return joinFederation({
     layout: siloLayout(home(silo)),
-    invite: (await inviteSilo(layout, silo, { again: true })).line,
+    invite: options.invite ?? (await inviteSilo(layout, silo, { again: true })).line,
     data: from(silo),
     release: null,
     ledger: null,
@@ -155,6 +157,30 @@ describe.skipIf(natsServer === null)(`a federation over TLS${NEEDS_NATS}`, () =>
       }
     },
   );
+
+  test('another invite makes another key, the same invite none', async () => {
+    const federation = await federationOf(TINY);
+    const { line } = await inviteSilo(federation.layout, 'north', { again: false });
+    const stop = new AbortController();
+    const serving = serve(federation, stop.signal).catch(() => {});
+    const keyNow = async () => (await readRegistry(federation.layout.registry)).silos[0]?.key;
+    const refusing = (invite: string) =>
+      expect(join_(federation, 'north', { invite, ask: async () => false })).rejects.toThrow('Not agreed');
+    await refusing(line);
+    const first = await keyNow();
+    await refusing(line);
+    expect(await keyNow()).toBe(first);
+    const again = await inviteSilo(federation.layout, 'north', { again: true });
+    // The server looks once a second whom another process has invited.
+    await vi.waitFor(() => refusing(again.line), 15_000);
+    const second = await keyNow();
+    expect(second).not.toBe(first);
+    const { identity } = siloLayout(federation.home('north'));
+    expect((await loadIdentity(identity)).publicKey).toBe(second);
+    expect(readdirSync(federation.home('north')).filter((name) => name.startsWith('silo.nk'))).toEqual(['silo.nk']);
+    stop.abort();
+    await serving;
+  });
 
   test('a silo that leaves agrees to nothing, and needs no images', async () => {
     const federation = await federationOf(TINY);

@@ -1,8 +1,10 @@
 // A silo at work: finds its server, shows its owner what is asked for, then trains, releases, and keeps account of what left.
 
 import { randomUUID } from 'node:crypto';
+import { rename } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { readSiloImages } from '../data/silo-images.ts';
+import type { NatsConnection } from '@nats-io/transport-node';
 import { AbortedError, AccessError, DataError, SpecError, StateError } from '../errors.ts';
 import { type ConnectionNotice, connectNats } from '../net/connect.ts';
 import { enrol } from '../net/enrolment.ts';
@@ -14,13 +16,15 @@ import { openOutbox } from '../net/outbox.ts';
 import { runSiloAgent } from '../net/silo-agent.ts';
 import { TIMING, type Timing } from '../net/timing.ts';
 import { isThere } from '../storage/presence.ts';
-import { openSiloWork, type SiloOwner } from './silo-work.ts';
+import { openSiloWork, type SiloOwner, type SiloWork } from './silo-work.ts';
 import {
+  changeSiloSettings,
   defaultLedgerDir,
   makeSiloFolder,
   readSiloSettings,
   requireSiloSettings,
   saveSiloSettings,
+  type SiloLayout,
   type SiloSettings,
 } from './silo-home.ts';
 import { whenReachable } from './when-reachable.ts';
@@ -103,42 +107,55 @@ async function settingsFor(
     ledger: ledger === null ? (named === null && known?.ledger) || defaultLedgerDir(from, silo) : resolve(ledger),
     agreed: known?.agreed ?? null,
     material: known?.material ?? null,
+    invite: known?.invite ?? null,
     wish: 'work',
   };
   await saveSiloSettings(layout, settings);
   return settings;
 }
 
-/** The identity of this silo, which the server knows: made here, and told by the invite where it is new. */
-async function enrolled(
-  { layout, emit, signal }: JoinOptions,
-  settings: SiloSettings,
-  invite: Invite | null,
-): Promise<Identity> {
-  const isNew = !isThere(layout.identity);
-  if (isNew && invite === null) {
+/**
+ * The identity of this silo, which the server knows: made here, and told by the invite. An invite is used once: another one than
+ * the last makes another key, and the old one goes when the server has the new. Whatever a crash interrupts, the same invite
+ * finishes.
+ */
+async function enrolled(options: JoinOptions, settings: SiloSettings, invite: Invite | null): Promise<Identity> {
+  const { layout, emit, signal } = options;
+  if (settings.invite !== null) await takeOver(layout, settings.invite); // stopped before the last step
+  if (invite === null || settings.invite === invite.enrol.publicKey) {
+    if (isThere(layout.identity)) return loadIdentity(layout.identity);
     throw new StateError(`${layout.identity} is gone. Ask whoever runs the server for a new invite.`, {
       path: layout.identity,
     });
   }
-  if (isNew) await saveIdentity(layout.identity, createIdentity().seed);
-  const identity = await loadIdentity(layout.identity);
-  if (invite === null) return identity;
-  if (!isNew && (await isKnown(settings, identity, signal))) return identity;
-  emit({ kind: 'enrolling', silo: settings.silo, servers: settings.servers });
-  await whenReachable({ emit, signal }, () => enrol(invite, identity, { signal }));
+  const used = invite.enrol.publicKey;
+  const path = layout.nextIdentity(used);
+  // Without a remembered invite the key that is there is of the first one, and nobody was told whether the server has it.
+  if (settings.invite === null && isThere(layout.identity) && !isThere(path)) await rename(layout.identity, path);
+  const isNew = !isThere(path);
+  if (isNew) await saveIdentity(path, createIdentity().seed);
+  const identity = await loadIdentity(path);
+  if (isNew || !(await isKnown(options, settings, identity))) {
+    emit({ kind: 'enrolling', silo: settings.silo, servers: settings.servers });
+    await whenReachable(options, () => enrol(invite, identity, { signal }));
+  }
+  await changeSiloSettings(layout, { invite: used });
+  await takeOver(layout, used);
   return identity;
 }
 
+/** Puts the key that was enrolled by an invite in the place of the one before; where that is done, nothing. */
+async function takeOver(layout: SiloLayout, invite: string): Promise<void> {
+  const path = layout.nextIdentity(invite);
+  if (isThere(path)) await rename(path, layout.identity);
+}
+
 /** Whether the server takes this identity already: an invite that was used is worth nothing, and need not be. */
-async function isKnown(settings: SiloSettings, identity: Identity, signal: AbortSignal): Promise<boolean> {
+async function isKnown(options: JoinOptions, settings: SiloSettings, identity: Identity): Promise<boolean> {
+  const { silo } = settings;
+  const as = { identity, inboxPrefix: siloInbox(silo), signal: options.signal, name: silo };
   try {
-    const nc = await connectNats(settings, {
-      identity,
-      inboxPrefix: siloInbox(settings.silo),
-      signal,
-      name: settings.silo,
-    });
+    const nc = await whenReachable(options, () => connectNats(settings, as));
     await nc.close();
     return true;
   } catch (error) {
@@ -165,9 +182,11 @@ async function work(
   }, LOOK_EVERY_MS);
   const onNotice = (notice: ConnectionNotice) => emit({ kind: 'connection', notice });
   const as = { identity, inboxPrefix: siloInbox(silo), name: `silo ${silo}`, signal, onNotice };
-  const nc = await whenReachable(options, () => connectNats(settings, as));
-  const siloWork = await openSiloWork(options, settings);
+  let nc: NatsConnection | null = null;
+  let siloWork: SiloWork | null = null;
   try {
+    nc = await whenReachable(options, () => connectNats(settings, as));
+    siloWork = await openSiloWork(options, settings);
     return await runSiloAgent({
       nc,
       identity,
@@ -189,8 +208,8 @@ async function work(
     throw error;
   } finally {
     clearInterval(watch);
-    await siloWork.close();
-    await nc.close();
+    await siloWork?.close();
+    await nc?.close();
   }
 }
 

@@ -29,7 +29,15 @@ import { imagesOf, planOf } from './federation-spec.ts';
 import type { ServerEvent } from './server-events.ts';
 import { addressesOf, readSettings, type ServerLayout } from './server-folder.ts';
 import { saveHeard } from './server-status.ts';
-import { isTaken, readRegistry, type SiloRegistry, withKey, withoutKey, withoutUsedInvite } from './silo-registry.ts';
+import {
+  isTaken,
+  readRegistry,
+  type RegisteredSilo,
+  type SiloRegistry,
+  withKey,
+  withoutKey,
+  withoutUsedInvite,
+} from './silo-registry.ts';
 import { whileWorkingIn } from './work-lock.ts';
 
 export interface ServeOptions {
@@ -135,6 +143,7 @@ async function openHub(
     nc,
     identity,
     silos: await keysIn(layout),
+    revoked: registry.silos.flatMap((silo) => (isOut(silo) ? [silo.name] : [])),
     version,
     run: spec.name,
     federation: spec.name,
@@ -311,6 +320,11 @@ function every(ms: number, work: () => Promise<void>): () => Promise<void> {
 }
 
 const LOOK_EVERY_MS = 1000;
+
+/** Whether nobody waits for a silo: its key was revoked, and nobody invited it again. */
+function isOut({ key, invite, formerKeys }: RegisteredSilo): boolean {
+  return key === null && invite === null && formerKeys.length > 0;
+}
 
 async function keysIn(layout: ServerLayout): Promise<ReadonlyMap<string, string>> {
   const { silos } = await readRegistry(layout.registry);

@@ -14,6 +14,8 @@ export interface SiloLayout {
   readonly settings: string;
   /** Private key: made here, never leaves. */
   readonly identity: string;
+  /** The key that the invite with this public key is about to put in its place. */
+  readonly nextIdentity: (invite: string) => string;
   /** The plan with this SHA-256, which the owner agreed to. */
   readonly plan: (sha256: string) => string;
   /** The plan that the owner is asked about. */
@@ -34,6 +36,7 @@ export function siloLayout(path: string): SiloLayout {
     root,
     settings: join(root, 'silo.json'),
     identity: join(root, 'silo.nk'),
+    nextIdentity: (invite) => join(root, `silo.nk.${invite.slice(0, 16)}`),
     plan: (sha256) => join(root, `plan-${sha256.slice(0, PLAN_DIGITS)}.json`),
     proposed: join(root, 'plan-proposed.json'),
     state: (plan) => join(root, 'state', plan.slice(0, PLAN_DIGITS)),
@@ -64,6 +67,8 @@ const settingsSchema = z.strictObject({
   agreed: z.string().nullable(),
   /** SHA-256 of the images, or of the decoder brought along, for which it was agreed to; null before. */
   material: z.string().nullable().default(null),
+  /** Public key of the invite by which this silo's key was enrolled; null before. */
+  invite: z.string().nullable().default(null),
   /** `paused` until the next `join`; `left` for good. */
   wish: z.enum(['work', 'paused', 'left']),
 });

@@ -73,6 +73,7 @@ async function siloNorth() {
     ledger: defaultLedgerDir(dataOf('north'), 'north'),
     agreed: null,
     material: null,
+    invite: null,
     wish: 'work',
   };
   await saveSiloSettings(layout, settings);
