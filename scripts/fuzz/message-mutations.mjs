@@ -16,14 +16,20 @@ const LIPSCHITZ = {
   certificate: { bound: 3.5, perLayer: [{ layer: 'decoder.0', norm: 3.5 }] },
 };
 const STATEMENTS = [
-  { mechanism: 'none', guarantee: 'none', epsilon: 'Infinity', delta: null, text: 'None.' },
+  {
+    mechanism: 'none',
+    guarantee: 'none',
+    epsilon: 'Infinity',
+    delta: null,
+    text: 'No privacy mechanism was applied. The decoder may reproduce images it was trained on.',
+  },
   {
     mechanism: 'declared',
     guarantee: 'none',
     epsilon: null,
     delta: null,
     declaration: 'DP, says its maker',
-    text: 'Declared.',
+    text: 'Declared by its maker, not verified by align-fl: "DP, says its maker"',
   },
   { mechanism: 'lipschitz', guarantee: 'none', epsilon: 'Infinity', delta: null, lipschitz: LIPSCHITZ, text: 'Flat.' },
   {
