@@ -1,7 +1,7 @@
 // What one case must do: inspection returns or refuses, soon; the trial says sound or refuses, within its limits; we live.
 
 import { performance } from 'node:perf_hooks';
-import { join } from 'node:path';
+import { resolve } from 'node:path';
 import { rm, writeFile } from 'node:fs/promises';
 
 /**
@@ -37,7 +37,7 @@ export function openJudge(judges, { folder, shape, classes, limits }) {
   const trials = new Map(
     [null, classes].map((count) => [count, openDecoderTrials({ shape, classes: count, key: seedKey('fuzz'), limits })]),
   );
-  const file = join(folder, 'case.onnx');
+  const file = resolve(folder, 'case.onnx'); // which trials want whole
 
   /** @param {() => unknown} run @returns {{ result: any, reason: string | null, ms: number, fault: string | null }} */
   const timed = (run) => {
