@@ -2,12 +2,12 @@
 
 import type { NatsConnection } from '@nats-io/transport-node';
 import { sealMessage, type Signer } from './envelope.ts';
-import type { SiloStatus } from './messages.ts';
+import type { Body } from './messages.ts';
 import { statusSubject } from './subjects.ts';
 
 export interface StatusTeller {
   /** Tells a change at once. */
-  set(state: SiloStatus['state'], round?: number | null): void;
+  set(state: Body<'status'>['state'], round?: number | null): void;
   /** Kept for the next time that is told. `percent` is brought into 0 to 100 and cut to whole ones. */
   percent(percent: number): void;
   /** Says that the silo stops, and is silent from then on. */
@@ -23,7 +23,7 @@ export function openStatus(options: {
 }): StatusTeller {
   const { nc, identity, silo, instance, everyMs } = options;
   const subject = statusSubject(silo);
-  let status: SiloStatus = { silo, instance, state: 'idle', round: null, percent: null };
+  let status: Body<'status'> = { silo, instance, state: 'idle', round: null, percent: null };
   const tell = () => {
     if (nc.isClosed() || nc.isDraining()) return;
     nc.publish(subject, sealMessage(identity, { subject, kind: 'status', body: status }));

@@ -4,7 +4,7 @@ import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import { MessageError } from '../errors.ts';
 import { openMessage, sealMessage, type Signer } from './envelope.ts';
 import { plainWords } from './message-words.ts';
-import type { Body, Denied, SiloStatus, Welcome } from './messages.ts';
+import type { Body, Denied, Welcome } from './messages.ts';
 import { isAnswerable, siloInbox } from './nats-permissions.ts';
 import { answerSubject, helloSubject, MAX_WELCOME_BYTES, siloOfSubject, statusSubject } from './subjects.ts';
 import type { Timing } from './timing.ts';
@@ -25,12 +25,12 @@ export interface PresenceOptions {
 export type PresenceEvent =
   | { readonly kind: 'silo-here' | 'silo-away' | 'two-instances'; readonly silo: string; readonly instance: string }
   | { readonly kind: 'silo-denied'; readonly silo: string; readonly code: Denied['code'] }
-  | { readonly kind: 'silo-status'; readonly silo: string; readonly status: SiloStatus }
+  | { readonly kind: 'silo-status'; readonly silo: string; readonly status: Body<'status'> }
   | { readonly kind: 'message-dropped'; readonly subject: string; readonly reason: string; readonly message: string };
 
 export interface Presence {
   /** The last status of each silo that is there. */
-  statuses(): ReadonlyMap<string, SiloStatus>;
+  statuses(): ReadonlyMap<string, Body<'status'>>;
   isAnyoneHere(): boolean;
   forget(silo: string): void;
   close(): void;
@@ -145,7 +145,7 @@ export function openPresence(options: PresenceOptions): Presence {
 interface Present {
   readonly instance: string;
   readonly timer: NodeJS.Timeout;
-  status: SiloStatus | null;
+  status: Body<'status'> | null;
 }
 
 const TWO_PROCESSES =

@@ -127,6 +127,5 @@ export type Body<K extends Kind> = Readonly<z.infer<(typeof MESSAGES)[K]>>;
 /** A message that was opened, told apart by `kind`. */
 export type Message<K extends Kind = Kind> = K extends Kind ? { readonly kind: K; readonly body: Body<K> } : never;
 
-export type SiloStatus = Body<'status'>;
 export type Welcome = Body<'welcome'>;
 export type Denied = Body<'denied'>;

@@ -1,6 +1,6 @@
 // What happens on the network, as plain facts for whoever shows or keeps them: at the server, and at a silo.
 
-import type { SiloStatus } from './messages.ts';
+import type { Body } from './messages.ts';
 
 interface OfRelease {
   readonly silo: string;
@@ -12,7 +12,7 @@ interface OfRelease {
 export type HubEvent =
   | { readonly kind: 'silo-here' | 'silo-away' | 'silo-left' | 'two-instances'; readonly silo: string }
   | { readonly kind: 'silo-denied'; readonly silo: string; readonly code: string }
-  | { readonly kind: 'silo-status'; readonly silo: string; readonly status: SiloStatus }
+  | { readonly kind: 'silo-status'; readonly silo: string; readonly status: Body<'status'> }
   | { readonly kind: 'silo-failed'; readonly silo: string; readonly round: number; readonly code: string }
   | { readonly kind: 'task-sent'; readonly silo: string; readonly round: number }
   | ({ readonly kind: 'release-announced' | 'release-ready' | 'release-committed' } & OfRelease)

@@ -20,7 +20,7 @@ import { type Candidate, nextCandidate, openHubRecords } from './hub-records.ts'
 import { takeUpdate } from './hub-updates.ts';
 import type { Identity } from './identity.ts';
 import { plainWords } from './message-words.ts';
-import type { Body, ReleaseHeader, SiloStatus } from './messages.ts';
+import type { Body, ReleaseHeader } from './messages.ts';
 import type { HubEvent } from './net-events.ts';
 import { requireSiloName } from './provision.ts';
 import { TASKS, taskSubject } from './subjects.ts';
@@ -79,7 +79,7 @@ export interface SiloHub {
    */
   commit(round: number, uploads: readonly CommittedRelease[]): Promise<void>;
   /** The last status of each silo that is there. */
-  statuses(): ReadonlyMap<string, SiloStatus>;
+  statuses(): ReadonlyMap<string, Body<'status'>>;
   /** Knows a silo, or its new key, from now on. */
   addSilo(name: string, publicKey: string): void;
   /** Revokes a silo: nothing of it is heard any more. */
