@@ -5,24 +5,13 @@ import type { ReceivedRelease } from '../exchange/release.ts';
 import type { SiloPort } from '../federation/silo-port.ts';
 import { readSameFile } from '../storage/same-file.ts';
 import { COMMITTED_FAILURE, revivedFailure } from './failure-words.ts';
-import type { Arrivals } from './hub-arrivals.ts';
-import { type HubRecords, nextCandidate } from './hub-records.ts';
+import { nextCandidate } from './hub-records.ts';
+import type { HubState } from './hub-state.ts';
+import { askFor } from './hub-tells.ts';
 import type { ReleaseHeader } from './messages.ts';
-import type { Timing } from './timing.ts';
 import { throwIfAborted, until } from './waiting.ts';
 
-export interface HubPortOptions {
-  readonly run: string;
-  readonly timing: Timing;
-  readonly signal: AbortSignal;
-  readonly records: HubRecords;
-  readonly arrivals: Arrivals;
-  /** Publishes a task; returns its number in the stream. */
-  readonly askFor: (silo: string, round: number) => Promise<number>;
-}
-
-export function hubPort(options: HubPortOptions, name: string): SiloPort {
-  const { run, timing, records, arrivals, askFor } = options;
+export function hubPort(hub: HubState, name: string): Required<SiloPort> {
   return {
     name,
     async play(task, hooks = {}) {
@@ -32,53 +21,71 @@ export function hubPort(options: HubPortOptions, name: string): SiloPort {
             'parameters is for simulations.',
         );
       }
-      const { round } = task;
-      if (task.run !== run)
-        throw new ShapeError(`The network was opened for run ${run}, and is asked for ${task.run}.`);
-      const what = `Round ${round} of ${name}`;
-      const signal = hooks.signal ? AbortSignal.any([options.signal, hooks.signal]) : options.signal;
-      const looked = new Set<unknown>(); // what went wrong before this call is tried again
-      for (let asked: number | null = null; ; ) {
-        throwIfAborted(signal, what);
-        const { rounds, failed, left, mayBeBack, isRevoked } = records.of(name);
-        if (isRevoked) throw gone(name, round, 'revoked');
-        if (left !== null && !mayBeBack) throw gone(name, round, 'left');
-        if (left !== null) {
-          await until<void>({ signal, limitMs: timing.answerMs, what }, (resolve) => records.onChange(name, resolve));
-          continue;
-        }
-        const candidates = rounds.get(round) ?? [];
-        const ready = candidates.find(({ state }) => state === 'ready');
-        if (ready) return releaseInFile(ready.header, arrivals.fileOf(ready.header));
-        const announced = nextCandidate(candidates);
-        if (announced) {
-          if (announced.error !== null && looked.has(announced)) throw announced.error;
-          if (announced.isMissing && failed?.round === round && failed.code === COMMITTED_FAILURE.code) {
-            throw revivedFailure(name, round, failed); // neither side has it any more
-          }
-          looked.add(announced);
-          arrivals.enqueue(announced);
-        } else if (candidates.length > 0) {
-          throw candidates.at(-1)?.error ?? gone(name, round, 'left');
-        } else if (asked === null) {
-          asked = await askFor(name, round);
-          continue; // it may have been answered meanwhile
-        } else if (failed !== null && failed.round === round && failed.task >= asked) {
-          throw revivedFailure(name, round, failed);
-        }
-        await until<void>({ signal, limitMs: timing.answerMs, what }, (resolve) => records.onChange(name, resolve));
+      if (task.run !== hub.run) {
+        throw new ShapeError(`The network was opened for run ${hub.run}, and is asked for ${task.run}.`);
       }
+      const { signal } = hub.link;
+      return answerTo(hub, name, task.round, hooks.signal ? AbortSignal.any([signal, hooks.signal]) : signal);
     },
+    late: async () => newestReady(hub, name),
   };
 }
 
+// --- internal ---
+
+/** Waits for the release of a round; asks for it where it is not here and not on its way. */
+async function answerTo(hub: HubState, name: string, round: number, signal: AbortSignal): Promise<ReceivedRelease> {
+  const { link, records, arrivals } = hub;
+  const wait = { signal, limitMs: link.timing.answerMs, what: `Round ${round} of ${name}` };
+  const news = () => until<void>(wait, (resolve) => records.onChange(name, resolve));
+  const looked = new Set<unknown>(); // what went wrong before this call is tried again
+  for (let asked: number | null = null; ; ) {
+    throwIfAborted(signal, wait.what);
+    const { rounds, failed, left, mayBeBack, isRevoked } = records.of(name);
+    if (isRevoked) throw gone(name, round, 'revoked');
+    if (left !== null && !mayBeBack) throw gone(name, round, 'left');
+    if (left !== null) {
+      await news();
+      continue;
+    }
+    const candidates = rounds.get(round) ?? [];
+    const ready = candidates.find(({ state }) => state === 'ready');
+    if (ready) return releaseInFile(ready.header, arrivals.fileOf(ready.header));
+    const announced = nextCandidate(candidates);
+    if (announced) {
+      if (announced.error !== null && looked.has(announced)) throw announced.error;
+      if (announced.isMissing && failed?.round === round && failed.code === COMMITTED_FAILURE.code) {
+        throw revivedFailure(name, round, failed); // neither side has it any more
+      }
+      looked.add(announced);
+      arrivals.enqueue(announced);
+    } else if (candidates.length > 0) {
+      throw candidates.at(-1)?.error ?? gone(name, round, 'left');
+    } else if (asked === null) {
+      asked = await askFor(hub, name, round);
+      continue; // it may have been answered meanwhile
+    } else if (failed !== null && failed.round === round && failed.task >= asked) {
+      throw revivedFailure(name, round, failed);
+    }
+    await news();
+  }
+}
+
+/** What came after its round was closed: the newest release that is here, inspected and not committed. */
+function newestReady({ records, arrivals }: HubState, name: string): ReceivedRelease | null {
+  const { rounds, committedRound } = records.of(name);
+  const newest = [...rounds.values()]
+    .flat()
+    .filter(({ state, header }) => state === 'ready' && header.round > committedRound)
+    .sort((a, b) => b.header.round - a.header.round)[0];
+  return newest ? releaseInFile(newest.header, arrivals.fileOf(newest.header)) : null;
+}
+
 /** A release that lies in a file, which is read when it is asked for. */
-export function releaseInFile(header: ReleaseHeader, file: string): ReceivedRelease {
+function releaseInFile(header: ReleaseHeader, file: string): ReceivedRelease {
   const { silo, round, privacy, decoder } = header;
   return { kind: 'decoder', silo, round, privacy, decoder: { ...decoder, bytes: () => readSameFile(file, decoder) } };
 }
-
-// --- internal ---
 
 function gone(silo: string, round: number, how: 'left' | 'revoked'): LostPeerError {
   const why = how === 'left' ? 'has left the federation' : 'was revoked';

@@ -2,43 +2,29 @@
 
 import { MessageError } from '../errors.ts';
 import { fail, openMessage } from './envelope.ts';
-import type { Arrivals } from './hub-arrivals.ts';
-import { type HubRecords, nextCandidate } from './hub-records.ts';
-import type { HubEvent } from './net-events.ts';
+import { nextCandidate } from './hub-records.ts';
+import type { HubState } from './hub-state.ts';
+import { nonceOf } from './hub-tells.ts';
 import { siloOfSubject } from './subjects.ts';
 import type { Update } from './updates-reader.ts';
 
-export interface UpdateRules {
-  readonly run: string;
-  /** SHA-256 of the plan. */
-  readonly plan: string;
-  readonly keyOf: (silo: string) => string | undefined;
-  readonly nonceOf: (silo: string, round: number) => string;
-  readonly records: HubRecords;
-  readonly arrivals: Arrivals;
-  readonly emit: (event: HubEvent) => void;
-}
-
 /** Never throws for what came: it is taken, passed over as of another run, or dropped and told of. */
-export function takeUpdate(rules: UpdateRules, update: Update): void {
-  const { emit } = rules;
+export function takeUpdate(hub: HubState, update: Update): void {
   try {
-    believe(rules, update);
+    believe(hub, update);
   } catch (error) {
     if (!(error instanceof MessageError)) throw error;
     const subject = update.subject.slice(0, 100);
-    emit({ kind: 'message-dropped', subject, reason: String(error.facts['reason']), message: error.message });
+    hub.emit({ kind: 'message-dropped', subject, reason: String(error.facts['reason']), message: error.message });
   }
 }
 
 // --- internal ---
 
-function believe(
-  { run, plan, keyOf, nonceOf, records, arrivals, emit }: UpdateRules,
-  { subject, data, isNew }: Update,
-): void {
+function believe(hub: HubState, { subject, data, isNew }: Update): void {
+  const { run, plan, keys, records, arrivals, emit } = hub;
   const silo = siloOfSubject(subject);
-  const from = silo === null ? undefined : keyOf(silo);
+  const from = silo === null ? undefined : keys.get(silo);
   if (silo === null || from === undefined) return fail('sender', subject, 'is of no silo that is known here');
   const record = records.of(silo);
   if (record.isRevoked) return fail('sender', subject, 'is of a silo that was revoked');
@@ -47,7 +33,7 @@ function believe(
   if (body.run !== run || (kind !== 'left' && body.plan !== plan)) return; // of an earlier run at this broker
   switch (kind) {
     case 'release': {
-      if (body.nonce !== nonceOf(silo, body.round)) {
+      if (body.nonce !== nonceOf(hub, silo, body.round)) {
         return fail('not-asked', subject, `has a nonce that does not belong to round ${body.round} of ${silo}`);
       }
       record.left = null; // it came back, if it was gone

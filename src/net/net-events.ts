@@ -2,8 +2,10 @@
 
 import type { Body } from './messages.ts';
 
-interface OfRelease {
+/** Names one release among all of a plan. */
+export interface ReleaseId {
   readonly silo: string;
+  /** That it answers. */
   readonly round: number;
   readonly sha256: string;
 }
@@ -15,8 +17,8 @@ export type HubEvent =
   | { readonly kind: 'silo-status'; readonly silo: string; readonly status: Body<'status'> }
   | { readonly kind: 'silo-failed'; readonly silo: string; readonly round: number; readonly code: string }
   | { readonly kind: 'task-sent'; readonly silo: string; readonly round: number }
-  | ({ readonly kind: 'release-announced' | 'release-ready' | 'release-committed' } & OfRelease)
-  | ({ readonly kind: 'release-refused'; readonly code: string; readonly reason: string } & OfRelease)
+  | ({ readonly kind: 'release-announced' | 'release-ready' | 'release-committed' } & ReleaseId)
+  | ({ readonly kind: 'release-refused'; readonly code: string; readonly reason: string } & ReleaseId)
   | { readonly kind: 'message-dropped'; readonly subject: string; readonly reason: string; readonly message: string }
   | { readonly kind: 'retry'; readonly what: string; readonly message: string };
 

@@ -281,12 +281,12 @@ describe.skipIf(!natsServer)(`A server over a real nats-server${NEEDS_NATS}`, ()
     await federation.seen('task-sent');
     deadline.abort();
     await expect(playing).rejects.toThrow(AbortedError);
-    expect(await hub.late('a')).toBeNull();
+    expect(await hub.port('a').late()).toBeNull();
     federation.agent(a);
     await federation.seen('release-ready');
-    expect(await wholeOf(hub.late('a'))).toEqual(await wholeOf(releaseOf('a', 1)));
+    expect(await wholeOf(hub.port('a').late())).toEqual(await wholeOf(releaseOf('a', 1)));
     await federation.commit(hub, 2, [uploadOf('a', 1)]);
-    expect(await hub.late('a')).toBeNull();
+    expect(await hub.port('a').late()).toBeNull();
   });
 
   test('a silo with a new key is asked again, and signs with that', async () => {

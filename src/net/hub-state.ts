@@ -1,0 +1,29 @@
+// What a server's end of the network is made of. Each function of the hub takes all of it, or names what it takes.
+
+import type { Background } from './background.ts';
+import type { Link } from './bucket.ts';
+import type { Signer } from './envelope.ts';
+import type { Arrivals } from './hub-arrivals.ts';
+import type { CommittedReleases } from './hub-committed.ts';
+import type { HubRecords } from './hub-records.ts';
+import type { HubEvent } from './net-events.ts';
+
+export interface HubState {
+  readonly link: Link;
+  /** The server's. */
+  readonly identity: Signer;
+  readonly run: string;
+  /** SHA-256 of the plan. */
+  readonly plan: string;
+  /** Public keys of the silos that are known; they come and change while the hub is open. */
+  readonly keys: Map<string, string>;
+  /** What silos announced, failed with, and whether they are gone. */
+  readonly records: HubRecords;
+  /** What silos may forget. */
+  readonly committed: CommittedReleases;
+  /** Releases on their way in. */
+  readonly arrivals: Arrivals;
+  /** Messages to silos that nobody waits for. */
+  readonly background: Background;
+  readonly emit: (event: HubEvent) => void;
+}
