@@ -2,12 +2,11 @@
 // has ended its work. Without this a silo that was away at the end of a run would wait for a server that is not coming back.
 
 import { type JsMsg, jetstream } from '@nats-io/jetstream';
-import type { Link } from './bucket.ts';
+import { forgetAll, settle } from './agent-settle.ts';
+import type { Agent } from './agent-state.ts';
+import { acknowledge, openTask } from './agent-tasks.ts';
 import { TASKS } from './subjects.ts';
 import { within } from './waiting.ts';
-
-/** What became of a task: settled, left where it was as it needs the server, or the last one of the run. */
-export type Alone = 'settled' | 'left' | 'end';
 
 export interface LookAlone {
   /** Looks through the tasks that wait, unless that is under way. Never throws. */
@@ -18,9 +17,9 @@ export interface LookAlone {
   close(): Promise<void>;
 }
 
-/** `take` settles a task and acknowledges it, or leaves it. */
-export function lookAlone(link: Link, silo: string, take: (task: JsMsg) => Promise<Alone>): LookAlone {
-  const { nc, signal, timing, onRetry } = link;
+/** Looks at nothing yet. */
+export function lookAlone(agent: Agent): LookAlone {
+  const { nc, signal, timing, onRetry } = agent.link;
   let looking: Promise<void> | null = null;
   let isClosed = false;
   let end = () => {};
@@ -29,7 +28,7 @@ export function lookAlone(link: Link, silo: string, take: (task: JsMsg) => Promi
   });
   const next = async (): Promise<JsMsg | null> => {
     const js = jetstream(nc, { timeout: timing.tryMs });
-    const consumer = await within(js.consumers.get(TASKS, silo), {
+    const consumer = await within(js.consumers.get(TASKS, agent.silo), {
       signal,
       limitMs: 2 * timing.tryMs,
       what: 'A look at the tasks',
@@ -40,7 +39,7 @@ export function lookAlone(link: Link, silo: string, take: (task: JsMsg) => Promi
     while (!isClosed && !signal.aborted) {
       const task = await next();
       if (task === null) return;
-      const became = await take(task);
+      const became = await takeAlone(agent, task);
       if (became === 'left') task.nak();
       if (became === 'end') end();
       if (became !== 'settled') return;
@@ -66,6 +65,25 @@ export function lookAlone(link: Link, silo: string, take: (task: JsMsg) => Promi
 }
 
 // --- internal ---
+
+/** What became of a task: settled, left where it was as it needs the server, or the last one of the run. */
+type Outcome = 'settled' | 'left' | 'end';
+
+/** Settles a task and acknowledges it, or leaves it: nothing is trained, and nothing leaves. */
+async function takeAlone(agent: Agent, task: JsMsg): Promise<Outcome> {
+  const { outbox, departures } = agent;
+  const message = openTask(agent, task);
+  const { plan } = await agent.state();
+  if (message === null || message.body.plan !== plan) return 'left';
+  if (message.kind === 'train') {
+    const { round } = message.body;
+    const isCommitted = departures.last(plan, round)?.state === 'committed';
+    if (!isCommitted && (await outbox.get(plan, round)) === null) return 'left';
+  } else if (message.kind === 'end') await forgetAll(agent, plan);
+  else await settle(agent, message.body);
+  await acknowledge(agent, task);
+  return message.kind === 'end' ? 'end' : 'settled';
+}
 
 /** The client takes no less. */
 const LEAST_EXPIRY_MS = 1_000;

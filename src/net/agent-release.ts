@@ -6,44 +6,28 @@
 import { AbortedError, ShapeError } from '../errors.ts';
 import type { ReceivedRelease } from '../exchange/release.ts';
 import { contentHash } from '../storage/content-hash.ts';
+import type { Agent } from './agent-state.ts';
 import type { Link } from './bucket.ts';
-import type { Departures } from './departures.ts';
 import { publishDurably } from './durable-publish.ts';
-import { sealMessage, type Signer } from './envelope.ts';
+import { sealMessage } from './envelope.ts';
 import { COMMITTED_FAILURE, failureOf } from './failure-words.ts';
 import type { Body, Kind } from './messages.ts';
-import type { AgentEvent } from './net-events.ts';
-import type { Outbox, OutboxEntry } from './outbox.ts';
+import type { OutboxEntry } from './outbox.ts';
 import { removeOtherParts, uploadParts } from './parts.ts';
-import type { StatusTeller } from './agent-status.ts';
 import { updateSubject } from './subjects.ts';
 import { throwIfAborted, within } from './waiting.ts';
-
-export interface RoundWork {
-  readonly link: Link;
-  readonly identity: Signer;
-  readonly silo: string;
-  readonly outbox: Outbox;
-  readonly departures: Departures;
-  readonly status: StatusTeller;
-  readonly play: (
-    round: number,
-    hooks: { readonly signal: AbortSignal; readonly onPercent: (percent: number) => void },
-  ) => Promise<ReceivedRelease>;
-  readonly emit: (event: AgentEvent) => void;
-}
 
 /**
  * Answers a task: with its release, from the outbox where it is there already, or with why there is none. Resolves when the
  * answer is kept by the broker. `task`: number of the task in its stream. Throws what only this machine can mend, such as a
  * damaged outbox, and AbortedError.
  */
-export async function answerTask(work: RoundWork, body: Body<'train'>, task: number): Promise<void> {
-  const { link, outbox, departures, status, play, emit, silo } = work;
+export async function answerTask(agent: Agent, body: Body<'train'>, task: number): Promise<void> {
+  const { link, outbox, departures, status, play, emit, silo } = agent;
   const { run, plan, round, nonce } = body;
   emit({ kind: 'task', round });
   if (departures.last(plan, round)?.state === 'committed') {
-    return fail(work, body, task, COMMITTED_FAILURE);
+    return fail(agent, body, task, COMMITTED_FAILURE);
   }
   let entry = await outbox.get(plan, round);
   if (entry === null) {
@@ -61,19 +45,19 @@ export async function answerTask(work: RoundWork, body: Body<'train'>, task: num
       if (error instanceof AbortedError) throw error;
       emit({ kind: 'failed', round, code: failureOf(error).code, message: String((error as Error).message ?? error) });
       await departures.noteFailure(body, failureOf(error).code);
-      return fail(work, body, task, failureOf(error));
+      return fail(agent, body, task, failureOf(error));
     }
     emit({ kind: 'played', round, sha256: release.decoder.sha256 });
     throwIfAborted(link.signal, `Round ${round}`);
     entry = await outbox.put(release, { run, plan, nonce });
     emit({ kind: 'kept', round, sha256: release.decoder.sha256 });
   }
-  await deliver(work, entry);
+  await deliver(agent, entry);
 }
 
 /** Brings a kept release to the broker, as far as it is not there: its parts, then its signed notice. */
-export async function deliver(work: RoundWork, { header, file }: OutboxEntry): Promise<void> {
-  const { link, silo, outbox, departures, status, emit } = work;
+export async function deliver(agent: Agent, { header, file }: OutboxEntry): Promise<void> {
+  const { link, silo, departures, status, emit } = agent;
   const { round, decoder, parts, privacy } = header;
   const of = { round, sha256: decoder.sha256 };
   throwIfAborted(link.signal, `Round ${round}`);
@@ -83,20 +67,25 @@ export async function deliver(work: RoundWork, { header, file }: OutboxEntry): P
     await departures.note(header, 'leaving');
     emit({ kind: 'leaving', ...of, bytes: decoder.sizeBytes, privacy: privacy.text });
   }
-  const keep = (await outbox.list(header.plan)).flatMap((entry) => entry.header.parts.map(({ sha256 }) => sha256));
-  await removeOtherParts(link, silo, new Set(keep));
+  await removeUnneededParts(agent, header.plan);
   await uploadParts(link, silo, file, parts);
   emit({ kind: 'uploaded', ...of });
   throwIfAborted(link.signal, `Round ${round}`);
-  await publish(work, 'release', header, `The notice of round ${round}`);
+  await publish(agent, 'release', header, `The notice of round ${round}`);
   await departures.note(header, 'delivered');
   emit({ kind: 'delivered', ...of });
   status.set('waiting', round);
 }
 
+/** Removes from the silo's bucket what no release in the outbox consists of. */
+export async function removeUnneededParts({ link, silo, outbox }: Agent, plan: string): Promise<void> {
+  const needed = (await outbox.list(plan)).flatMap(({ header }) => header.parts.map(({ sha256 }) => sha256));
+  await removeOtherParts(link, silo, new Set(needed));
+}
+
 /** Publishes under an id that is the message's own hash: the same message is kept once. */
 export async function publish<K extends Kind>(
-  { link, identity, silo }: Pick<RoundWork, 'link' | 'identity' | 'silo'>,
+  { link, identity, silo }: Pick<Agent, 'link' | 'identity' | 'silo'>,
   kind: K,
   body: Body<K>,
   what: string,
@@ -126,13 +115,13 @@ async function endedOrStopped<T>(training: Promise<T>, { signal, timing }: Link,
 const ignore = () => {};
 
 async function fail(
-  work: RoundWork,
+  agent: Agent,
   { run, plan, round }: Body<'train'>,
   task: number,
   failure: { readonly code: string; readonly message: string },
 ): Promise<void> {
-  const { silo, status } = work;
-  await publish(work, 'failed', { run, plan, silo, round, task, ...failure }, `Why there is no round ${round}`);
+  const { silo, status } = agent;
+  await publish(agent, 'failed', { run, plan, silo, round, task, ...failure }, `Why there is no round ${round}`);
   status.set('idle');
 }
 

@@ -1,7 +1,12 @@
-// The tasks of one silo, one at a time, through restarts of the broker. A task stays the silo's until it is acknowledged.
+// The tasks of one silo, one at a time, through restarts of the broker: opened before they are believed. A task stays the
+// silo's until it is acknowledged.
 
 import { type ConsumerMessages, type JsMsg, jetstream } from '@nats-io/jetstream';
+import { MessageError } from '../errors.ts';
+import type { Agent } from './agent-state.ts';
 import type { Link } from './bucket.ts';
+import { openMessage } from './envelope.ts';
+import type { Message } from './messages.ts';
 import { TASKS } from './subjects.ts';
 import { onReconnect, pause, within } from './waiting.ts';
 
@@ -38,5 +43,30 @@ export async function* siloTasks(link: Link, silo: string): AsyncGenerator<JsMsg
     signal.removeEventListener('abort', onAbort);
   }
 }
+
+/** What a server says to a silo. */
+export type TaskMessage = Message<(typeof KINDS)[number]>;
+
+/** Null where it is not a message of this silo's server, which is told of. */
+export function openTask({ server, emit }: Agent, task: JsMsg): TaskMessage | null {
+  try {
+    return openMessage(task.data, { subject: task.subject, from: server, kinds: KINDS });
+  } catch (error) {
+    if (!(error instanceof MessageError)) throw error;
+    const { facts, message } = error;
+    emit({ kind: 'message-dropped', subject: task.subject, reason: String(facts['reason']), message });
+    return null;
+  }
+}
+
+/** A task whose acknowledgement is lost comes again, and is answered from disk. */
+export async function acknowledge({ link }: Agent, task: JsMsg): Promise<void> {
+  const { timing, onRetry } = link;
+  await task.ackAck({ timeout: timing.tryMs }).catch((error: Error) => onRetry?.('An acknowledgement', error));
+}
+
+// --- internal ---
+
+const KINDS = ['train', 'committed', 'refused', 'end'] as const;
 
 const LOOK_AGAIN_MS = 500;
