@@ -6,7 +6,7 @@
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { z } from 'zod';
-import { bucketOf, bucketStream, CHUNK_BYTES, PART_BYTES } from './subjects.ts';
+import { bucketOf, bucketStream, bucketSubject, CHUNK_BYTES, PART_BYTES } from './subjects.ts';
 import type { Timing } from './timing.ts';
 import { insist } from './waiting.ts';
 
@@ -71,7 +71,7 @@ export async function knownParts(bucket: Bucket): Promise<{
 
 /** What the bucket says of a part; null where it has none of this name, or says it in another form. */
 export async function partInfo({ link, stream, name: bucket }: Bucket, name: string): Promise<PartInfo | null> {
-  const subject = `$O.${bucket}.M.${tokenOf(name)}`;
+  const subject = `${bucketSubject(bucket)}.M.${tokenOf(name)}`;
   const message = await asking(link, `A look at ${bucket}`, (jsm) =>
     jsm.streams.getMessage(stream, { last_by_subj: subject }),
   );
@@ -87,7 +87,7 @@ export async function partInfo({ link, stream, name: bucket }: Bucket, name: str
 export async function* partChunks(bucket: Bucket, { nuid, chunks }: PartInfo): AsyncGenerator<Uint8Array> {
   const { link, stream, name } = bucket;
   for (let i = 0, seq = 1; i < chunks; i++) {
-    const query = { seq, next_by_subj: `$O.${name}.C.${nuid}` };
+    const query = { seq, next_by_subj: `${bucketSubject(name)}.C.${nuid}` };
     const message = await asking(link, `A chunk of ${name}`, (jsm) => jsm.direct.getMessage(stream, query));
     if (message === null) return;
     seq = message.seq + 1;
@@ -98,8 +98,8 @@ export async function* partChunks(bucket: Bucket, { nuid, chunks }: PartInfo): A
 /** Removes a part with its chunks. */
 export async function removePart({ link, stream, name: bucket }: Bucket, { name, nuid }: StoredPart): Promise<void> {
   const purge = (filter: string) => asking(link, `Tidying ${bucket}`, (jsm) => jsm.streams.purge(stream, { filter }));
-  if (name !== null) await purge(`$O.${bucket}.M.${tokenOf(name)}`);
-  await purge(`$O.${bucket}.C.${nuid}`);
+  if (name !== null) await purge(`${bucketSubject(bucket)}.M.${tokenOf(name)}`);
+  await purge(`${bucketSubject(bucket)}.C.${nuid}`);
 }
 
 // --- internal ---
@@ -133,7 +133,7 @@ function tokenOf(name: string): string {
 
 /** Last tokens of the subjects that have messages, with their numbers. */
 async function subjectsOf({ link, stream, name }: Bucket, kind: 'C' | 'M'): Promise<Map<string, number>> {
-  const prefix = `$O.${name}.${kind}.`;
+  const prefix = `${bucketSubject(name)}.${kind}.`;
   const options = { subjects_filter: `${prefix}>` };
   const { state } = await asking(link, `A look at ${name}`, (jsm) => jsm.streams.info(stream, options));
   return new Map(Object.entries(state.subjects ?? {}).map(([subject, count]) => [subject.slice(prefix.length), count]));

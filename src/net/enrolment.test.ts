@@ -12,7 +12,8 @@ import { answerEnrolments, enrol, type EnrolmentDesk, requestEnrolment } from '.
 import { createIdentity, type Identity } from './identity.ts';
 import { type Invite, readInvite, writeInvite } from './invite.ts';
 import type { SiloAccess } from './nats-config.ts';
-import { enrolInbox, enrolSubject, siloInbox } from './nats-permissions.ts';
+import { enrolInbox, siloInbox } from './nats-permissions.ts';
+import { enrolSubject } from './subjects.ts';
 
 const signal = new AbortController().signal;
 const FEDERATION = 'test federation';

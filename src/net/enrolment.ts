@@ -9,8 +9,8 @@ import { AbortedError, AccessError, LostPeerError } from '../errors.ts';
 import { connectNats } from './connect.ts';
 import { type Identity, isPublicKey, verifySignature } from './identity.ts';
 import type { Invite } from './invite.ts';
-import { enrolInbox, enrolSubject, isAnswerable, siloInbox } from './nats-permissions.ts';
-import { SILO_NAME } from './subjects.ts';
+import { enrolInbox, isAnswerable, siloInbox } from './nats-permissions.ts';
+import { enrolSubject, SILO_NAME } from './subjects.ts';
 
 /** Why a key was not enrolled. */
 export type EnrolmentRefusal = 'NOT_INVITED' | 'USED' | 'SIGNATURE' | 'KEY_TAKEN' | 'FEDERATION';

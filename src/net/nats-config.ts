@@ -4,8 +4,8 @@
 import { isIP } from 'node:net';
 import { ShapeError, SpecError } from '../errors.ts';
 import { isPublicKey } from './identity.ts';
-import { enrolPermissions, type Permissions, siloPermissions } from './nats-permissions.ts';
-import { SILO_NAME } from './subjects.ts';
+import { enrolPermissions, EXPORTED, type Permissions, siloPermissions } from './nats-permissions.ts';
+import { requireSiloName } from './subjects.ts';
 
 /** One silo as the nats-server knows it. */
 export interface SiloAccess {
@@ -79,7 +79,7 @@ accounts {
     jetstream: enabled
     users: [{ nkey: ${server} }]
     exports: [
-${EXPORTS.map((subject) => exported(subject)).join('\n')}
+${EXPORTED.map((subject) => exported(subject)).join('\n')}
     ]
   }
 ${open.map(accountOf).join('\n')}
@@ -115,13 +115,7 @@ function hasSyncInterval(version: string): boolean {
 
 function check({ server, silos, maxStoreBytes, port }: NatsConfigOptions): void {
   const names = silos.map(({ name }) => name);
-  for (const name of names) {
-    if (!SILO_NAME.test(name)) {
-      throw new SpecError(
-        `A silo's name has small letters, digits and hyphens, at most 32; found "${name.slice(0, 80)}". Choose another.`,
-      );
-    }
-  }
+  for (const name of names) requireSiloName(name);
   if (new Set(names).size < names.length) throw new SpecError('Two silos have the same name. Choose another.');
   const keys = [server, ...silos.flatMap(({ key, enrolKey }) => [key, enrolKey])].filter((key) => key !== null);
   for (const key of keys) {
@@ -145,25 +139,6 @@ interface Account {
   readonly key: string;
   readonly may: Permissions;
 }
-
-/**
- * What accounts can be given of the federation's; each has only what its imports name. The same text for whatever silos: the
- * nats-server 2.9 does not see what a reload adds to exports.
- */
-const EXPORTS = [
-  'fl.up.*',
-  'fl.hello.*',
-  'fl.status.*',
-  'fl.enrol.*',
-  '$JS.API.INFO',
-  '$JS.API.CONSUMER.INFO.TASKS.*',
-  '$JS.API.CONSUMER.MSG.NEXT.TASKS.*',
-  '$JS.ACK.TASKS.>',
-  '$O.*.>',
-  '$JS.API.STREAM.INFO.*',
-  '$JS.API.STREAM.PURGE.*',
-  '$JS.API.STREAM.MSG.GET.*',
-];
 
 /** Pulling tasks gives many answers, everything else one. */
 function exported(subject: string): string {

@@ -15,9 +15,17 @@ import {
 } from '@nats-io/jetstream';
 import { Objm } from '@nats-io/obj';
 import { nanos, type NatsConnection } from '@nats-io/transport-node';
-import { SpecError } from '../errors.ts';
 import { insistOn } from './bucket.ts';
-import { bucketOf, MAX_BUCKET_BYTES, MAX_MESSAGE_BYTES, SILO_NAME, taskSubject, TASKS, UPDATES } from './subjects.ts';
+import {
+  bucketOf,
+  MAX_BUCKET_BYTES,
+  MAX_MESSAGE_BYTES,
+  requireSiloName,
+  taskSubject,
+  TASKS,
+  updateSubject,
+  UPDATES,
+} from './subjects.ts';
 import { TIMING, type Timing } from './timing.ts';
 
 /**
@@ -33,10 +41,10 @@ export async function provision(
   const link = { nc, timing, signal };
   const jsm = await insistOn(link, 'JetStream', () => jetstreamManager(nc, { timeout: timing.tryMs }));
   await insistOn(link, 'The stream of tasks', () =>
-    haveStream(jsm, { ...streamOf(TASKS, 'fl.task.*'), ...TASK_LIMITS }),
+    haveStream(jsm, { ...streamOf(TASKS, taskSubject('*')), ...TASK_LIMITS }),
   );
   await insistOn(link, 'The stream of updates', () =>
-    haveStream(jsm, { ...streamOf(UPDATES, 'fl.up.*'), ...UPDATE_LIMITS }),
+    haveStream(jsm, { ...streamOf(UPDATES, updateSubject('*')), ...UPDATE_LIMITS }),
   );
   for (const silo of silos) {
     await insistOn(link, `The consumer of ${silo}`, () => haveConsumer(jsm, silo, timing));
@@ -44,16 +52,6 @@ export async function provision(
       new Objm(nc).create(bucketOf(silo), { storage: StorageType.File, max_bytes: MAX_BUCKET_BYTES }),
     );
   }
-}
-
-/** Throws SpecError unless `name` can be a silo's across machines. */
-export function requireSiloName(name: string): void {
-  if (SILO_NAME.test(name)) return;
-  throw new SpecError(
-    `A silo across machines cannot be called ${JSON.stringify(name.slice(0, 64))}. Use small letters, digits and hyphens, at ` +
-      'most 32, and begin with a letter or a digit.',
-    { name: name.slice(0, 64) },
-  );
 }
 
 // --- internal ---

@@ -11,7 +11,7 @@ import { openStatus } from './agent-status.ts';
 import { acknowledge, openTask, siloTasks, type TaskMessage } from './agent-tasks.ts';
 import type { Departures } from './departures.ts';
 import type { Outbox } from './outbox.ts';
-import { requireSiloName } from './provision.ts';
+import { requireSiloName } from './subjects.ts';
 import { TIMING, type Timing } from './timing.ts';
 import { closedConnection, throwIfAborted } from './waiting.ts';
 

@@ -1,5 +1,6 @@
 // Names on the wire: subjects, streams, consumers and buckets, and the limits of what goes through them. One place.
 
+import { SpecError } from '../errors.ts';
 import { contentHash } from '../storage/content-hash.ts';
 
 /** What a silo may be called: its name is part of subjects, buckets and file names. */
@@ -14,6 +15,8 @@ export const taskSubject = (silo: string): string => `fl.task.${silo}`;
 export const updateSubject = (silo: string): string => `fl.up.${silo}`;
 export const helloSubject = (silo: string): string => `fl.hello.${silo}`;
 export const statusSubject = (silo: string): string => `fl.status.${silo}`;
+/** Where a silo asks to be enrolled. */
+export const enrolSubject = (silo: string): string => `fl.enrol.${silo}`;
 
 /**
  * What the answer to a hello is signed for: this very request. Not the subject of the reply, which the two sides know by
@@ -25,6 +28,19 @@ export const answerSubject = (silo: string, request: Uint8Array): string =>
 /** Bucket of a silo's parts, and the stream that keeps it. */
 export const bucketOf = (silo: string): string => `up-${silo}`;
 export const bucketStream = (silo: string): string => `OBJ_${bucketOf(silo)}`;
+/** Below it lie the messages of a bucket: `C` for chunks, `M` for what is said of each part. */
+export const bucketSubject = (bucket: string): string => `$O.${bucket}`;
+
+/** Throws SpecError unless a silo can be called `name`. */
+export function requireSiloName(name: string): void {
+  if (SILO_NAME.test(name)) return;
+  const found = name.slice(0, 64);
+  throw new SpecError(
+    `A silo's name has small letters, digits and hyphens, at most 32, and begins with a letter or a digit; found ` +
+      `${JSON.stringify(found)}. Choose another.`,
+    { name: found },
+  );
+}
 
 /** The last token of a subject: the silo that it is of; null where that is no name. */
 export function siloOfSubject(subject: string): string | null {
