@@ -3,8 +3,8 @@ import { drawDigits } from '../data/drawn-digits.ts';
 import { seedKey } from '../engine/keys.ts';
 import { SpecError } from '../errors.ts';
 import { parseSpec } from '../experiments/parse-spec.ts';
-import { siloConfigOf } from '../experiments/silo-configs.ts';
-import { consentLines, siloIn } from './consent.ts';
+import { siloConfigOf, siloIn } from '../experiments/silo-configs.ts';
+import { consentLines } from './consent.ts';
 import { draftFederation, type FederationPrivacy } from './draft-federation.ts';
 
 const images = drawDigits({ key: seedKey('consent'), count: 300, classes: [3, 7] });

@@ -1,8 +1,8 @@
 // What the owner of a silo is shown before anything leaves: what is asked for, what will leave, and what never does.
 
-import { SpecError } from '../errors.ts';
 import { classCounts, type ImageSet } from '../data/image-set.ts';
 import { decodersBy } from '../experiments/participation.ts';
+import { siloIn } from '../experiments/silo-configs.ts';
 import { generatorOfSilo, type PrivacySpec, privacyOfSilo, type SiloSpec, type Spec } from '../experiments/spec.ts';
 import { whyNoGuarantee } from '../privacy/dp-plan.ts';
 import { epsilonWords } from '../privacy/event-words.ts';
@@ -36,15 +36,6 @@ export interface BroughtDecoder {
   readonly dir: string;
   /** What its release.json says of its privacy. */
   readonly statement: string;
-}
-
-/** The silo called `name` in a plan. Throws SpecError where it is not in it. */
-export function siloIn(spec: Spec, name: string): SiloSpec {
-  const found = spec.silos.find((silo) => silo.name === name);
-  if (found) return found;
-  throw new SpecError(`The plan of this federation has no silo '${name}'. Ask whoever runs its server.`, {
-    silo: name,
-  });
 }
 
 /** The text that is shown, as lines. */

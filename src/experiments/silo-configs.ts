@@ -23,6 +23,18 @@ export interface SiloHome extends SiloPlaces {
   readonly classes: number;
 }
 
+/** The silo called `name` in the spec of a federation. Throws SpecError where it is not in it. */
+export function siloIn({ silos }: Pick<Spec, 'silos'>, name: string): SiloSpec {
+  const found = silos.find((silo) => silo.name === name);
+  if (found) return found;
+  const names = silos.map((silo) => silo.name);
+  throw new SpecError(
+    `The federation has no silo '${name}'${didYouMean(name, names) || '.'} Its silos are ${names.join(', ')}. Ask whoever runs its ` +
+      'server.',
+    { path: 'silos', silo: name, silos: names },
+  );
+}
+
 /** The silo of a spec under a strategy in which it trains. */
 export function configOf(spec: Spec, silo: SiloSpec, strategy: StrategyName, home: SiloHome): SiloConfig {
   const { images, classes, stateDir, ledgerDir } = home;
@@ -55,7 +67,7 @@ export function siloConfigOf(spec: Spec, name: string, images: ImageSet, places:
       { path },
     );
   }
-  const silo = siloNamed(spec, name);
+  const silo = siloAtWork(spec, name);
   requireDeclaredImages(source, images);
   refuseSmallSilo(spec, silo, images.labels.length);
   return configOf(spec, silo, 'align', { images, classes: source.classes, ...places });
@@ -63,24 +75,18 @@ export function siloConfigOf(spec: Spec, name: string, images: ImageSet, places:
 
 // --- internal ---
 
-function siloNamed(spec: Spec, name: string): SiloSpec {
-  const names = spec.silos.map((silo) => silo.name);
-  const at = names.indexOf(name);
-  const silo = spec.silos[at];
-  if (!silo) {
-    throw new SpecError(
-      `The federation has no silo '${name}'${didYouMean(name, names) || '.'} Its silos are ${names.join(', ')}.`,
-      { path: 'silos', silos: names },
-    );
-  }
+/** The silo `name`, which trains here. */
+function siloAtWork(spec: Spec, name: string): SiloSpec {
+  const silo = siloIn(spec, name);
   const why = !takesPart(spec, silo, 'align')
     ? 'never takes part'
     : generatorOfSilo(spec, silo).kind === 'release'
       ? 'brings a finished decoder along, which the server reads from its folder'
       : null;
   if (why === null) return silo;
-  throw new SpecError(`silos.${at}: ${name} ${why}, so there is nothing for it to do. Ask who wrote the spec.`, {
-    path: `silos.${at}`,
+  const path = `silos.${spec.silos.indexOf(silo)}`;
+  throw new SpecError(`${path}: ${name} ${why}, so there is nothing for it to do. Ask who wrote the spec.`, {
+    path,
     silo: name,
   });
 }
