@@ -7,7 +7,6 @@
 
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
@@ -17,6 +16,7 @@ import { parseArgs } from 'node:util';
 import { writeNatsConfig } from '../dist/deployment/authority.js';
 import { initServer } from '../dist/deployment/init-server.js';
 import { inviteSilo } from '../dist/deployment/invitations.js';
+import { loopbackSettings } from '../dist/deployment/laptop.js';
 import { serverLayout } from '../dist/deployment/server-folder.js';
 import { readRegistry, saveRegistry, withKey } from '../dist/deployment/silo-registry.js';
 import { parseSpec } from '../dist/experiments/parse-spec.js';
@@ -142,13 +142,7 @@ async function folders(root, names) {
     strategies: ['align'],
     privacy: { mechanism: 'none' },
   });
-  const settings = {
-    hosts: ['localhost'],
-    listen: '127.0.0.1',
-    port: await freePort(),
-    quorum: null,
-    deadlineMinutes: null,
-  };
+  const settings = await loopbackSettings();
   await initServer({ layout, spec, settings, now: new Date() });
   let registry = await readRegistry(layout.registry);
   for (const name of names) {
@@ -278,15 +272,6 @@ function bytesBelow(path) {
     (sum, one) => sum + (one.isFile() ? statSync(join(one.parentPath, one.name)).blocks * 512 : 0),
     0,
   );
-}
-
-/** @returns {Promise<number>} */
-async function freePort() {
-  const server = createServer();
-  await new Promise((listening) => server.listen(0, '127.0.0.1', () => listening(null)));
-  const address = server.address();
-  await new Promise((closed) => server.close(closed));
-  return typeof address === 'object' && address ? address.port : 4222;
 }
 
 function print() {

@@ -10,6 +10,7 @@ import { federationSpec } from '../src/deployment/federation-spec.ts';
 import { initServer } from '../src/deployment/init-server.ts';
 import { inviteSilo } from '../src/deployment/invitations.ts';
 import { joinFederation } from '../src/deployment/join.ts';
+import { loopbackSettings } from '../src/deployment/laptop.ts';
 import { serveFederation } from '../src/deployment/serve.ts';
 import { readRegistry } from '../src/deployment/silo-registry.ts';
 import { loadIdentity } from '../src/net/identity.ts';
@@ -21,7 +22,7 @@ import { leaveFederation } from '../src/deployment/leave.ts';
 import { readSiloSettings, siloLayout } from '../src/deployment/silo-home.ts';
 import { siloStatus } from '../src/deployment/silo-status.ts';
 import { openRunFolder, parseSpec, runExperiment, type Spec } from '../src/index.ts';
-import { freePort, natsServer, NEEDS_NATS } from './nats-fixture.ts';
+import { natsServer, NEEDS_NATS } from './nats-fixture.ts';
 import { temporaryFolder } from './small-silos.ts';
 
 const ROOT = temporaryFolder();
@@ -91,13 +92,7 @@ async function federationOf(spec: Spec): Promise<Federation> {
   const { images } = await dealToSilos(spec, data, dataOf);
   const { source } = spec.data;
   if (source.kind === 'at-silos') throw new Error('a simulation was expected');
-  const settings = {
-    hosts: ['localhost'],
-    listen: '127.0.0.1',
-    port: await freePort(),
-    quorum: null,
-    deadlineMinutes: null,
-  };
+  const settings = await loopbackSettings();
   await initServer({ layout, spec: federationSpec(spec, images, source), settings, now: now() });
   return { layout, home: (silo) => join(root, silo, 'home'), data: dataOf };
 }

@@ -9,12 +9,12 @@ import { dealToSilos } from '../src/deployment/deal-to-silos.ts';
 import { federationSpec } from '../src/deployment/federation-spec.ts';
 import { initServer } from '../src/deployment/init-server.ts';
 import { inviteSilo } from '../src/deployment/invitations.ts';
+import { loopbackSettings } from '../src/deployment/laptop.ts';
 import { type ServerLayout, serverLayout } from '../src/deployment/server-folder.ts';
 import { type SiloLayout, siloLayout } from '../src/deployment/silo-home.ts';
 import type { Spec } from '../src/experiments/spec.ts';
 import { type NatsServer, startNatsServer } from '../src/net/nats-process.ts';
 import { TIMING, type Timing } from '../src/net/timing.ts';
-import { freePort } from './nats-fixture.ts';
 
 /** A step of a round at which somebody is killed. */
 export interface Strike {
@@ -115,13 +115,7 @@ export async function killedFederation(
   const { images } = await dealToSilos(spec, { env: {} }, (silo) => at(silo, 'data'));
   const { source } = spec.data;
   if (source.kind === 'at-silos') throw new Error('a simulation was expected');
-  const settings = {
-    hosts: ['localhost'],
-    listen: '127.0.0.1',
-    port: await freePort(),
-    quorum: null,
-    deadlineMinutes: null,
-  };
+  const settings = await loopbackSettings();
   await initServer({ layout: server, spec: federationSpec(spec, images, source), settings, now: new Date() });
   const names = spec.silos.map(({ name }) => name);
   const invites = new Map<string, string>();

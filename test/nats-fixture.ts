@@ -3,12 +3,12 @@
 
 import { spawn } from 'node:child_process';
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { type Certificates, createCertificates } from '../src/net/certificates.ts';
 import { type ConnectionNotice, connectNats, type ServerAddress } from '../src/net/connect.ts';
+import { freePort } from '../src/net/free-port.ts';
 import { createIdentity, type Identity } from '../src/net/identity.ts';
 import { natsConfig, type SiloAccess } from '../src/net/nats-config.ts';
 import { siloInbox } from '../src/net/nats-permissions.ts';
@@ -160,14 +160,4 @@ async function startWatched(place: Parameters<typeof startNatsServer>[0]): Promi
   watch.unref();
   void server.exited.then(() => watch.kill('SIGKILL'));
   return server;
-}
-
-/** A port that nobody listens on. It must outlast a restart, so that the system's own choice (-1) is no help. */
-export async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((done, fail) => probe.once('error', fail).listen(0, '127.0.0.1', done));
-  const address = probe.address();
-  await new Promise<void>((done) => probe.close(() => done()));
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }

@@ -2,7 +2,6 @@
 
 import { spawn } from 'node:child_process';
 import { mkdirSync, openSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { AbortedError, LostPeerError, SpecError } from '../errors.ts';
 import { draftPartition } from '../experiments/draft-spec.ts';
@@ -10,11 +9,12 @@ import type { DataAccess } from '../experiments/materials.ts';
 import { parseSpec } from '../experiments/parse-spec.ts';
 import type { Spec } from '../experiments/spec.ts';
 import { loadSpec } from '../experiments/load-spec.ts';
+import { freePort } from '../net/free-port.ts';
 import { writeFileAtomic } from '../storage/atomic-file.ts';
 import { isThere } from '../storage/presence.ts';
 import { dealToSilos } from './deal-to-silos.ts';
 import { federationSpec, planOf } from './federation-spec.ts';
-import { initServer } from './init-server.ts';
+import { initServer, type NewServer } from './init-server.ts';
 import { inviteSilo } from './invitations.ts';
 import { serverLayout, type ServerLayout } from './server-folder.ts';
 import { readRegistry } from './silo-registry.ts';
@@ -59,6 +59,11 @@ export function withSilos(spec: Spec, silos: number | null, classes: number): Sp
   return parseSpec({ ...spec, silos: names, data: { ...spec.data, partition: draftPartition(silos, present) } });
 }
 
+/** Of a server that nobody else's machine can reach, and whose rounds wait for every silo. */
+export async function loopbackSettings(): Promise<NewServer['settings']> {
+  return { hosts: ['localhost'], listen: '127.0.0.1', port: await freePort(), quorum: null, deadlineMinutes: null };
+}
+
 /** Makes folders, keys, invites and each silo's images; what is there already stays. Throws SpecError where it is of another spec. */
 export async function prepareLaptop(
   layout: LaptopLayout,
@@ -69,14 +74,7 @@ export async function prepareLaptop(
   const { source } = spec.data;
   const wanted = federationSpec(spec, images, source.kind === 'at-silos' ? null : source);
   if (!isThere(layout.server.settings)) {
-    const settings = {
-      hosts: ['localhost'],
-      listen: '127.0.0.1',
-      port: await freePort(),
-      quorum: null,
-      deadlineMinutes: null,
-    };
-    await initServer({ layout: layout.server, spec: wanted, settings, now });
+    await initServer({ layout: layout.server, spec: wanted, settings: await loopbackSettings(), now });
   } else if (planOf(await loadSpec(layout.server.spec)).sha256 !== planOf(wanted).sha256) {
     throw new SpecError(`${layout.root} holds another federation. Choose another --out, or delete it.`, {
       path: '--out',
@@ -134,12 +132,4 @@ async function runSilo(layout: LaptopLayout, silo: string, { entry, signal }: Co
   } finally {
     signal.removeEventListener('abort', stop);
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
-  const address = server.address();
-  await new Promise<void>((closed) => server.close(() => closed()));
-  return typeof address === 'object' && address ? address.port : 4222;
 }
