@@ -4,7 +4,7 @@ import { mkdir, readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { SpecError, StateError } from '../errors.ts';
-import { readJson, writeFileAtomic, writeJsonAtomic } from '../storage/atomic-file.ts';
+import { readJson, writeJsonAtomic } from '../storage/atomic-file.ts';
 import { isThere } from '../storage/presence.ts';
 
 /** Paths below the folder of a server. */
@@ -124,9 +124,4 @@ export async function makeServerFolder(layout: ServerLayout): Promise<void> {
     );
   }
   for (const dir of [join(layout.root, 'keys'), layout.nats.dir, layout.incoming]) await mkdir(dir, { mode: 0o700 });
-}
-
-/** Writes a text file of the folder. */
-export async function saveText(path: string, text: string): Promise<void> {
-  await writeFileAtomic(path, text);
 }

@@ -26,8 +26,6 @@ export interface SiloLayout {
   readonly outbox: string;
   /** One line for everything that left. */
   readonly departures: string;
-  /** Where it stands, written by the silo at work. */
-  readonly status: string;
 }
 
 export function siloLayout(path: string): SiloLayout {
@@ -42,7 +40,6 @@ export function siloLayout(path: string): SiloLayout {
     state: (plan) => join(root, 'state', plan.slice(0, PLAN_DIGITS)),
     outbox: join(root, 'outbox'),
     departures: join(root, 'departures.jsonl'),
-    status: join(root, 'status.json'),
   };
 }
 

@@ -42,11 +42,6 @@ export interface ConnectOptions {
   readonly reconnectMs?: number;
 }
 
-/** The oldest server that works. */
-export const LEAST_NATS_VERSION = '2.9.10';
-/** The oldest server that is fit for production. */
-export const GOOD_NATS_VERSION = '2.11.15';
-
 /**
  * Connects. A refused key is tried a few times: a nats-server that reads its configuration again, as it does whenever a silo
  * joins, refuses everybody for a moment. When it stands, the connection comes back by itself however long the server is away; it
@@ -67,6 +62,11 @@ export async function connectNats(address: ServerAddress, options: ConnectOption
 }
 
 // --- internal ---
+
+/** The oldest server that works. */
+const LEAST_NATS_VERSION = '2.9.10';
+/** The oldest server that is fit for production. */
+const GOOD_NATS_VERSION = '2.11.15';
 
 async function connectOnce(address: ServerAddress, options: ConnectOptions): Promise<NatsConnection> {
   const { signal, onNotice = () => {} } = options;

@@ -7,7 +7,7 @@ import { readFileBounded, writeFileAtomic } from '../storage/atomic-file.ts';
 import { isThere } from '../storage/presence.ts';
 import type { ReleaseHeader } from './messages.ts';
 
-export const DEPARTURE_STATES = ['leaving', 'delivered', 'committed', 'refused', 'failed'] as const;
+const DEPARTURE_STATES = ['leaving', 'delivered', 'committed', 'refused', 'failed'] as const;
 
 const departureSchema = z.strictObject({
   at: z.string().max(40).describe('When, by the clock of this machine.'),
@@ -31,11 +31,10 @@ const departureSchema = z.strictObject({
 
 /** A line of the log. */
 export type Departure = Readonly<z.infer<typeof departureSchema>>;
-export type DepartureState = Departure['state'];
 
 export interface Departures {
   /** Notes a step of a release; when the promise resolves, it is on disk. A step that was noted last is not noted twice. */
-  note(header: NotedHeader, state: DepartureState, code?: string): Promise<void>;
+  note(header: NotedHeader, state: Departure['state'], code?: string): Promise<void>;
   /** Notes that a round gave nothing, and the code that left instead. */
   noteFailure(at: { readonly run: string; readonly plan: string; readonly round: number }, code: string): Promise<void>;
   /** The last step of a release; null where none of this round left. */

@@ -15,8 +15,6 @@ export interface ArrivalOptions {
   readonly incomingDir: string;
   /** Throws ReleaseError for a file that must not be used. */
   readonly inspect: (file: string, header: ReleaseHeader) => Promise<void>;
-  /** Downloads and inspections at a time. */
-  readonly atOnce: number;
   /** After every change of a candidate. */
   readonly onSettled: (candidate: Candidate) => void;
   /** Asks the silo for the round again, as its parts are not where they should be. */
@@ -35,14 +33,14 @@ export interface Arrivals {
 }
 
 export function openArrivals(options: ArrivalOptions): Arrivals {
-  const { link, incomingDir, inspect, atOnce, onSettled, askAgain } = options;
+  const { link, incomingDir, inspect, onSettled, askAgain } = options;
   const waiting: Visit[] = [];
   const atWork = new Set<Promise<void>>();
   const fileOf = ({ silo, round, decoder }: ReleaseHeader) =>
     join(incomingDir, `${silo}-round-${round}-${decoder.sha256}.onnx`);
 
   const next = (): void => {
-    while (atWork.size < atOnce && waiting.length > 0 && !link.signal.aborted) {
+    while (atWork.size < AT_ONCE && waiting.length > 0 && !link.signal.aborted) {
       const work = visit(waiting.shift() as Visit).finally(() => {
         atWork.delete(work);
         next();
@@ -113,6 +111,8 @@ interface Visit {
   readonly tries: number;
 }
 
+/** Downloads and inspections, however many silos there are. */
+const AT_ONCE = 2;
 const FIRST_PAUSE_MS = 500;
 const LAST_PAUSE_MS = 30_000;
 /** Missing parts ask the silo again the first time, and then now and then. */

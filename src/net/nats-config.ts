@@ -33,9 +33,6 @@ export interface NatsConfigOptions {
   readonly natsVersion: string;
 }
 
-/** The most bytes of one message. */
-export const MAX_PAYLOAD_BYTES = 1024 * 1024;
-
 /**
  * Text of a `nats-server.conf`. Throws SpecError for a silo's name that is impossible or comes twice, and for a text that no
  * configuration can hold; ShapeError for a key that is none or belongs to two.
@@ -97,6 +94,9 @@ export function majorMinor(version: string): readonly [number, number] {
 }
 
 // --- internal ---
+
+/** The most bytes of one message. */
+const MAX_PAYLOAD_BYTES = 1024 * 1024;
 
 const FEDERATION = 'FEDERATION';
 

@@ -31,14 +31,6 @@ export interface NatsServer {
   close(): Promise<void>;
 }
 
-/** How a nats-server comes onto this machine; `docker` runs it elsewhere, under the same configuration. */
-export const INSTALL_LINES = {
-  debian: 'sudo apt install nats-server',
-  macos: 'brew install nats-server',
-  anywhere: 'https://github.com/nats-io/nats-server/releases (one file, to be put on PATH)',
-  docker: 'docker run --rm --network host -v "$PWD:$PWD" nats:2 -c "$PWD/nats-server.conf"',
-} as const;
-
 /** The nats-server on PATH, or where Debian and Homebrew put it; null where there is none that runs. */
 export function findNatsServer(path: string = process.env['PATH'] ?? ''): NatsServerProgram | null {
   const name = process.platform === 'win32' ? 'nats-server.exe' : 'nats-server';
@@ -147,6 +139,14 @@ export async function reloadNatsServer(place: {
 }
 
 // --- internal ---
+
+/** How a nats-server comes onto this machine; `docker` runs it elsewhere, under the same configuration. */
+const INSTALL_LINES = {
+  debian: 'sudo apt install nats-server',
+  macos: 'brew install nats-server',
+  anywhere: 'https://github.com/nats-io/nats-server/releases (one file, to be put on PATH)',
+  docker: 'docker run --rm --network host -v "$PWD:$PWD" nats:2 -c "$PWD/nats-server.conf"',
+} as const;
 
 const BESIDES_PATH = ['/usr/sbin', '/usr/local/sbin', '/usr/local/bin', '/opt/homebrew/bin'];
 const START_MS = 20_000;

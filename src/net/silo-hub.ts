@@ -49,8 +49,6 @@ export interface SiloHubOptions {
   readonly inspect: (file: string, header: ReleaseHeader) => Promise<void>;
   readonly emit: (event: HubEvent) => void;
   readonly signal: AbortSignal;
-  /** Downloads and inspections at a time. Default 2. */
-  readonly arrivalsAtOnce?: number;
   readonly timing?: Timing;
 }
 
@@ -146,7 +144,6 @@ function stateOf(options: SiloHubOptions, signal: AbortSignal): HubState {
       link,
       incomingDir,
       inspect,
-      atOnce: options.arrivalsAtOnce ?? 2,
       onSettled: (candidate) => settle(hub, candidate),
       askAgain: async ({ silo, round }) => void (await askFor(hub, silo, round)),
     }),
