@@ -2,18 +2,10 @@ import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { jetstream } from '@nats-io/jetstream';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import {
-  departuresOf,
-  PLAN,
-  QUICK,
-  releaseOf,
-  testFederation,
-  type TestFederation,
-  wholeOf,
-} from '../../test/federation-on-nats.ts';
-import { NEEDS_NATS, natsServer, startTestNats, type TestNats } from '../../test/nats-fixture.ts';
-import { temporaryFolder } from '../../test/small-silos.ts';
+import { describe, expect, test } from 'vitest';
+import { departuresOf, PLAN, QUICK, releaseOf, type TestFederation, wholeOf } from '../../test/federation-on-nats.ts';
+import { NEEDS_NATS, natsServer } from '../../test/nats-fixture.ts';
+import { federations, task } from '../../test/net-fixture.ts';
 import { ReleaseError, ShapeError } from '../errors.ts';
 import { contentHash } from '../storage/content-hash.ts';
 import { sealMessage, type Signer } from './envelope.ts';
@@ -22,44 +14,30 @@ import type { ReleaseHeader } from './messages.ts';
 import { splitIntoParts, uploadParts } from './parts.ts';
 import { updateSubject } from './subjects.ts';
 
-const ROOT = temporaryFolder();
-const task = (round: number) => ({ kind: 'train-own', run: 'trial', round }) as const;
+/** A release as its silo would sign it, changed, and published. */
+async function publishRelease({ nc }: TestFederation, change: object, signer: Signer) {
+  const { decoder, privacy } = releaseOf('a', 1);
+  const { bytes: _, ...facts } = decoder;
+  const onnx = await decoder.bytes();
+  const parts = [{ sha256: contentHash(onnx), sizeBytes: onnx.length }];
+  const nonce = contentHash('nobody asked');
+  const body = { run: 'trial', plan: PLAN, silo: 'a', round: 1, nonce, decoder: facts, privacy, parts, ...change };
+  const subject = updateSubject('a');
+  const bytes = sealMessage(signer, { subject, kind: 'release', body: body as never });
+  await jetstream(nc).publish(subject, bytes);
+}
 
 describe.skipIf(!natsServer)(`What is not right, over a real nats-server${NEEDS_NATS}`, () => {
-  let nats: TestNats;
-  let federation: TestFederation;
-  const open = async (...names: string[]) => {
-    federation = await testFederation(nats, ROOT, names);
-    return { federation, a: federation.silo('a') };
-  };
-  beforeAll(async () => {
-    nats = await startTestNats({ silos: ['a', 'b', 'c'] });
-  });
-  afterEach(() => federation.closeAll());
-  afterAll(() => nats.close());
-
-  /** A release as its silo would sign it, changed, and published. */
-  async function publishRelease(change: object, signer: Signer, silo = 'a') {
-    const { nc } = federation;
-    const { decoder, privacy } = releaseOf('a', 1);
-    const { bytes: _, ...facts } = decoder;
-    const onnx = await decoder.bytes();
-    const parts = [{ sha256: contentHash(onnx), sizeBytes: onnx.length }];
-    const nonce = contentHash('nobody asked');
-    const body = { run: 'trial', plan: PLAN, silo: 'a', round: 1, nonce, decoder: facts, privacy, parts, ...change };
-    const subject = updateSubject(silo);
-    const bytes = sealMessage(signer, { subject, kind: 'release', body: body as never });
-    await jetstream(nc).publish(subject, bytes);
-  }
+  const open = federations();
 
   test.each([
     ['of another silo', { silo: 'b' }, 'sender'],
     ['of a round that was not asked for', { round: 9 }, 'not-asked'],
     ['with a nonce of its own making', {}, 'not-asked'],
   ])('a notice %s is dropped and told of', async (_, change, reason) => {
-    const { a } = await open('a', 'b');
+    const { federation, a } = await open('a', 'b');
     const hub = await federation.openHub();
-    await publishRelease(change, a.identity);
+    await publishRelease(federation, change, a.identity);
     await federation.seen('message-dropped');
     expect(federation.hubEvents.find(({ kind }) => kind === 'message-dropped')).toMatchObject({ reason });
     federation.agent(a);
@@ -67,19 +45,19 @@ describe.skipIf(!natsServer)(`What is not right, over a real nats-server${NEEDS_
   });
 
   test('a notice of another run or plan is passed over', async () => {
-    const { a } = await open('a');
+    const { federation, a } = await open('a');
     const hub = await federation.openHub();
-    await publishRelease({ run: 'other' }, a.identity);
-    await publishRelease({ plan: contentHash('other') }, a.identity);
+    await publishRelease(federation, { run: 'other' }, a.identity);
+    await publishRelease(federation, { plan: contentHash('other') }, a.identity);
     federation.agent(a);
     await hub.port('a').play(task(1));
     expect(federation.hubEvents.filter(({ kind }) => kind === 'release-announced')).toHaveLength(1);
   });
 
   test('a notice that somebody else signed, or bytes that are none, are dropped; the hub goes on', async () => {
-    const { a } = await open('a');
+    const { federation, a } = await open('a');
     const hub = await federation.openHub();
-    await publishRelease({}, createIdentity().identity);
+    await publishRelease(federation, {}, createIdentity().identity);
     const { nc } = federation;
     for (const bytes of ['', '{', '[]', '{"v":"align-fl/net@2"}', 'x'.repeat(66_000)]) {
       await jetstream(nc).publish('fl.up.a', bytes);
@@ -94,7 +72,7 @@ describe.skipIf(!natsServer)(`What is not right, over a real nats-server${NEEDS_
   });
 
   test('a task that the server did not sign is dropped by the silo, which goes on', async () => {
-    const { a } = await open('a');
+    const { federation, a } = await open('a');
     const hub = await federation.openHub();
     const { nc } = federation;
     const body = { run: 'trial', plan: PLAN, round: 7, nonce: contentHash('') };
@@ -110,7 +88,7 @@ describe.skipIf(!natsServer)(`What is not right, over a real nats-server${NEEDS_
   });
 
   test('a decoder that inspection refuses is refused at the port, and its silo is told why', async () => {
-    const { a } = await open('a');
+    const { federation, a } = await open('a');
     const inspect = async () => {
       throw new ReleaseError('No.', { reason: 'constant' });
     };
@@ -127,7 +105,7 @@ describe.skipIf(!natsServer)(`What is not right, over a real nats-server${NEEDS_
   });
 
   test('of several releases of one round the first that is sound counts, for ever, whatever comes after it', async () => {
-    const { a } = await open('a');
+    const { federation, a } = await open('a');
     const { nc, server } = federation;
     const sign = new TextEncoder().encode(['align-fl/nonce@1', PLAN, 1, 'a'].join('\n'));
     const nonce = contentHash(server.sign(sign)); // as if asked for
@@ -139,7 +117,7 @@ describe.skipIf(!natsServer)(`What is not right, over a real nats-server${NEEDS_
       writeFileSync(file, await bytes());
       const parts = splitIntoParts(await bytes());
       await uploadParts(link, 'a', file, parts);
-      await publishRelease({ nonce, decoder: facts, parts }, a.identity);
+      await publishRelease(federation, { nonce, decoder: facts, parts }, a.identity);
     };
     const shaOf = (other: number) => releaseOf('a', other).decoder.sha256;
     const inspected: string[] = [];
@@ -166,7 +144,7 @@ describe.skipIf(!natsServer)(`What is not right, over a real nats-server${NEEDS_
   });
 
   test('weights never travel', async () => {
-    await open('a');
+    const { federation } = await open('a');
     const hub = await federation.openHub();
     const given = { kind: 'train-given', run: 'trial', round: 1, weights: {} } as const;
     await expect(hub.port('a').play(given)).rejects.toThrow(ShapeError);

@@ -1,44 +1,22 @@
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { jetstreamManager } from '@nats-io/jetstream';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import {
-  departuresOf,
-  PLAN,
-  QUICK,
-  releaseOf,
-  testFederation,
-  type TestFederation,
-  wholeOf,
-} from '../../test/federation-on-nats.ts';
-import { NEEDS_NATS, natsServer, startTestNats, type TestNats } from '../../test/nats-fixture.ts';
-import { temporaryFolder } from '../../test/small-silos.ts';
+import { describe, expect, test } from 'vitest';
+import { departuresOf, PLAN, QUICK, releaseOf, wholeOf } from '../../test/federation-on-nats.ts';
+import { NEEDS_NATS, natsServer } from '../../test/nats-fixture.ts';
+import { commitOnce, federations, outcomeOf, playOnce, task, uploadOf } from '../../test/net-fixture.ts';
 import { AbortedError, AccessError, LostPeerError, PrivacyError, StateError } from '../errors.ts';
 import { contentHash } from '../storage/content-hash.ts';
 import type { AgentEvent } from './net-events.ts';
 import { openOutbox } from './outbox.ts';
 
-const ROOT = temporaryFolder();
-const task = (round: number) => ({ kind: 'train-own', run: 'trial', round }) as const;
-const uploadOf = (silo: string, round: number) => ({ silo, round, sha256: releaseOf(silo, round).decoder.sha256 });
-
 describe.skipIf(!natsServer)(`A silo over a real nats-server${NEEDS_NATS}`, () => {
-  let nats: TestNats;
-  let federation: TestFederation;
-  const open = async (...names: string[]) => {
-    federation = await testFederation(nats, ROOT, names);
-    return { federation, a: federation.silo('a') };
-  };
-  beforeAll(async () => {
-    nats = await startTestNats({ silos: ['a', 'b', 'c'] });
-  });
-  afterEach(() => federation.closeAll());
-  afterAll(() => nats.close());
+  const open = federations();
 
   describe('a silo that stops', () => {
     const steps = ['played', 'kept', 'leaving', 'uploaded', 'delivered'] as const;
     test.each(steps)('after "%s" goes on from there, and trains once', async (step) => {
-      const { a } = await open('a');
+      const { federation, a } = await open('a');
       const hub = await federation.openHub();
       const playing = hub.port('a').play(task(1));
       const stop = new AbortController();
@@ -56,7 +34,7 @@ describe.skipIf(!natsServer)(`A silo over a real nats-server${NEEDS_NATS}`, () =
     });
 
     test('in the middle of training gives the task back, and is told to the next process at once', async () => {
-      const { a } = await open('a');
+      const { federation, a } = await open('a');
       const hub = await federation.openHub();
       const playing = hub.port('a').play(task(1));
       const first = federation.agent(a, {
@@ -73,11 +51,9 @@ describe.skipIf(!natsServer)(`A silo over a real nats-server${NEEDS_NATS}`, () =
     });
 
     test('while its server committed hears of it when it is back, though the message came before it', async () => {
-      const { a } = await open('a');
+      const { federation, a } = await open('a');
       const hub = await federation.openHub();
-      const first = federation.agent(a);
-      await hub.port('a').play(task(1));
-      await first.stop();
+      await playOnce(federation, hub, a, 1);
       await federation.commit(hub, 1, [uploadOf('a', 1)]);
       const agent = federation.agent(a);
       await agent.seen('committed', 1);
@@ -87,11 +63,9 @@ describe.skipIf(!natsServer)(`A silo over a real nats-server${NEEDS_NATS}`, () =
 
   describe('a silo that was away at the end of the run', () => {
     test('hears of it when the server is gone for good, and forgets what was committed', async () => {
-      const { a } = await open('a');
+      const { federation, a } = await open('a');
       const hub = await federation.openHub();
-      const first = federation.agent(a);
-      await hub.port('a').play(task(1));
-      await first.stop();
+      await playOnce(federation, hub, a, 1);
       await federation.commit(hub, 1, [uploadOf('a', 1)]);
       await hub.end();
       await hub.close();
@@ -103,16 +77,11 @@ describe.skipIf(!natsServer)(`A silo over a real nats-server${NEEDS_NATS}`, () =
     });
 
     test('trains nothing without a server that lets it in', async () => {
-      const { a } = await open('a');
+      const { federation, a } = await open('a');
       const hub = await federation.openHub();
-      const first = federation.agent(a);
-      await hub.port('a').play(task(1));
-      await first.stop();
+      await playOnce(federation, hub, a, 1);
       await federation.commit(hub, 1, [uploadOf('a', 1)]);
-      void hub
-        .port('a')
-        .play(task(2))
-        .catch(() => {});
+      void outcomeOf(hub.port('a').play(task(2)));
       await federation.seenWhere((event) => event.kind === 'task-sent' && event.round === 2);
       await hub.close();
       const agent = federation.agent(a);
@@ -126,7 +95,7 @@ describe.skipIf(!natsServer)(`A silo over a real nats-server${NEEDS_NATS}`, () =
 
   describe('a silo that cannot', () => {
     test('is an error at the port with its code, and without its words; it may be asked again', async () => {
-      const { a } = await open('a');
+      const { federation, a } = await open('a');
       const hub = await federation.openHub();
       let isOver = true;
       const agent = federation.agent(a, {
@@ -135,10 +104,7 @@ describe.skipIf(!natsServer)(`A silo over a real nats-server${NEEDS_NATS}`, () =
           return releaseOf('a', round);
         },
       });
-      const error = await hub
-        .port('a')
-        .play(task(1))
-        .catch((thrown: unknown) => thrown);
+      const error = await outcomeOf(hub.port('a').play(task(1)));
       expect(error).toBeInstanceOf(PrivacyError);
       expect(error).toMatchObject({ facts: { code: 'PRIVACY', failed: true, silo: 'a', round: 1 } });
       expect(String(error)).not.toMatch(/7.31|1234|home/);
@@ -151,13 +117,10 @@ describe.skipIf(!natsServer)(`A silo over a real nats-server${NEEDS_NATS}`, () =
     });
 
     test('leaves: its port says so, until it joins again', async () => {
-      const { a } = await open('a');
+      const { federation, a } = await open('a');
       const hub = await federation.openHub();
       const agent = federation.agent(a, { play: async () => new Promise(() => {}) });
-      const playing = hub
-        .port('a')
-        .play(task(1))
-        .catch((thrown: unknown) => thrown);
+      const playing = outcomeOf(hub.port('a').play(task(1)));
       await agent.seen('task');
       agent.leave.abort();
       // play ignores its signal: leaving does not wait for it
@@ -175,7 +138,7 @@ describe.skipIf(!natsServer)(`A silo over a real nats-server${NEEDS_NATS}`, () =
     });
 
     test('came back before the server started again: it is listened for first', async () => {
-      const { a } = await open('a');
+      const { federation, a } = await open('a');
       const first = await federation.openHub();
       const gone = federation.agent(a);
       await gone.seen('welcome');
@@ -191,7 +154,7 @@ describe.skipIf(!natsServer)(`A silo over a real nats-server${NEEDS_NATS}`, () =
     });
 
     test('was revoked before the server started: its port says so at once, until it is invited again', async () => {
-      const { a } = await open('a');
+      const { federation, a } = await open('a');
       const hub = await federation.openHub({ silos: new Map(), revoked: ['a'] });
       await expect(hub.port('a').play(task(1))).rejects.toMatchObject({ facts: { revoked: true } });
       hub.addSilo('a', a.identity.publicKey);
@@ -200,13 +163,10 @@ describe.skipIf(!natsServer)(`A silo over a real nats-server${NEEDS_NATS}`, () =
     });
 
     test('is revoked: its port says so, and it is turned away', async () => {
-      const { a } = await open('a', 'b');
+      const { federation, a } = await open('a', 'b');
       const hub = await federation.openHub();
       const agent = federation.agent(a, { play: async () => new Promise(() => {}) });
-      const playing = hub
-        .port('a')
-        .play(task(1))
-        .catch((thrown: unknown) => thrown);
+      const playing = outcomeOf(hub.port('a').play(task(1)));
       await agent.seen('task');
       hub.removeSilo('a');
       expect(await playing).toMatchObject({ code: 'LOST_PEER', facts: { revoked: true } });
@@ -219,7 +179,7 @@ describe.skipIf(!natsServer)(`A silo over a real nats-server${NEEDS_NATS}`, () =
 
   describe('hellos and statuses', () => {
     test('a second process of a silo is turned away while the first is there, and let in when it is gone', async () => {
-      const { a } = await open('a');
+      const { federation, a } = await open('a');
       await federation.openHub();
       const first = federation.agent(a);
       await first.seen('welcome');
@@ -231,13 +191,9 @@ describe.skipIf(!natsServer)(`A silo over a real nats-server${NEEDS_NATS}`, () =
     });
 
     test('a silo that lost its folder is not let in: its budget would be spent again', async () => {
-      const { a } = await open('a');
+      const { federation, a } = await open('a');
       const hub = await federation.openHub();
-      const first = federation.agent(a);
-      await hub.port('a').play(task(1));
-      await federation.commit(hub, 1, [uploadOf('a', 1)]);
-      await first.seen('committed', 1);
-      await first.stop();
+      await commitOnce(federation, hub, a, 1);
       a.done.clear();
       const lost = await federation.agent(a).result;
       expect(lost).toBeInstanceOf(PrivacyError);
@@ -246,13 +202,9 @@ describe.skipIf(!natsServer)(`A silo over a real nats-server${NEEDS_NATS}`, () =
     });
 
     test('nor is it when it was revoked and invited again meanwhile', async () => {
-      const { a } = await open('a');
+      const { federation, a } = await open('a');
       const hub = await federation.openHub({ committedSoFar: () => [] }); // as it was when the server started
-      const first = federation.agent(a);
-      await hub.port('a').play(task(1));
-      await hub.commit(1, [uploadOf('a', 1)]);
-      await first.seen('committed', 1);
-      await first.stop();
+      await commitOnce(federation, hub, a, 1);
       hub.removeSilo('a');
       hub.addSilo('a', a.identity.publicKey);
       a.done.clear();
@@ -260,24 +212,22 @@ describe.skipIf(!natsServer)(`A silo over a real nats-server${NEEDS_NATS}`, () =
     });
 
     test('is told again what the server committed since it started, where it missed that', async () => {
-      const { a } = await open('a');
+      const { federation, a } = await open('a');
       const hub = await federation.openHub({ committedSoFar: () => [] });
-      const first = federation.agent(a);
-      await hub.port('a').play(task(1));
-      await first.stop();
+      await playOnce(federation, hub, a, 1);
       await hub.commit(1, [uploadOf('a', 1)]);
       await (await jetstreamManager(federation.nc)).streams.purge('TASKS'); // the broker lost it
       await federation.agent(a).seen('committed', 1);
     });
 
     test('another minor version is not let in', async () => {
-      const { a } = await open('a');
+      const { federation, a } = await open('a');
       await federation.openHub();
       expect(await federation.agent(a, { version: '0.2.0' }).result).toMatchObject({ facts: { reason: 'VERSION' } });
     });
 
     test('a silo waits for a server that is not there yet, and refuses a plan by throwing', async () => {
-      const { a } = await open('a');
+      const { federation, a } = await open('a');
       const agent = federation.agent(a, {
         agree: async ({ planText }) => {
           throw new PrivacyError(`Not for ${planText}.`);
@@ -292,7 +242,7 @@ describe.skipIf(!natsServer)(`A silo over a real nats-server${NEEDS_NATS}`, () =
     });
 
     test('its state and whole percents are heard, and its silence', async () => {
-      const { a } = await open('a');
+      const { federation, a } = await open('a');
       const hub = await federation.openHub();
       const agent = federation.agent(a, {
         play: async (_, { onPercent }) => {
@@ -300,10 +250,7 @@ describe.skipIf(!natsServer)(`A silo over a real nats-server${NEEDS_NATS}`, () =
           return new Promise(() => {});
         },
       });
-      const playing = hub
-        .port('a')
-        .play(task(1))
-        .catch((thrown: unknown) => thrown);
+      const playing = outcomeOf(hub.port('a').play(task(1)));
       await federation.seenWhere((event) => event.kind === 'silo-status' && event.status.percent === 41);
       expect(hub.statuses().get('a')).toMatchObject({ state: 'training', round: 1, percent: 41 });
       await agent.stop();
@@ -314,13 +261,9 @@ describe.skipIf(!natsServer)(`A silo over a real nats-server${NEEDS_NATS}`, () =
   });
 
   test('what was noted as committed is removed from an outbox that still has it, and does not leave again', async () => {
-    const { a } = await open('a');
+    const { federation, a } = await open('a');
     const hub = await federation.openHub();
-    const first = federation.agent(a);
-    await hub.port('a').play(task(1));
-    await federation.commit(hub, 1, [uploadOf('a', 1)]);
-    await first.seen('committed', 1);
-    await first.stop();
+    await commitOnce(federation, hub, a, 1);
     const again = { run: 'trial', plan: PLAN, nonce: contentHash('') };
     await openOutbox(join(a.folder, 'outbox')).put(releaseOf('a', 1), again); // as if killed before it was removed
     const agent = federation.agent(a);
@@ -331,7 +274,7 @@ describe.skipIf(!natsServer)(`A silo over a real nats-server${NEEDS_NATS}`, () =
   });
 
   test('is greeted again when its server has begun another plan, and agrees to that', async () => {
-    const { a } = await open('a');
+    const { federation, a } = await open('a');
     const first = await federation.openHub();
     const agreed: string[] = [];
     const agent = federation.agent(a, { agree: async ({ planText }) => void agreed.push(planText) });
@@ -345,7 +288,7 @@ describe.skipIf(!natsServer)(`A silo over a real nats-server${NEEDS_NATS}`, () =
   });
 
   test('a damaged outbox stops the silo, and is not sent', async () => {
-    const { a } = await open('a');
+    const { federation, a } = await open('a');
     await openOutbox(join(a.folder, 'outbox')).put(releaseOf('a', 1), {
       run: 'trial',
       plan: PLAN,

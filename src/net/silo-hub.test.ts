@@ -1,38 +1,18 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import {
-  departuresOf,
-  releaseOf,
-  testFederation,
-  type TestFederation,
-  wholeOf,
-} from '../../test/federation-on-nats.ts';
-import { NEEDS_NATS, natsServer, startTestNats, type TestNats } from '../../test/nats-fixture.ts';
-import { temporaryFolder } from '../../test/small-silos.ts';
+import { describe, expect, test } from 'vitest';
+import { departuresOf, releaseOf, wholeOf } from '../../test/federation-on-nats.ts';
+import { NEEDS_NATS, natsServer } from '../../test/nats-fixture.ts';
+import { federations, outcomeOf, task, uploadOf } from '../../test/net-fixture.ts';
 import { AbortedError, LostPeerError } from '../errors.ts';
 import { createIdentity } from './identity.ts';
 
-const ROOT = temporaryFolder();
-const task = (round: number) => ({ kind: 'train-own', run: 'trial', round }) as const;
-const uploadOf = (silo: string, round: number) => ({ silo, round, sha256: releaseOf(silo, round).decoder.sha256 });
-
 describe.skipIf(!natsServer)(`A server over a real nats-server${NEEDS_NATS}`, () => {
-  let nats: TestNats;
-  let federation: TestFederation;
-  const open = async (...names: string[]) => {
-    federation = await testFederation(nats, ROOT, names);
-    return { federation, a: federation.silo('a') };
-  };
-  beforeAll(async () => {
-    nats = await startTestNats({ silos: ['a', 'b', 'c'] });
-  });
-  afterEach(() => federation.closeAll());
-  afterAll(() => nats.close());
+  const open = federations();
 
   test('a task goes out, a release comes back, is committed, and leaves nothing behind at the silo', async () => {
-    const { a } = await open('a');
+    const { federation, a } = await open('a');
     const hub = await federation.openHub();
     const agent = federation.agent(a);
     for (const round of [1, 2]) {
@@ -52,7 +32,7 @@ describe.skipIf(!natsServer)(`A server over a real nats-server${NEEDS_NATS}`, ()
   });
 
   test('a server that lost its folder, with releases that silos were told to forget, is told so by each', async () => {
-    const { a } = await open('a');
+    const { federation, a } = await open('a');
     const hub = await federation.openHub();
     const agent = federation.agent(a);
     await hub.port('a').play(task(1));
@@ -67,7 +47,7 @@ describe.skipIf(!natsServer)(`A server over a real nats-server${NEEDS_NATS}`, ()
   });
 
   test('silos work at the same time, and a hub asks for what it has already only once', async () => {
-    await open('a', 'b', 'c');
+    const { federation } = await open('a', 'b', 'c');
     const hub = await federation.openHub();
     for (const name of ['a', 'b', 'c']) federation.agent(federation.silo(name));
     const play = (name: string) => hub.port(name).play(task(1));
@@ -79,7 +59,7 @@ describe.skipIf(!natsServer)(`A server over a real nats-server${NEEDS_NATS}`, ()
 
   describe('a server that starts again', () => {
     test('knows what silos announced before, and asks for nothing twice', async () => {
-      const { a } = await open('a');
+      const { federation, a } = await open('a');
       const first = await federation.openHub();
       federation.agent(a);
       await first.port('a').play(task(1));
@@ -94,12 +74,9 @@ describe.skipIf(!natsServer)(`A server over a real nats-server${NEEDS_NATS}`, ()
     });
 
     test('asks again for what was asked and not answered; the silo trains once', async () => {
-      const { a } = await open('a');
+      const { federation, a } = await open('a');
       const first = await federation.openHub();
-      const lost = first
-        .port('a')
-        .play(task(1))
-        .catch((error: unknown) => error);
+      const lost = outcomeOf(first.port('a').play(task(1)));
       await federation.seen('task-sent');
       await first.close();
       expect(await lost).toBeInstanceOf(AbortedError);
@@ -112,7 +89,7 @@ describe.skipIf(!natsServer)(`A server over a real nats-server${NEEDS_NATS}`, ()
     });
 
     test('tells what the last one committed and did not live to tell', async () => {
-      const { a } = await open('a');
+      const { federation, a } = await open('a');
       const first = await federation.openHub();
       const agent = federation.agent(a);
       await first.port('a').play(task(1));
@@ -124,7 +101,7 @@ describe.skipIf(!natsServer)(`A server over a real nats-server${NEEDS_NATS}`, ()
     });
 
     test('tells that a round is committed again, and not a later one with an equal decoder', async () => {
-      const { a } = await open('a');
+      const { federation, a } = await open('a');
       const same = releaseOf('a', 1);
       const play = async (round: number) => {
         a.done.set(round, { ...same, round });
@@ -135,10 +112,7 @@ describe.skipIf(!natsServer)(`A server over a real nats-server${NEEDS_NATS}`, ()
       await first.port('a').play(task(1));
       await federation.commit(first, 1, [uploadOf('a', 1)]);
       await agent.seen('committed', 1);
-      void first
-        .port('a')
-        .play(task(2))
-        .catch(() => {});
+      void outcomeOf(first.port('a').play(task(2)));
       await agent.seen('delivered', 2);
       await first.close();
       federation.hubEvents.length = 0;
@@ -152,7 +126,7 @@ describe.skipIf(!natsServer)(`A server over a real nats-server${NEEDS_NATS}`, ()
     });
 
     test('answers a round that it committed from its own file, and says so where that is gone', async () => {
-      const { a } = await open('a');
+      const { federation, a } = await open('a');
       const first = await federation.openHub();
       const agent = federation.agent(a);
       await first.port('a').play(task(1));
@@ -166,7 +140,7 @@ describe.skipIf(!natsServer)(`A server over a real nats-server${NEEDS_NATS}`, ()
   });
 
   test('nats-server is killed and started again while everybody works: nothing is lost, nothing counts twice', async () => {
-    const { a } = await open('a');
+    const { nats, federation, a } = await open('a');
     const hub = await federation.openHub();
     const agent = federation.agent(a, {
       play: async (round) => {
@@ -189,7 +163,7 @@ describe.skipIf(!natsServer)(`A server over a real nats-server${NEEDS_NATS}`, ()
   });
 
   test('parts that the broker lost are asked for again, and uploaded from the outbox', async () => {
-    const { a } = await open('a');
+    const { federation, a } = await open('a');
     const first = await federation.openHub();
     const agent = federation.agent(a);
     await federation.seen('silo-here');
@@ -211,7 +185,7 @@ describe.skipIf(!natsServer)(`A server over a real nats-server${NEEDS_NATS}`, ()
   });
 
   test('every message again, in any number, changes nothing', async () => {
-    const { a } = await open('a');
+    const { federation, a } = await open('a');
     const hub = await federation.openHub();
     const agent = federation.agent(a);
     for (const round of [1, 2]) {
@@ -243,15 +217,12 @@ describe.skipIf(!natsServer)(`A server over a real nats-server${NEEDS_NATS}`, ()
   });
 
   test('a connection that is closed for good ends both sides', async () => {
-    const { a } = await open('a');
+    const { nats, federation, a } = await open('a');
     const own = await nats.connectServer();
     const hub = await federation.openHub({ nc: own });
     const line = await nats.connectSilo('a');
     const agent = federation.agent(a, { nc: line, play: async () => new Promise(() => {}) });
-    const playing = hub
-      .port('a')
-      .play(task(1))
-      .catch((thrown: unknown) => thrown);
+    const playing = outcomeOf(hub.port('a').play(task(1)));
     await agent.seen('task');
     await line.close();
     expect(await agent.result).toBeInstanceOf(LostPeerError);
@@ -260,7 +231,7 @@ describe.skipIf(!natsServer)(`A server over a real nats-server${NEEDS_NATS}`, ()
   });
 
   test('stopping is prompt while nothing comes, for a port and for a hub', async () => {
-    await open('a');
+    const { federation } = await open('a');
     const hub = await federation.openHub();
     const stop = new AbortController();
     const one = hub.port('a').play(task(1), { signal: stop.signal });
@@ -274,7 +245,7 @@ describe.skipIf(!natsServer)(`A server over a real nats-server${NEEDS_NATS}`, ()
   });
 
   test('what comes after its round was given up is there for the next one', async () => {
-    const { a } = await open('a');
+    const { federation, a } = await open('a');
     const hub = await federation.openHub();
     const deadline = new AbortController();
     const playing = hub.port('a').play(task(1), { signal: deadline.signal });
@@ -290,7 +261,7 @@ describe.skipIf(!natsServer)(`A server over a real nats-server${NEEDS_NATS}`, ()
   });
 
   test('a silo with a new key is asked again, and signs with that', async () => {
-    const { a } = await open('a');
+    const { federation, a } = await open('a');
     const first = await federation.openHub();
     const old = federation.agent(a);
     await first.port('a').play(task(1));
