@@ -57,6 +57,7 @@ export interface SiloHub {
    * The port to a silo, whether it is known yet or not. `play` asks for a round unless its release is here, and waits. It throws
    * ReleaseError where the release was refused; what the silo failed with, by its code, with `facts.failed`; LostPeerError with
    * `facts.left` or `facts.revoked` where the silo is gone; AbortedError; and ShapeError for weights, which never travel.
+   * `late` gives the newest release that is here, inspected and not committed: what came after its round was closed.
    */
   port(name: string): Required<SiloPort>;
   /**
