@@ -1,13 +1,13 @@
 // Where a federation stands, from the files of its server: what any process may look at while the server is at work.
 
 import { z } from 'zod';
-import { readJournal } from '../experiments/journal.ts';
 import { loadSpec } from '../experiments/load-spec.ts';
 import { runLayout } from '../experiments/run-layout.ts';
 import { readJson, writeJsonAtomic } from '../storage/atomic-file.ts';
 import { isThere } from '../storage/presence.ts';
+import { committedRounds, roundsDone } from './committed-rounds.ts';
 import { readSettings, type ServerLayout } from './server-folder.ts';
-import { readRegistry, type RegisteredSilo } from './silo-registry.ts';
+import { accessOf, readRegistry, type SiloAccess } from './silo-registry.ts';
 
 const heardSchema = z.strictObject({
   format: z.literal('align-fl/status@1'),
@@ -34,8 +34,7 @@ export interface ServerStatus {
   readonly roundsDone: number;
   readonly silos: readonly {
     readonly name: string;
-    /** `invited`: an invite waits to be used; `in`: its key is known; `out`: it left or was revoked. */
-    readonly access: 'not invited' | 'invited' | 'in' | 'out';
+    readonly access: SiloAccess;
     readonly state: string | null;
     readonly round: number | null;
     /** Of the round's work. */
@@ -51,7 +50,8 @@ export async function serverStatus(layout: ServerLayout, now: Date): Promise<Ser
   await readSettings(layout);
   const { name, rounds } = await loadSpec(layout.spec);
   const run = runLayout(layout.run);
-  const done = isThere(run.journal) ? ((await readJournal(run.journal)).strategies['align'] ?? []) : [];
+  const done = await roundsDone(layout);
+  const committed = committedRounds(done);
   const heard = isThere(layout.status) ? await readHeard(layout.status) : { silos: [] };
   const { silos } = await readRegistry(layout.registry);
   return {
@@ -61,9 +61,6 @@ export async function serverStatus(layout: ServerLayout, now: Date): Promise<Ser
     roundsDone: done.length,
     silos: silos.map((silo) => {
       const last = heard.silos.find((one) => one.name === silo.name);
-      const committed = done.flatMap(({ round, uploads }) =>
-        uploads.flatMap((upload) => (upload.silo === silo.name ? [upload.answers ?? round] : [])),
-      );
       return {
         name: silo.name,
         access: accessOf(silo),
@@ -71,7 +68,7 @@ export async function serverStatus(layout: ServerLayout, now: Date): Promise<Ser
         round: last?.round ?? null,
         percent: last?.percent ?? null,
         heardSecondsAgo: last ? Math.max(0, (now.getTime() - Date.parse(last.heardAt)) / 1000) : null,
-        committed: [...new Set(committed)],
+        committed: [...new Set(committed.of(silo.name).map(({ round }) => round))],
       };
     }),
   };
@@ -83,12 +80,6 @@ export async function saveHeard(layout: ServerLayout, silos: HeardSilos['silos']
 }
 
 // --- internal ---
-
-function accessOf({ key, invite, formerKeys }: RegisteredSilo): ServerStatus['silos'][number]['access'] {
-  if (key !== null) return 'in';
-  if (invite !== null) return 'invited';
-  return formerKeys.length > 0 ? 'out' : 'not invited';
-}
 
 /** Nothing where the file is damaged: it is written anew within seconds. */
 async function readHeard(path: string): Promise<Pick<HeardSilos, 'silos'>> {
