@@ -15,9 +15,9 @@ export interface EnrolmentDeskOptions {
   /** The server's. */
   readonly identity: Identity;
   /** Awaited when a new key is in the registry, before its silo is answered. */
-  readonly onJoined: () => Promise<void>;
-  /** Hears in words why a silo could not join. */
-  readonly onRefused: (text: string) => void;
+  readonly onJoined: (silo: string) => Promise<void>;
+  /** `why`: a code of `EnrolmentRefusal`, or what went wrong here. */
+  readonly onRefused: (silo: string, why: string) => void;
 }
 
 /** Answers until it is closed. The registry is read for each request: another process may have invited just now. */
@@ -37,11 +37,11 @@ export function openEnrolmentDesk(
     async onEnrol(silo, publicKey) {
       await keepAgreedPlan(layout, spec);
       await noteInRegistry(layout, (registry) => withKey(registry, silo, publicKey));
-      await onJoined();
+      await onJoined(silo);
     },
     async onAnswered(silo) {
       await changeRegistry(layout, (registry) => withoutUsedInvite(registry, silo));
     },
-    onRefused: (silo, why) => onRefused(`${silo} could not join: ${why instanceof Error ? why.message : why}`),
+    onRefused: (silo, why) => onRefused(silo, why instanceof Error ? why.message : why),
   });
 }

@@ -16,8 +16,8 @@ import { type CommittedRounds, committedIn, committedRounds, roundsDone } from '
 import { imagesOf } from './federation-spec.ts';
 import type { ServerEvent } from './server-events.ts';
 import { addressesOf, readSettings, type ServerLayout, type ServerSettings } from './server-folder.ts';
+import { openServerRecords } from './server-records.ts';
 import { openSiloNetwork } from './silo-network.ts';
-import { keepStatus } from './status-keeper.ts';
 import { whileWorkingIn } from './work-lock.ts';
 
 export interface ServeOptions {
@@ -41,7 +41,7 @@ export interface ServeOptions {
  * LostPeerError where there is no NATS server to work with.
  */
 export async function serveFederation(options: ServeOptions): Promise<Summary> {
-  const { layout, emit, signal, now, version, timing = TIMING } = options;
+  const { layout, timing = TIMING } = options;
   const settings = await readSettings(layout);
   return whileWorkingIn(layout.root, () =>
     closingAll(async (atEnd) => {
@@ -51,11 +51,13 @@ export async function serveFederation(options: ServeOptions): Promise<Summary> {
       await requireAgreedPlan(layout, spec);
       const folder = await openRunFolder({ path: layout.run, spec }); // before any silo hears of a plan that is not its
       atEnd(() => closeRunFolder(folder));
+      const records = await openServerRecords(layout, options);
+      atEnd(() => records.close());
       const servers = await natsServers(options, settings, atEnd);
       const committed = committedRounds(await roundsDone(layout));
-      const hub = await openSiloNetwork({ layout, spec, servers, committed, version, timing, emit, signal, atEnd });
-      atEnd(keepStatus(layout, hub, now));
-      const summary = await played(options, { folder, hub, committed, closing: closingOf(settings) });
+      const told = { ...options, emit: records.emit };
+      const hub = await openSiloNetwork({ ...told, timing, spec, servers, committed, atEnd });
+      const summary = await played(told, { folder, hub, committed, closing: closingOf(settings) });
       await hub.end();
       return summary;
     }),

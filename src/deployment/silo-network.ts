@@ -85,8 +85,11 @@ export async function openSiloNetwork(options: SiloNetworkOptions): Promise<Silo
     layout,
     spec,
     identity,
-    onJoined: () => registry.tell(hub),
-    onRefused: (text) => emit({ kind: 'notice', text }),
+    async onJoined(silo) {
+      await registry.tell(hub);
+      emit({ kind: 'silo-joined', silo });
+    },
+    onRefused: (silo, why) => emit({ kind: 'join-refused', silo, why }),
   });
   atEnd(() => desk.close());
   return hub;

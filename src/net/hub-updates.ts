@@ -61,7 +61,7 @@ function believe(
     case 'failed':
       record.failed = body;
       record.left = null;
-      emit({ kind: 'silo-failed', silo, round: body.round, code: body.code });
+      emit({ kind: 'silo-failed', silo, round: body.round, code: body.code, message: body.message, isNew });
       break;
     case 'left':
       record.left = body.instance;
