@@ -1,5 +1,6 @@
 // What happens on the network, in a line for people. Null for what needs none.
 
+import type { ServerEvent } from '../deployment/server-events.ts';
 import type { ConnectionNotice } from '../net/connect.ts';
 import type { AgentEvent, HubEvent } from '../net/net-events.ts';
 import { formatBytes } from '../report/format.ts';
@@ -32,9 +33,9 @@ export function hubWords(event: HubEvent): string | null {
     case 'two-instances':
       return `Two processes work as ${event.silo} at the same time: its owner should stop one of them`;
     case 'silo-denied':
-      return `${event.silo} was denied: ${event.code}`;
+      return `${event.silo} was denied (${event.code}): ${event.message}`;
     case 'silo-failed':
-      return `${event.silo} gives nothing in round ${event.round}: ${event.code}`;
+      return `${event.silo} gives nothing in round ${event.round} (${event.code}): ${event.message}`;
     case 'release-ready':
       return `  round ${event.round} ${event.silo}: decoder ${event.sha256.slice(0, 12)} came and passed inspection`;
     case 'release-refused':
@@ -49,6 +50,35 @@ export function hubWords(event: HubEvent): string | null {
     case 'silo-status':
       return null;
   }
+}
+
+/** What a server tells of its rounds and its desk, where a simulation has nothing to tell. */
+export function serverWords(event: ServerEvent): string | null {
+  switch (event.kind) {
+    case 'silo-joined':
+      return `${event.silo} has joined`;
+    case 'join-refused':
+      return `${event.silo} could not join: ${event.why}`;
+    case 'round-overdue':
+      return `round ${event.round} is over time: ${answersWords(event)}; waits for ${event.awaited.join(', ')}`;
+    case 'silo-missing': // other reasons were told when they came
+      return event.code === 'DEADLINE' ? `round ${event.round} goes on without ${event.silo}: its time is up` : null;
+    case 'silo-late':
+      return `${event.silo}: its answer to round ${event.answers} came late, and joins round ${event.round}`;
+    default:
+      return null;
+  }
+}
+
+/** `quorum` 2, one answered: `1 of the 2 answers it needs`. */
+export function answersWords({
+  quorum,
+  answered,
+}: {
+  readonly quorum: number;
+  readonly answered: readonly string[];
+}): string {
+  return quorum === 1 ? 'not one answer yet' : `${answered.length} of the ${quorum} answers it needs`;
 }
 
 /** At a silo. */

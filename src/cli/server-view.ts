@@ -2,7 +2,7 @@
 
 import { performance } from 'node:perf_hooks';
 import type { ServerEvent } from '../deployment/server-events.ts';
-import { connectionWords, hubWords } from './network-words.ts';
+import { connectionWords, hubWords, serverWords } from './network-words.ts';
 import { createRunView } from './run-view.ts';
 
 export interface ServerView {
@@ -23,7 +23,10 @@ export function createServerView(stream: NodeJS.WriteStream): ServerView {
   return {
     close: run.close,
     show(event) {
+      const words = serverWords(event);
+      if (words !== null) run.show({ kind: 'notice', text: words });
       if (event.kind === 'connection') return run.show({ kind: 'notice', text: connectionWords(event.notice) });
+      if (event.kind === 'silo-joined' || event.kind === 'join-refused') return;
       if (event.kind === 'run-finished') isOver = true;
       if (event.kind !== 'network') return run.show(event);
       const { event: heard } = event;

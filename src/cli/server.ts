@@ -11,14 +11,13 @@ import { addressesOf, type ServerLayout, serverLayout } from '../deployment/serv
 import { serverStatus } from '../deployment/server-status.ts';
 import { askToStop } from '../deployment/work-lock.ts';
 import type { Told } from '../deployment/authority.ts';
-import { formatSeconds } from '../report/format.ts';
 import { shellWord } from '../report/repeat-command.ts';
-import { textTable } from '../report/text-table.ts';
 import type { Console } from './console.ts';
 import { type FederationFlags, federationArgument } from './federation-argument.ts';
 import { onInterrupt } from './interrupt.ts';
 import { repeatable } from './repeatable.ts';
 import { resultsText } from './results.ts';
+import { serverStatusText } from './server-status-text.ts';
 import { createServerView } from './server-view.ts';
 import { numberArgument, WHOLE } from './number-argument.ts';
 
@@ -76,7 +75,7 @@ export function addServerCommand(program: Command, console: Console, now: () => 
   server
     .command('status')
     .argument('<dir>', 'folder of the server')
-    .description('where the federation and each silo stand')
+    .description('where the federation and each silo stand, and what went wrong last')
     .option('--json', 'print as JSON')
     .action((dir: string, flags: { json?: boolean }) => statusCommand(dir, flags, console, now));
 
@@ -219,26 +218,10 @@ async function statusCommand(
   console: Console,
   now: () => Date,
 ): Promise<void> {
-  const status = await serverStatus(serverLayout(dir), now());
+  const at = now();
+  const status = await serverStatus(serverLayout(dir), at);
   if (flags.json) return console.print(JSON.stringify(status, null, 2));
-  const rows = status.silos.map((silo) => [
-    silo.name,
-    silo.access,
-    silo.state ?? '',
-    silo.round === null ? '' : String(silo.round),
-    silo.percent === null ? '' : `${silo.percent} %`,
-    silo.heardSecondsAgo === null ? 'never' : `${formatSeconds(silo.heardSecondsAgo)} ago`,
-    silo.committed.length === 0 ? '' : silo.committed.join(' '),
-  ]);
-  console.print(
-    [
-      `${status.name}: ${status.state}, ${status.roundsDone} of ${status.rounds} rounds done`,
-      textTable(
-        ['silo', 'access', 'state', 'round', 'of it', 'heard', { header: 'committed rounds', align: 'left' }],
-        rows,
-      ),
-    ].join('\n'),
-  );
+  console.print(serverStatusText(status, at));
 }
 
 function tell(told: Told, layout: ServerLayout, console: Console): void {

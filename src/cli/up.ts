@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import { AbortedError } from '../errors.ts';
 import { laptopLayout, prepareLaptop, runSilos, withSilos } from '../deployment/laptop.ts';
 import { serveFederation } from '../deployment/serve.ts';
+import { formatCount } from '../report/format.ts';
 import { shellWord } from '../report/repeat-command.ts';
 import type { Console } from './console.ts';
 import { onInterrupt } from './interrupt.ts';
@@ -63,7 +64,7 @@ async function upCommand(target: string, flags: UpFlags, console: Console, now: 
   try {
     await prepareLaptop(layout, spec, { data, now: now() });
     console.error(
-      `A federation of ${spec.silos.length} silos in ${layout.root}; what each silo says: silos/<name>/log.txt`,
+      `A federation of ${formatCount(spec.silos.length, 'silo')} in ${layout.root}; what each silo says: silos/<name>/log.txt`,
     );
     const names = spec.silos.map(({ name }) => name);
     const line = { entry: process.argv[1] as string, signal: abort.signal };

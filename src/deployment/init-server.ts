@@ -34,7 +34,8 @@ export async function initServer({ layout, spec, settings, now }: NewServer): Pr
   imagesOf(spec);
   const { hosts, quorum, deadlineMinutes } = settings;
   if (quorum !== null && quorum > spec.silos.length) {
-    throw new SpecError(`--quorum: there are ${spec.silos.length} silos, so ${quorum} answers can never come.`, {
+    const silos = spec.silos.length === 1 ? 'is 1 silo' : `are ${spec.silos.length} silos`;
+    throw new SpecError(`--quorum: there ${silos}, so ${quorum} answers can never come.`, {
       path: '--quorum',
     });
   }

@@ -7,4 +7,7 @@ import type { HubEvent } from '../net/net-events.ts';
 export type ServerEvent =
   | RunEvent
   | { readonly kind: 'network'; readonly event: HubEvent }
-  | { readonly kind: 'connection'; readonly notice: ConnectionNotice };
+  | { readonly kind: 'connection'; readonly notice: ConnectionNotice }
+  /** It used its invite: a key of its own counts from now on. */
+  | { readonly kind: 'silo-joined'; readonly silo: string }
+  | { readonly kind: 'join-refused'; readonly silo: string; readonly why: string };

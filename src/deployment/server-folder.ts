@@ -37,8 +37,11 @@ export interface ServerLayout {
   readonly incoming: string;
   /** What silos have agreed to: written when the first one joins, and never changed after. */
   readonly plan: string;
-  /** Where each silo stands, written by the server at work. */
+  /** What was heard last of each silo and of the round, written by the server at work (status-file.ts). */
   readonly status: string;
+  /** What happened on the network (network-log.ts), and what the log held before it was full. */
+  readonly networkLog: string;
+  readonly olderNetworkLog: string;
 }
 
 export function serverLayout(path: string): ServerLayout {
@@ -66,6 +69,8 @@ export function serverLayout(path: string): ServerLayout {
     incoming: join(root, 'incoming'),
     plan: join(root, 'plan.json'),
     status: join(root, 'status.json'),
+    networkLog: join(root, 'network.jsonl'),
+    olderNetworkLog: join(root, 'network.1.jsonl'),
   };
 }
 

@@ -1,97 +1,94 @@
-// Where a federation stands, from the files of its server: what any process may look at while the server is at work.
+// Where a federation stands, from the files of its server: what any process may look at, whether the server is at work or not.
 
-import { z } from 'zod';
-import { readJournal } from '../experiments/journal.ts';
 import { loadSpec } from '../experiments/load-spec.ts';
 import { runLayout } from '../experiments/run-layout.ts';
-import { readJson, writeJsonAtomic } from '../storage/atomic-file.ts';
 import { isThere } from '../storage/presence.ts';
+import { committedRounds, roundsDone } from './committed-rounds.ts';
+import { networkLogIn } from './network-log.ts';
 import { readSettings, type ServerLayout } from './server-folder.ts';
-import { readRegistry, type RegisteredSilo } from './silo-registry.ts';
-
-const heardSchema = z.strictObject({
-  format: z.literal('align-fl/status@1'),
-  silos: z.array(
-    z.strictObject({
-      name: z.string(),
-      state: z.string(),
-      round: z.int().nullable(),
-      percent: z.int().nullable(),
-      /** By the server's clock. */
-      heardAt: z.iso.datetime(),
-    }),
-  ),
-});
-
-/** `status.json`: what silos said last. */
-export type HeardSilos = z.infer<typeof heardSchema>;
+import { accessOf, readRegistry, type SiloAccess } from './silo-registry.ts';
+import { readStatus, type RoundPlayed, type SiloTrouble } from './status-file.ts';
+import { isAtWork } from './work-lock.ts';
 
 /** A federation as its server's files tell. */
 export interface ServerStatus {
   readonly name: string;
   readonly state: 'not begun' | 'under way' | 'complete';
+  /** Whether a server works in the folder now, on this machine. */
+  readonly isAtWork: boolean;
   readonly rounds: number;
   readonly roundsDone: number;
-  readonly silos: readonly {
-    readonly name: string;
-    /** `invited`: an invite waits to be used; `in`: its key is known; `out`: it left or was revoked. */
-    readonly access: 'not invited' | 'invited' | 'in' | 'out';
-    readonly state: string | null;
-    readonly round: number | null;
-    /** Of the round's work. */
-    readonly percent: number | null;
-    readonly heardSecondsAgo: number | null;
-    /** Rounds of which its release was committed. */
-    readonly committed: readonly number[];
-  }[];
+  /** Answers that suffice when a round's time is over; null: a round waits for every silo. */
+  readonly quorum: number | null;
+  readonly deadlineMinutes: number | null;
+  /** The round that is played, or in which the last server ended; null between rounds. */
+  readonly playing: RoundPlayed | null;
+  readonly silos: readonly StatusOfSilo[];
+  /** File that tells what happened on the network; null where there is none yet. */
+  readonly networkLog: string | null;
+}
+
+/** A silo as its server knows it. What it said last is kept when either side ends. */
+export interface StatusOfSilo {
+  readonly name: string;
+  readonly access: SiloAccess;
+  /** Whether a process of it is connected, as far as a server at work knows. */
+  readonly isHere: boolean;
+  readonly state: string | null;
+  readonly round: number | null;
+  /** Of the round's work. */
+  readonly percent: number | null;
+  /** ISO time, by the server's clock. */
+  readonly heardAt: string | null;
+  readonly heardSecondsAgo: number | null;
+  /** Rounds of which its release was committed. */
+  readonly committed: readonly number[];
+  /** The last thing that went wrong, however much went well since. */
+  readonly trouble: SiloTrouble | null;
 }
 
 /** Throws StateError where the folder is none of a server, or damaged. */
 export async function serverStatus(layout: ServerLayout, now: Date): Promise<ServerStatus> {
-  await readSettings(layout);
+  const { quorum, deadlineMinutes } = await readSettings(layout);
   const { name, rounds } = await loadSpec(layout.spec);
   const run = runLayout(layout.run);
-  const done = isThere(run.journal) ? ((await readJournal(run.journal)).strategies['align'] ?? []) : [];
-  const heard = isThere(layout.status) ? await readHeard(layout.status) : { silos: [] };
+  const working = await isAtWork(layout.root); // before what it writes is read
+  const heard = await readStatus(layout);
+  const done = await roundsDone(layout);
+  const committed = committedRounds(done);
   const { silos } = await readRegistry(layout.registry);
+  const isComplete = isThere(run.summary);
+  const { playing } = heard;
   return {
     name,
-    state: isThere(run.summary) ? 'complete' : isThere(run.journal) ? 'under way' : 'not begun',
+    state: isComplete ? 'complete' : isThere(run.journal) ? 'under way' : 'not begun',
+    isAtWork: working,
     rounds,
     roundsDone: done.length,
+    quorum,
+    deadlineMinutes,
+    // A server that was killed may have had no time to say that the round was over.
+    playing: playing !== null && !isComplete && playing.round > done.length ? playing : null,
     silos: silos.map((silo) => {
-      const last = heard.silos.find((one) => one.name === silo.name);
-      const committed = done.flatMap(({ round, uploads }) =>
-        uploads.flatMap((upload) => (upload.silo === silo.name ? [upload.answers ?? round] : [])),
-      );
+      const { isHere = false, said = null, trouble = null } = heard.silos[silo.name] ?? {};
       return {
         name: silo.name,
         access: accessOf(silo),
-        state: last?.state ?? null,
-        round: last?.round ?? null,
-        percent: last?.percent ?? null,
-        heardSecondsAgo: last ? Math.max(0, (now.getTime() - Date.parse(last.heardAt)) / 1000) : null,
-        committed: [...new Set(committed)],
+        isHere: isHere && working,
+        state: said?.state ?? null,
+        round: said?.round ?? null,
+        percent: said?.percent ?? null,
+        heardAt: said?.at ?? null,
+        heardSecondsAgo: said ? secondsSince(said.at, now) : null,
+        committed: [...new Set(committed.of(silo.name).map(({ round }) => round))],
+        trouble,
       };
     }),
+    networkLog: networkLogIn(layout),
   };
 }
 
-/** Replaces `status.json`. */
-export async function saveHeard(layout: ServerLayout, silos: HeardSilos['silos']): Promise<void> {
-  await writeJsonAtomic(layout.status, { format: 'align-fl/status@1', silos } satisfies HeardSilos);
-}
-
-// --- internal ---
-
-function accessOf({ key, invite, formerKeys }: RegisteredSilo): ServerStatus['silos'][number]['access'] {
-  if (key !== null) return 'in';
-  if (invite !== null) return 'invited';
-  return formerKeys.length > 0 ? 'out' : 'not invited';
-}
-
-/** Nothing where the file is damaged: it is written anew within seconds. */
-async function readHeard(path: string): Promise<Pick<HeardSilos, 'silos'>> {
-  const parsed = heardSchema.safeParse(await readJson(path, { maxBytes: 1_000_000 }));
-  return parsed.success ? parsed.data : { silos: [] };
+/** From an ISO time to `now`; 0 for one that is still to come, as clocks are set. */
+export function secondsSince(at: string, now: Date): number {
+  return Math.max(0, (now.getTime() - Date.parse(at)) / 1000);
 }

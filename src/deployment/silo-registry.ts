@@ -75,6 +75,15 @@ export function isTaken({ silos }: SiloRegistry, publicKey: string): boolean {
   return silos.some((silo) => [silo.key, silo.invite, silo.usedInvite, ...silo.formerKeys].includes(publicKey));
 }
 
+/** `invited`: an invite waits to be used; `in`: its key is known; `out`: it left or was revoked. */
+export type SiloAccess = 'not invited' | 'invited' | 'in' | 'out';
+
+export function accessOf({ key: current, invite, formerKeys }: RegisteredSilo): SiloAccess {
+  if (current !== null) return 'in';
+  if (invite !== null) return 'invited';
+  return formerKeys.length > 0 ? 'out' : 'not invited';
+}
+
 /** Throws StateError where the file is missing or damaged. */
 export async function readRegistry(path: string): Promise<SiloRegistry> {
   const parsed = registrySchema.safeParse(await readJson(path, { maxBytes: MAX_BYTES }));

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { LostPeerError, PrivacyError, ReleaseError, StateError } from '../errors.ts';
 import { NO_PRIVACY } from '../exchange/privacy-statement.ts';
 import type { ReceivedUpload } from '../exchange/upload.ts';
-import { type Absence, type Closing, collect } from './collect.ts';
+import { type Absence, type Closing, collect, type Overdue } from './collect.ts';
 import type { SiloPort } from './silo-port.ts';
 
 const ROUND = 4;
@@ -20,6 +20,7 @@ function round(names: readonly string[], closing: Closing, late: Readonly<Record
   const calls = new Map<string, { resolve: (value: ReceivedUpload) => void; reject: (error: Error) => void }>();
   const absences: Absence[] = [];
   const latecomers: unknown[] = [];
+  const overdue: Overdue[] = [];
   const stop = new AbortController();
   let strike = () => {};
   const silos = names.map(
@@ -43,6 +44,7 @@ function round(names: readonly string[], closing: Closing, late: Readonly<Record
       signal: stop.signal,
       onMissing: (absence) => void absences.push(absence),
       onLate: (one) => void latecomers.push(one),
+      onOverdue: (one) => void overdue.push(one),
       wait: (ms, signal) =>
         new Promise((resolve, reject) => {
           expect(ms).toBe(9000);
@@ -59,6 +61,7 @@ function round(names: readonly string[], closing: Closing, late: Readonly<Record
     closed,
     absences,
     latecomers,
+    overdue,
     stop,
     asked: () => [...calls.keys()],
     isOpen: async () => {
@@ -106,6 +109,34 @@ describe('a round with a quorum', () => {
     expect(await isOpen()).toBe(true);
     answer('c');
     expect(await cameFrom(closed)).toEqual(['b 4', 'c 4']);
+  });
+
+  test('tells once at the deadline, where it has too few answers, whom it waits for', async () => {
+    const { closed, answer, refuse, strike, overdue } = round(['a', 'b', 'c', 'd'], TWO);
+    await settle();
+    answer('b');
+    refuse('a', new PrivacyError('a has spent its budget'));
+    await settle();
+    expect(overdue).toEqual([]);
+    strike();
+    await settle();
+    expect(overdue).toEqual([{ quorum: 2, answered: ['b'], awaited: ['c', 'd'] }]);
+    answer('c');
+    expect(await cameFrom(closed)).toEqual(['b 4', 'c 4']);
+    expect(overdue).toHaveLength(1);
+  });
+
+  test('says nothing at the deadline where it has enough answers, or its caller has stopped it', async () => {
+    const enough = round(['a', 'b', 'c'], TWO);
+    const stopped = round(['a', 'b'], TWO);
+    await settle();
+    for (const name of ['a', 'b']) enough.answer(name);
+    await settle();
+    stopped.stop.abort();
+    for (const { strike } of [enough, stopped]) strike();
+    expect(await cameFrom(enough.closed)).toEqual(['a 4', 'b 4']);
+    await expect(stopped.closed).rejects.toThrow('was let go');
+    expect([...enough.overdue, ...stopped.overdue]).toEqual([]);
   });
 
   test('closes without waiting for the deadline when whoever is missing has refused', async () => {
@@ -186,7 +217,7 @@ test('without a clock of the caller time is real, and no time at all is over at 
     play: (_, hooks) =>
       new Promise((_resolve, reject) => hooks?.signal?.addEventListener('abort', () => reject(new Error('let go')))),
   };
-  const options = { round: ROUND, atOnce: 1, onMissing: () => {}, onLate: () => {} };
+  const options = { round: ROUND, atOnce: 1, onMissing: () => {}, onLate: () => {}, onOverdue: () => {} };
   const ask = (silo: SiloPort, signal: AbortSignal) =>
     silo.play({ kind: 'train-own', run: 'r', round: ROUND }, { signal });
   const closing = (deadlineMs: number) => ({ ...options, closing: { quorum: 1, deadlineMs } });

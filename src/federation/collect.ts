@@ -28,6 +28,15 @@ export interface Absence {
   readonly message: string;
 }
 
+/** A round whose deadline has passed while it has too few answers: it waits on. */
+export interface Overdue {
+  /** Answers that it needs; of these there are fewer. */
+  readonly quorum: number;
+  readonly answered: readonly string[];
+  /** Silos that may answer yet, in the order of the silos. */
+  readonly awaited: readonly string[];
+}
+
 export interface CollectOptions {
   readonly round: number;
   readonly closing: Closing;
@@ -37,6 +46,8 @@ export interface CollectOptions {
   readonly onMissing: (absence: Absence) => void;
   /** Hears of an upload that answers an earlier round, and joins this one. */
   readonly onLate: (late: { readonly silo: string; readonly answers: number }) => void;
+  /** Hears once, at the deadline, that the round cannot close yet. */
+  readonly onOverdue: (overdue: Overdue) => void;
   readonly signal?: AbortSignal | undefined;
   /** Default: a timer. */
   readonly wait?: Wait | undefined;
@@ -79,21 +90,21 @@ interface Collected {
 
 async function answersInTime(
   silos: readonly SiloPort[],
-  { round, closing, signal, wait = timed, onMissing }: CollectOptions & { readonly closing: QuorumClosing },
+  { round, closing, signal, wait = timed, onMissing, onOverdue }: CollectOptions & { readonly closing: QuorumClosing },
   ask: (silo: SiloPort, signal: AbortSignal) => Promise<ReceivedUpload>,
 ): Promise<Collected> {
   const quorum = Math.min(closing.quorum, silos.length);
   const answers = new Map<string, ReceivedUpload>();
   const absences = new Map<string, Absence>();
   const failures: unknown[] = [];
+  const pending = new Set(silos.map(({ name }) => name));
   const stop = new AbortController();
   const together = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
   setMaxListeners(0, together); // one for each silo
-  let pending = silos.length;
   let isTimeUp = false;
   let isClosed = false;
   const look = () => {
-    const isOver = pending === 0 || failures.length > 0 || answers.size + pending < quorum;
+    const isOver = pending.size === 0 || failures.length > 0 || answers.size + pending.size < quorum;
     if (!isClosed && (isOver || (isTimeUp && answers.size >= quorum))) {
       isClosed = true;
       stop.abort();
@@ -112,7 +123,7 @@ async function answersInTime(
         onMissing(absence);
       }
     } finally {
-      pending -= 1;
+      pending.delete(silo.name);
       look();
     }
   });
@@ -125,6 +136,7 @@ async function answersInTime(
       if (!together.aborted) failures.push(error);
     }
     look();
+    if (isTimeUp && !isClosed) onOverdue({ quorum, answered: [...answers.keys()], awaited: [...pending] });
   };
   look();
   await Promise.all([...asked, clock()]);
@@ -133,7 +145,7 @@ async function answersInTime(
   if (answers.size >= quorum) return { answers, absences };
   const why = silos.flatMap((silo) => absences.get(silo.name) ?? []);
   throw new LostPeerError(
-    `Round ${round} needs ${quorum} of ${silos.length} silos, but ${answers.size === 0 ? 'none' : `only ${answers.size}`} can ` +
+    `Round ${round} needs ${quorum} of ${silos.length} ${silos.length === 1 ? 'silo' : 'silos'}, but ${answers.size === 0 ? 'none' : `only ${answers.size}`} can ` +
       `answer any more: ${why
         .slice(0, MOST_TOLD)
         .map(({ silo, message }) => `${silo}: ${message}`)

@@ -1,6 +1,6 @@
 // What happens in a round, as one stream of plain facts. What silos tell of their training comes from their diaries.
 
-import type { Absence } from './collect.ts';
+import type { Absence, Overdue } from './collect.ts';
 import type { StrategyName } from './strategy.ts';
 
 /** Mean of each loss term over an epoch. */
@@ -31,6 +31,7 @@ export type RoundEvent =
   | ({ readonly kind: 'silo-started' | 'silo-finished'; readonly silo: string } & Place)
   | ({ readonly kind: 'silo-missing' } & Absence & Place)
   | ({ readonly kind: 'silo-late'; readonly silo: string; readonly answers: number } & Place)
+  | ({ readonly kind: 'round-overdue' } & Overdue & Place)
   | ({ readonly kind: 'silo-progress'; readonly silo: string } & Place & Steps)
   | ({ readonly kind: 'silo-spent'; readonly silo: string } & Place & Privacy)
   | ({ readonly kind: 'silo-epoch'; readonly silo: string; readonly epoch: number; readonly terms: Terms } & Place)

@@ -72,6 +72,26 @@ describe('a round', () => {
     ]);
   });
 
+  test('says at its deadline that it has too few answers, and goes on when they come', async () => {
+    const events: RoundEvent[] = [];
+    const closing = { quorum: 2, deadlineMs: 0 };
+    let strike = () => {};
+    const wait = () => new Promise<void>((resolve) => void (strike = resolve));
+    let goOn = () => {};
+    const isOver = new Promise<void>((resolve) => void (goOn = resolve));
+    const slow: SiloPort = { name: 'b', play: () => isOver.then(() => upload('b')) };
+    const emit = (event: RoundEvent) => {
+      events.push(event);
+      if (event.kind === 'silo-finished') setImmediate(strike); // when its answer counts
+      if (event.kind === 'round-overdue') goOn();
+    };
+    const silos = [silo('a'), slow];
+    await playRound({ round: 3, strategy: strategy(), silos, atOnce: 2, closing, wait, emit });
+    const told = events.filter(({ kind }) => kind === 'round-overdue');
+    const at = { kind: 'round-overdue', strategy: 'align', round: 3 };
+    expect(told).toEqual([{ ...at, quorum: 2, answered: ['a'], awaited: ['b'] }]);
+  });
+
   test('fails with a silo that fails; the server then learns nothing', async () => {
     const absorbed: (readonly ReceivedUpload[])[] = [];
     const kinds: string[] = [];

@@ -55,6 +55,7 @@ export async function playRound(options: Round): Promise<RoundResult> {
     wait,
     onMissing: (absence) => emit({ kind: 'silo-missing', ...at, ...absence }),
     onLate: (late) => emit({ kind: 'silo-late', ...at, ...late }),
+    onOverdue: (overdue) => emit({ kind: 'round-overdue', ...at, ...overdue }),
   };
   const came = await collect(silos, terms, async (silo, together) => {
     emit({ kind: 'silo-started', ...at, silo: silo.name });

@@ -24,7 +24,7 @@ export interface PresenceOptions {
 
 export type PresenceEvent =
   | { readonly kind: 'silo-here' | 'silo-away' | 'two-instances'; readonly silo: string; readonly instance: string }
-  | { readonly kind: 'silo-denied'; readonly silo: string; readonly code: Denied['code'] }
+  | { readonly kind: 'silo-denied'; readonly silo: string; readonly code: Denied['code']; readonly message: string }
   | { readonly kind: 'silo-status'; readonly silo: string; readonly status: Body<'status'> }
   | { readonly kind: 'message-dropped'; readonly subject: string; readonly reason: string; readonly message: string };
 
@@ -62,7 +62,7 @@ export function openPresence(options: PresenceOptions): Presence {
   const answer = (silo: string, hello: Body<'hello'>): Denied | Welcome => {
     const denied: Denied | null =
       judge(hello) ?? (heard(silo, hello.instance) ? null : { code: 'ALREADY_CONNECTED', message: TWO_PROCESSES });
-    if (denied !== null) on({ kind: 'silo-denied', silo, code: denied.code });
+    if (denied !== null) on({ kind: 'silo-denied', silo, ...denied });
     return denied ?? welcome;
   };
   const reply = (message: Msg, content: Denied | Welcome) => {
@@ -84,8 +84,9 @@ export function openPresence(options: PresenceOptions): Presence {
         if ('planText' in content) onHello(body);
       } catch (error) {
         if (error instanceof MessageError && error.facts['reason'] === 'version') {
-          reply(message, { code: 'VERSION', message: plainWords(error.message) });
-          on({ kind: 'silo-denied', silo, code: 'VERSION' });
+          const denied: Denied = { code: 'VERSION', message: plainWords(error.message) };
+          reply(message, denied);
+          on({ kind: 'silo-denied', silo, ...denied });
         }
         throw error;
       }

@@ -47,7 +47,7 @@ function believe(hub: HubState, { subject, data, isNew }: Update): void {
     case 'failed':
       record.failed = body;
       record.left = null;
-      emit({ kind: 'silo-failed', silo, round: body.round, code: body.code });
+      emit({ kind: 'silo-failed', silo, round: body.round, code: body.code, message: body.message, isNew });
       break;
     case 'left':
       record.left = body.instance;

@@ -13,9 +13,17 @@ export interface ReleaseId {
 /** At the server. */
 export type HubEvent =
   | { readonly kind: 'silo-here' | 'silo-away' | 'silo-left' | 'two-instances'; readonly silo: string }
-  | { readonly kind: 'silo-denied'; readonly silo: string; readonly code: string }
+  | { readonly kind: 'silo-denied'; readonly silo: string; readonly code: string; readonly message: string }
   | { readonly kind: 'silo-status'; readonly silo: string; readonly status: Body<'status'> }
-  | { readonly kind: 'silo-failed'; readonly silo: string; readonly round: number; readonly code: string }
+  | {
+      readonly kind: 'silo-failed';
+      readonly silo: string;
+      readonly round: number;
+      readonly code: string;
+      readonly message: string;
+      /** False where the silo had said so before this server began. */
+      readonly isNew: boolean;
+    }
   | { readonly kind: 'task-sent'; readonly silo: string; readonly round: number }
   | ({ readonly kind: 'release-announced' | 'release-ready' | 'release-committed' } & ReleaseId)
   | ({ readonly kind: 'release-refused'; readonly code: string; readonly reason: string } & ReleaseId)

@@ -1,0 +1,55 @@
+import { expect, test } from 'vitest';
+import type { ServerEvent } from '../deployment/server-events.ts';
+import { createServerView } from './server-view.ts';
+
+/** Lines that a server's console without a terminal gets. */
+function told(...events: readonly ServerEvent[]): string[] {
+  const lines: string[] = [];
+  const write = (text: string) => void lines.push(text);
+  const view = createServerView({ isTTY: false, write } as unknown as NodeJS.WriteStream);
+  for (const event of events) view.show(event);
+  view.close();
+  // oxlint-disable-next-line no-control-regex -- colours
+  return lines.map((line) => line.replace(/\x1b\[[0-9;]*m/g, '').trimEnd());
+}
+
+const at = { strategy: 'align', round: 3 } as const;
+
+test('a round that is over time is told of with its answers and whom it waits for', () => {
+  const overdue = { kind: 'round-overdue', ...at, quorum: 2, answered: ['a'], awaited: ['b', 'c'] } as const;
+  expect(told(overdue)).toEqual(['round 3 is over time: 1 of the 2 answers it needs; waits for b, c']);
+  expect(told({ ...overdue, quorum: 1, answered: [] })).toEqual([
+    'round 3 is over time: not one answer yet; waits for b, c',
+  ]);
+});
+
+test('so is a silo whose time is up, and what comes late; other reasons were told by the silo', () => {
+  const missing = { kind: 'silo-missing', ...at, silo: 'b', message: '' } as const;
+  const failed = {
+    kind: 'silo-failed',
+    silo: 'b',
+    round: 3,
+    code: 'PRIVACY',
+    message: 'it refuses',
+    isNew: true,
+  } as const;
+  expect(
+    told(
+      { ...missing, code: 'DEADLINE' },
+      { kind: 'network', event: failed },
+      { ...missing, code: 'PRIVACY' },
+      { kind: 'silo-late', ...at, silo: 'b', answers: 2 },
+    ),
+  ).toEqual([
+    'round 3 goes on without b: its time is up',
+    'b gives nothing in round 3 (PRIVACY): it refuses',
+    'b: its answer to round 2 came late, and joins round 3',
+  ]);
+});
+
+test('who joins is told of, and who cannot', () => {
+  expect(told({ kind: 'silo-joined', silo: 'a' }, { kind: 'join-refused', silo: 'b', why: 'USED' })).toEqual([
+    'a has joined',
+    'b could not join: USED',
+  ]);
+});

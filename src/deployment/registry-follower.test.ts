@@ -1,0 +1,82 @@
+// What a hub is told of the registry while other processes change it, and that nothing is told twice or lost.
+
+import { mkdtemp } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { temporaryFolder } from '../../test/small-silos.ts';
+import { createIdentity } from '../net/identity.ts';
+import { noteInRegistry } from './authority.ts';
+import { draftFederation } from './draft-federation.ts';
+import { initServer } from './init-server.ts';
+import { inviteSilo, revokeSilo } from './invitations.ts';
+import { followRegistry } from './registry-follower.ts';
+import { serverLayout } from './server-folder.ts';
+import { readRegistry, registered, withKey } from './silo-registry.ts';
+
+const ROOT = temporaryFolder();
+
+async function followed() {
+  const layout = serverLayout(join(await mkdtemp(join(ROOT, 'case-')), 'fed'));
+  const images = { shape: { channels: 1, height: 8, width: 8 }, classes: 2 };
+  const facts = { name: 'fed', silos: ['a', 'b', 'c'], task: 'represent', images, test: null } as const;
+  const spec = draftFederation({ ...facts, privacy: { mechanism: 'none' } });
+  const settings = { hosts: ['localhost'], listen: '127.0.0.1', port: 4222, quorum: null, deadlineMinutes: null };
+  await initServer({ layout, spec, settings, now: new Date('2026-01-02T03:04:05Z') });
+  const keyed = async (silo: string) => {
+    const { publicKey } = createIdentity().identity;
+    await noteInRegistry(layout, (registry) => withKey(registry, silo, publicKey));
+    return publicKey;
+  };
+  const told: string[] = [];
+  const hub = {
+    addSilo: (name: string, key: string) => void told.push(`${name} is ${key}`),
+    removeSilo: (name: string) => void told.push(`${name} is out`),
+  };
+  return { layout, keyed, hub, told };
+}
+
+test('a hub begins with the keys that are there, and hears of each change once', async () => {
+  const { layout, keyed, hub, told } = await followed();
+  const a = await keyed('a');
+  await keyed('c');
+  await revokeSilo(layout, 'c');
+  const follower = await followRegistry(layout);
+  expect([...follower.keys]).toEqual([['a', a]]);
+  expect(follower.out).toEqual(['c']);
+  await follower.tell(hub);
+  expect(told).toEqual([]);
+  const b = await keyed('b');
+  await inviteSilo(layout, 'a', { again: true }); // its key counts until the invite is used
+  await Promise.all([follower.tell(hub), follower.tell(hub)]);
+  expect(told).toEqual([`b is ${b}`]);
+  await revokeSilo(layout, 'a');
+  await follower.tell(hub);
+  expect(told.slice(1)).toEqual(['a is out']);
+});
+
+test('a silo that left loses its key without being told of as revoked, and what others changed meanwhile is not lost', async () => {
+  const { layout, keyed, hub, told } = await followed();
+  await keyed('a');
+  await keyed('b');
+  const follower = await followRegistry(layout);
+  const forgetting = follower.forget('a');
+  const looking = follower.tell(hub); // comes after
+  await revokeSilo(layout, 'b');
+  await Promise.all([forgetting, looking]);
+  await follower.tell(hub);
+  expect(told).toEqual(['b is out']);
+  expect(registered(await readRegistry(layout.registry), 'a').key).toBeNull();
+  const again = await keyed('a');
+  await follower.tell(hub);
+  expect(told.slice(1)).toEqual([`a is ${again}`]);
+});
+
+test('what fails is told to its caller alone', async () => {
+  const { layout, keyed, hub, told } = await followed();
+  const follower = await followRegistry(layout);
+  await expect(follower.forget('nobody')).rejects.toThrow("There is no silo 'nobody'");
+  const key = await keyed('a');
+  await follower.tell(hub);
+  await follower.idle();
+  expect(told).toEqual([`a is ${key}`]);
+});

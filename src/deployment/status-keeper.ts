@@ -1,0 +1,146 @@
+// Keeps `status.json` while a server is at work, from what it tells its console: for `align-fl server status`, whichever process asks.
+
+import type { HubEvent } from '../net/net-events.ts';
+import { every, LOOK_EVERY_MS } from './every.ts';
+import type { ServerEvent } from './server-events.ts';
+import type { ServerLayout } from './server-folder.ts';
+import {
+  NOTHING_HEARD,
+  readStatus,
+  type RoundPlayed,
+  saveStatus,
+  type SiloHeard,
+  type SiloTrouble,
+  type StatusFile,
+} from './status-file.ts';
+
+export interface StatusKeeper {
+  /** Must be called with all that the server tells; the file follows within a second. */
+  take(event: ServerEvent): void;
+  /** Writes what it has. */
+  close(): Promise<void>;
+}
+
+/** Goes on with what an earlier server has heard; of the present nothing is known yet. */
+export async function keepStatus(layout: ServerLayout, now: () => Date): Promise<StatusKeeper> {
+  let status = atStart(await readStatus(layout));
+  let saved = NOTHING_HEARD;
+  const save = async () => {
+    if (status === saved) return;
+    const content = status;
+    await saveStatus(layout, content);
+    saved = content;
+  };
+  await save();
+  const end = every(LOOK_EVERY_MS, save);
+  return {
+    take(event) {
+      status = statusAfter(status, event, now().toISOString());
+    },
+    async close() {
+      await end();
+      await save().catch(() => {}); // nobody's run depends on it
+    },
+  };
+}
+
+/** What is known after an event that came `at` an ISO time. The same object where it tells nothing. */
+export function statusAfter(status: StatusFile, event: ServerEvent, at: string): StatusFile {
+  switch (event.kind) {
+    case 'network':
+      return afterNetwork(status, event.event, at);
+    case 'silo-started': {
+      const { silo, round } = event;
+      const playing = status.playing?.round === round ? status.playing : newRound(round, at);
+      return { ...status, playing: { ...playing, awaited: [...without(playing.awaited, silo), silo] } };
+    }
+    case 'silo-finished':
+      return withRound(status, event.round, ({ answered, awaited }) => ({
+        answered: [...without(answered, event.silo), event.silo],
+        awaited: without(awaited, event.silo),
+      }));
+    case 'silo-missing': {
+      const { silo, round, code, message } = event;
+      const next = withRound(status, round, ({ awaited }) => ({ awaited: without(awaited, silo) }));
+      return withTrouble(next, silo, { at, round, code, message });
+    }
+    case 'round-overdue':
+      return withRound(status, event.round, () => ({ isOverdue: true }));
+    case 'server-started':
+      return withRound(status, event.round, () => ({ isClosed: true, awaited: [] }));
+    case 'round-finished':
+    case 'run-finished':
+      return { ...status, playing: null };
+    default:
+      return status;
+  }
+}
+
+// --- internal ---
+
+/** A server that begins plays nothing yet, and has heard nobody. */
+function atStart({ silos }: StatusFile): StatusFile {
+  const entries = Object.entries(silos).map(([name, silo]) => [name, { ...silo, isHere: false }]);
+  return { ...NOTHING_HEARD, silos: Object.fromEntries(entries) };
+}
+
+function afterNetwork(status: StatusFile, event: HubEvent, at: string): StatusFile {
+  switch (event.kind) {
+    case 'silo-here':
+      return withSilo(status, event.silo, { isHere: true });
+    case 'silo-away':
+      return withSilo(status, event.silo, { isHere: false });
+    case 'silo-status': {
+      const { state, round, percent } = event.status;
+      return withSilo(status, event.silo, { isHere: true, said: { at, state, round, percent } });
+    }
+    case 'silo-failed':
+    case 'release-refused': {
+      const { silo, round, code } = event;
+      const message = event.kind === 'silo-failed' ? event.message : event.reason;
+      // A server that begins hears again what an earlier one has told.
+      if (event.kind === 'silo-failed' && !event.isNew && round <= roundOfTrouble(status, silo)) return status;
+      return withTrouble(status, silo, { at, round, code, message });
+    }
+    case 'silo-denied': {
+      const { silo, code, message } = event;
+      if (code === 'ALREADY_CONNECTED') return status; // by itself, for some seconds after it was killed
+      return withTrouble(status, silo, { at, round: null, code, message });
+    }
+    default:
+      return status;
+  }
+}
+
+function newRound(round: number, at: string): RoundPlayed {
+  return { round, beganAt: at, answered: [], awaited: [], isOverdue: false, isClosed: false };
+}
+
+function withRound(
+  status: StatusFile,
+  round: number,
+  change: (playing: RoundPlayed) => Partial<RoundPlayed>,
+): StatusFile {
+  const { playing } = status;
+  return playing?.round === round ? { ...status, playing: { ...playing, ...change(playing) } } : status;
+}
+
+function withSilo(status: StatusFile, name: string, change: Partial<SiloHeard>): StatusFile {
+  const known = status.silos[name] ?? { isHere: false, said: null, trouble: null };
+  return { ...status, silos: { ...status.silos, [name]: { ...known, ...change } } };
+}
+
+function withTrouble(status: StatusFile, name: string, trouble: SiloTrouble): StatusFile {
+  return withSilo(status, name, { trouble: { ...trouble, message: trouble.message.slice(0, LONGEST_MESSAGE) } });
+}
+
+const LONGEST_MESSAGE = 1000;
+
+function roundOfTrouble({ silos }: StatusFile, name: string): number {
+  const trouble: SiloTrouble | null = silos[name]?.trouble ?? null;
+  return trouble?.round ?? 0;
+}
+
+function without(names: readonly string[], name: string): string[] {
+  return names.filter((one) => one !== name);
+}
