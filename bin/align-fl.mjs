@@ -20,10 +20,11 @@ if (existsSync(new URL('../src/', import.meta.url))) {
   await setUpOrExit();
 }
 
-// The reader of a pipe has heard enough (`align-fl schema | head`): there is nobody left to tell, and that is no error.
+// The reader of a pipe has heard enough (`align-fl schema | head`), or the terminal was closed: there is nobody left to tell,
+// and that is no error.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error) => {
-    if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'EPIPE') throw error;
+    if (!['EPIPE', 'EIO'].includes(/** @type {NodeJS.ErrnoException} */ (error).code ?? '')) throw error;
   });
 }
 

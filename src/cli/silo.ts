@@ -188,8 +188,14 @@ async function asked(signal: AbortSignal): Promise<boolean> {
     );
   }
   const lines = createInterface({ input: process.stdin, output: process.stderr });
+  lines.on('error', () => {}); // a terminal that was closed cannot be given its mode back
   try {
-    return /^y(es)?$/i.test((await lines.question('\nDo you agree? Type yes: ', { signal })).trim());
+    // Ctrl-C and Ctrl-D, which a prompt hears as keys; a signal; a terminal that was closed.
+    const noAnswer = new Promise<null>((done) => lines.once('close', () => done(null)));
+    const answer = lines.question('\nDo you agree? Type yes: ', { signal }).catch(() => null);
+    const heard = await Promise.race([answer, noAnswer]);
+    if (heard === null) throw new AbortedError('Stopped before an answer: nothing was agreed to.');
+    return /^y(es)?$/i.test(heard.trim());
   } finally {
     lines.close();
   }

@@ -116,9 +116,13 @@ async function runSilo(layout: LaptopLayout, silo: string, { entry, signal }: Co
     layout.home(silo),
     '--yes',
   ];
-  const child = spawn(process.execPath, args, { stdio: ['ignore', log, log] });
+  // Out of reach of a Ctrl-C in this terminal, which would be a second one. The channel closes when this process is gone, however
+  // it ended: that is how the silo hears of it.
+  const child = spawn(process.execPath, args, { detached: true, stdio: ['ignore', log, log, 'ipc'] });
   const stop = () => child.kill('SIGTERM');
+  const quit = () => child.kill('SIGKILL');
   signal.addEventListener('abort', stop, { once: true });
+  process.once('exit', quit);
   try {
     const code = await new Promise<number | null>((done, failed) => {
       child.on('error', failed).on('exit', done);
@@ -131,5 +135,6 @@ async function runSilo(layout: LaptopLayout, silo: string, { entry, signal }: Co
     );
   } finally {
     signal.removeEventListener('abort', stop);
+    process.off('exit', quit);
   }
 }

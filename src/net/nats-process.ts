@@ -186,6 +186,9 @@ function serverOf(place: Place, facts: Omit<NatsServer, 'reload' | 'close'>): Na
     await rm(place.pidFile, { force: true });
     await rm(portsFile(place, facts.pid), { force: true });
   };
+  const quit = () => signalTo(facts.pid, 'SIGKILL'); // whoever ends without `close` leaves none behind, unless by kill -9
+  process.once('exit', quit);
+  void facts.exited.then(() => process.off('exit', quit));
   return { ...facts, reload: () => reloadNatsServer(place), close };
 }
 

@@ -13,7 +13,7 @@ import type { Departures } from './departures.ts';
 import type { Outbox } from './outbox.ts';
 import { requireSiloName } from './subjects.ts';
 import { TIMING, type Timing } from './timing.ts';
-import { closedConnection, throwIfAborted } from './waiting.ts';
+import { closedConnection, throwIfAborted, within } from './waiting.ts';
 
 export interface SiloAgentOptions extends AgentSelf {
   readonly nc: NatsConnection;
@@ -49,7 +49,10 @@ export async function runSiloAgent(options: SiloAgentOptions): Promise<'ended' |
   } finally {
     agent.status.stop();
     done.abort();
-    if (!nc.isClosed()) await nc.flush().catch(() => {}); // the last words
+    // The last words. A connection that is closed under the client's flush, or has nobody at its other end, would never answer it.
+    const told = nc.isClosed() ? nc.closed() : Promise.race([nc.flush(), nc.closed()]);
+    const limit = { signal: new AbortController().signal, limitMs: timing.tryMs, what: 'The last words' };
+    await within(told, limit).catch(() => {});
   }
 }
 
