@@ -114,6 +114,19 @@ describe('the command line', () => {
     }
   });
 
+  test('knows every command that the help lists by the name that it has there', async () => {
+    const { stdout } = await said('--help');
+    const names = [...stdout.matchAll(/^ {2}([a-z]+)(?= |$)/gm)]
+      .map(([, name = '']) => name)
+      .filter((name) => name !== 'align');
+    expect(names.length).toBeGreaterThan(15);
+    for (const name of names.filter((one) => one !== 'help')) {
+      const help = await said(name, '--help');
+      expect(help.code).toBe(0);
+      expect(help.stdout).toContain(`Usage: align-fl ${name}`);
+    }
+  });
+
   test('lists the presets, for people and for programs', async () => {
     const { stdout } = await said('presets');
     for (const { name } of presets()) expect(stdout).toContain(name);

@@ -4,9 +4,6 @@ import { hostname } from 'node:os';
 import { basename, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { AbortedError, SpecError } from '../errors.ts';
-import { initServer, renewServerCertificate } from '../deployment/init-server.ts';
-import { inviteSilo, revokeSilo } from '../deployment/invitations.ts';
-import { serveFederation } from '../deployment/serve.ts';
 import { addressesOf, type ServerLayout, serverLayout } from '../deployment/server-folder.ts';
 import { serverStatus } from '../deployment/server-status.ts';
 import { askToStop } from '../deployment/work-lock.ts';
@@ -15,7 +12,7 @@ import { formatSeconds } from '../report/format.ts';
 import { shellWord } from '../report/repeat-command.ts';
 import { textTable } from '../report/text-table.ts';
 import type { Console } from './console.ts';
-import { type FederationFlags, federationArgument } from './federation-argument.ts';
+import type { FederationFlags } from './federation-argument.ts';
 import { onInterrupt } from './interrupt.ts';
 import { repeatable } from './repeatable.ts';
 import { resultsText } from './results.ts';
@@ -55,6 +52,7 @@ export function addServerCommand(program: Command, console: Console, now: () => 
     .description('print an invite: one line, to be handed over in secret, worth one enrolment')
     .option('--again', 'invite a silo anew that has a key: once it is used, the old key is worth nothing')
     .action(async (dir: string, silo: string, flags: { again?: boolean }) => {
+      const { inviteSilo } = await import('../deployment/invitations.ts');
       const { line, told } = await inviteSilo(serverLayout(dir), silo, { again: flags.again === true });
       console.error(
         `Invite for ${silo}. Whoever has it can join in its name until it is used: hand it over in secret.`,
@@ -97,6 +95,7 @@ export function addServerCommand(program: Command, console: Console, now: () => 
     .argument('<silo>', 'whose key is worth nothing from now on')
     .description('shut a silo out; what it released stays, until `align-fl forget`')
     .action(async (dir: string, silo: string) => {
+      const { revokeSilo } = await import('../deployment/invitations.ts');
       const told = await revokeSilo(serverLayout(dir), silo);
       console.print(`The key of ${silo} is revoked.`);
       tell(told, serverLayout(dir), console);
@@ -108,6 +107,7 @@ export function addServerCommand(program: Command, console: Console, now: () => 
     .description("a new certificate of the NATS server for a year; silos' invites stay good")
     .action(async (dir: string) => {
       const layout = serverLayout(dir);
+      const { renewServerCertificate } = await import('../deployment/init-server.ts');
       await renewServerCertificate(layout, now());
       console.print(
         `Written: ${layout.nats.certificate}. Restart the NATS server to use it (with --local: stop and start this server).`,
@@ -139,6 +139,8 @@ Examples:
 docs/deployment.md goes through it with three parties on three machines.`;
 
 async function initCommand(dir: string, flags: InitFlags, console: Console, now: () => Date): Promise<void> {
+  const { federationArgument } = await import('./federation-argument.ts');
+  const { initServer } = await import('../deployment/init-server.ts');
   const layout = serverLayout(dir);
   const spec = await federationArgument(basename(resolve(dir)), flags);
   const hosts = flags.host.length > 0 ? [...flags.host] : [hostname(), 'localhost', '127.0.0.1'];
@@ -175,6 +177,7 @@ async function initCommand(dir: string, flags: InitFlags, console: Console, now:
 }
 
 async function startCommand(dir: string, flags: StartFlags, console: Console, now: () => Date): Promise<void> {
+  const { serveFederation } = await import('../deployment/serve.ts');
   const abort = new AbortController();
   const view = createServerView(console.stderr);
   const stopListening = onInterrupt(abort, () => {
