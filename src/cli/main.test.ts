@@ -25,7 +25,7 @@ describe('a run that cannot be', () => {
       ['mixed-silos', '--set', 'strategies=[align, fedavg]'],
       'fedavg averages weights, so all silos and the server need the same model',
     ],
-    ['a spec file that is not there', ['missing.yaml'], 'There is no such file'],
+    ['a spec file that is not there', ['missing.yaml'], 'missing.yaml: there is no such file'],
     ['a change that says nothing', ['quickstart', '--set', 'rounds'], 'rounds'],
   ])('because of %s: exit code 2, one message that says what, nothing on disk', async (_, args, message) => {
     const { code, stdout, stderr } = await said('run', ...args, '--out', never());

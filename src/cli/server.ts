@@ -1,6 +1,5 @@
 // `align-fl server`: a federation's server. `init` makes its folder, `invite` lets a silo in, `start` plays the rounds.
 
-import { hostname } from 'node:os';
 import { basename, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { AbortedError, SpecError } from '../errors.ts';
@@ -17,7 +16,6 @@ import { onInterrupt } from './interrupt.ts';
 import { repeatable } from './repeatable.ts';
 import { resultsText } from './results.ts';
 import { createServerView } from './server-view.ts';
-import { numberArgument, WHOLE } from './number-argument.ts';
 
 /** Adds `server` and its commands to `program`. `now` dates certificates. */
 export function addServerCommand(program: Command, console: Console, now: () => Date): void {
@@ -43,7 +41,7 @@ export function addServerCommand(program: Command, console: Console, now: () => 
     .option('--quorum <n>', 'answers that suffice when a round is over time (with --deadline)')
     .option('--deadline <minutes>', 'how long a round waits for all silos (with --quorum)')
     .addHelpText('after', INIT_HELP)
-    .action((dir: string, flags: InitFlags) => initCommand(dir, flags, console, now));
+    .action((dir: string, flags: FederationFlags) => initCommand(dir, flags, console, now));
 
   server
     .command('invite')
@@ -117,14 +115,6 @@ export function addServerCommand(program: Command, console: Console, now: () => 
 
 // --- internal ---
 
-interface InitFlags extends FederationFlags {
-  readonly host: readonly string[];
-  readonly port: string;
-  readonly listen: string;
-  readonly quorum?: string;
-  readonly deadline?: string;
-}
-
 interface StartFlags {
   readonly nats: readonly string[];
   readonly local?: boolean;
@@ -138,26 +128,11 @@ Examples:
   align-fl server init ./fed --silos north,south --spec my-spec.yaml --host fed.example.org
 docs/deployment.md goes through it with three parties on three machines.`;
 
-async function initCommand(dir: string, flags: InitFlags, console: Console, now: () => Date): Promise<void> {
+async function initCommand(dir: string, flags: FederationFlags, console: Console, now: () => Date): Promise<void> {
   const { federationArgument } = await import('./federation-argument.ts');
   const { initServer } = await import('../deployment/init-server.ts');
   const layout = serverLayout(dir);
-  const spec = await federationArgument(basename(resolve(dir)), flags);
-  const hosts = flags.host.length > 0 ? [...flags.host] : [hostname(), 'localhost', '127.0.0.1'];
-  const settings = {
-    hosts,
-    listen: flags.listen,
-    port: numberArgument('--port', flags.port, { ...WHOLE, expected: 'a port from 1 to 65535', example: '4222' }),
-    quorum: flags.quorum === undefined ? null : numberArgument('--quorum', flags.quorum, WHOLE),
-    deadlineMinutes:
-      flags.deadline === undefined
-        ? null
-        : numberArgument('--deadline', flags.deadline, {
-            expected: 'minutes above 0',
-            example: '60',
-            accepts: (value) => value > 0,
-          }),
-  };
+  const { spec, settings } = await federationArgument(basename(resolve(dir)), flags);
   await initServer({ layout, spec, settings, now: now() });
   const folder = shellWord(dir);
   const first = spec.silos[0]?.name ?? 'a';

@@ -2,6 +2,7 @@
 
 import { SpecError } from '../errors.ts';
 import { classCounts, type ImageSet } from '../data/image-set.ts';
+import { counted } from '../experiments/counted.ts';
 import { decodersBy } from '../experiments/participation.ts';
 import { generatorOfSilo, type PrivacySpec, privacyOfSilo, type SiloSpec, type Spec } from '../experiments/spec.ts';
 import { whyNoGuarantee } from '../privacy/dp-plan.ts';
@@ -76,10 +77,6 @@ export function consentLines(consent: Consent): readonly string[] {
 }
 
 // --- internal ---
-
-function counted(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? '' : 's'}`;
-}
 
 function changeText({ plan, brought }: Consent, before: string): string {
   if (before !== plan) return `The plan HAS CHANGED: you agreed to ${before.slice(0, 16)}.`;
