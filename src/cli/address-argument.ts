@@ -3,7 +3,7 @@
 import { hostname } from 'node:os';
 import { SpecError } from '../errors.ts';
 import { alternativeName } from '../net/certificates.ts';
-import { type NumberKind, numberArgument, WHOLE } from './number-argument.ts';
+import { type NumberKind, numberArgument, wholeNumber } from './number-argument.ts';
 
 export interface AddressFlags {
   readonly host: readonly string[];
@@ -70,7 +70,7 @@ function quorumOf(quorum: string | undefined, deadline: string | undefined, silo
     );
   }
   if (quorum === undefined) return null;
-  const answers = numberArgument('--quorum', quorum, { ...WHOLE, example: '2' });
+  const answers = numberArgument('--quorum', quorum, wholeNumber('2'));
   if (silos === null || answers <= silos) return answers;
   throw new SpecError(`--quorum: there are ${silos} silos, so ${answers} answers can never come.`, {
     path: '--quorum',

@@ -93,6 +93,12 @@ describe('align-fl server', () => {
   });
 });
 
+test('align-fl up gives an example that fits the option', async () => {
+  const { code, stderr } = await said('up', '--silos', '0', '--out', at('up'));
+  expect(code).toBe(2);
+  expect(stderr).toContain("--silos: expected a whole number from 1 up, got '0'. Give a number, such as 3.");
+});
+
 describe('align-fl silo', () => {
   test.each([
     ['no invite and no home', ['join'], 'Name the file of an invite'],

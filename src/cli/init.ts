@@ -12,7 +12,7 @@ import { textTable } from '../report/text-table.ts';
 import { writeFileAtomic } from '../storage/atomic-file.ts';
 import { isThere } from '../storage/presence.ts';
 import type { Console } from './console.ts';
-import { DELTA, numberArgument, TARGET_EPSILON, WHOLE } from './number-argument.ts';
+import { DELTA, numberArgument, TARGET_EPSILON, wholeNumber } from './number-argument.ts';
 
 /** Adds `init` to `program`. */
 export function addInitCommand(program: Command, console: Console): void {
@@ -132,7 +132,9 @@ function privacyOf({ privacy, epsilon, delta }: InitFlags, task: DraftTask): Dra
 
 function silosOf(text: string | undefined): readonly string[] | number | null {
   if (text === undefined) return null;
-  return /^-?[\d.]+$/.test(text) ? numberArgument('--silos', text, WHOLE) : text.split(',').map((name) => name.trim());
+  return /^-?[\d.]+$/.test(text)
+    ? numberArgument('--silos', text, wholeNumber('5'))
+    : text.split(',').map((name) => name.trim());
 }
 
 /** The name of the folder or file, with what a name may not have left out. */
