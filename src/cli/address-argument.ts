@@ -4,6 +4,7 @@ import { hostname } from 'node:os';
 import { SpecError } from '../errors.ts';
 import { alternativeName } from '../net/certificates.ts';
 import { type NumberKind, numberArgument, wholeNumber } from './number-argument.ts';
+import { counted } from '../experiments/counted.ts';
 
 export interface AddressFlags {
   readonly host: readonly string[];
@@ -72,7 +73,7 @@ function quorumOf(quorum: string | undefined, deadline: string | undefined, silo
   if (quorum === undefined) return null;
   const answers = numberArgument('--quorum', quorum, wholeNumber('2'));
   if (silos === null || answers <= silos) return answers;
-  throw new SpecError(`--quorum: there are ${silos} silos, so ${answers} answers can never come.`, {
+  throw new SpecError(`--quorum: ${answers} answers can never come from ${counted(silos, 'silo')}.`, {
     path: '--quorum',
   });
 }

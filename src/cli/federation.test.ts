@@ -47,7 +47,11 @@ describe('align-fl server', () => {
     ['a port beyond the last', [...PLAIN, '--port', '70000'], "--port: expected a port from 1 to 65535, got '70000'"],
     ['a deadline of years', [...PLAIN, '--quorum', '1', '--deadline', '1e9'], '--deadline: expected minutes'],
     ['an address to listen on that is none', [...PLAIN, '--listen', 'here there'], '--listen: expected a host name'],
-    ['more answers than silos', [...PLAIN, '--quorum', '3', '--deadline', '1'], '--quorum: there are 2 silos'],
+    [
+      'more answers than silos',
+      [...PLAIN, '--quorum', '3', '--deadline', '1'],
+      '--quorum: 3 answers can never come from 2 silos',
+    ],
   ])('refuses %s', async (_, args, words) => {
     const { code, stderr } = await init('refused', ...args);
     expect(code).toBe(2);

@@ -86,6 +86,13 @@ describe('a run that cannot be', () => {
     expect(existsSync(join(folder, 'extractor'))).toBe(false);
   });
 
+  test('without what could forge a terminal, whoever wrote it', async () => {
+    const { code, stderr } = await said('run', 'quick\u001b[2J\u202estart\r', ...out('escape'));
+    expect(code).toBe(2);
+    expect(stderr).toContain('There is no preset "quick [2J start ".');
+    expect(stderr).toMatch(/^[\P{C}\n]*$/u);
+  });
+
   test('is told as JSON too where JSON is asked for', async () => {
     const { code, stdout, stderr } = await said('run', 'quickstrat', '--json', ...out('json'));
     expect(code).toBe(2);

@@ -95,12 +95,17 @@ Examples:
 
 function report(error: unknown, console: Console, asJson: boolean): number {
   if (error instanceof AbortedError) {
-    console.error(error.message);
+    console.error(shown(error.message));
     return 130;
   }
   if (!(error instanceof AlignError)) throw error; // a bug: the stack is what helps
   if (asJson)
     console.print(JSON.stringify({ error: { code: error.code, message: error.message, facts: error.facts } }, null, 2));
-  console.error(`${colours.red(`${error.name}:`)} ${error.message}`);
+  console.error(`${colours.red(`${error.name}:`)} ${shown(error.message)}`);
   return error.code === 'SPEC' ? 2 : 1;
+}
+
+/** Without control characters but line ends: names of files, keys of a spec and words of a server may have some. */
+function shown(message: string): string {
+  return message.replaceAll(/[^\P{C}\n]/gu, ' ');
 }

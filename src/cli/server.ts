@@ -16,6 +16,7 @@ import { onInterrupt } from './interrupt.ts';
 import { repeatable } from './repeatable.ts';
 import { resultsText } from './results.ts';
 import { createServerView } from './server-view.ts';
+import { counted } from '../experiments/counted.ts';
 
 /** Adds `server` and its commands to `program`. `now` dates certificates. */
 export function addServerCommand(program: Command, console: Console, now: () => Date): void {
@@ -210,7 +211,7 @@ async function statusCommand(
   ]);
   console.print(
     [
-      `${status.name}: ${status.state}, ${status.roundsDone} of ${status.rounds} rounds done`,
+      `${status.name}: ${status.state}, ${status.roundsDone} of ${counted(status.rounds, 'round')} done`,
       textTable(
         ['silo', 'access', 'state', 'round', 'of it', 'heard', { header: 'committed rounds', align: 'left' }],
         rows,

@@ -17,6 +17,7 @@ import {
   type ServerSettings,
 } from './server-folder.ts';
 import { newRegistry, saveRegistry } from './silo-registry.ts';
+import { counted } from '../experiments/counted.ts';
 
 export interface NewServer {
   readonly layout: ServerLayout;
@@ -34,7 +35,7 @@ export async function initServer({ layout, spec, settings, now }: NewServer): Pr
   imagesOf(spec);
   const { hosts, quorum, deadlineMinutes } = settings;
   if (quorum !== null && quorum > spec.silos.length) {
-    throw new SpecError(`--quorum: there are ${spec.silos.length} silos, so ${quorum} answers can never come.`, {
+    throw new SpecError(`--quorum: ${quorum} answers can never come from ${counted(spec.silos.length, 'silo')}.`, {
       path: '--quorum',
     });
   }
