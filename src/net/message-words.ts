@@ -1,8 +1,5 @@
 // Text in messages that people are shown: on a terminal, a control character could hide or forge what stands around it.
 
-import { declaredStatement, NO_PRIVACY } from '../exchange/privacy-statement.ts';
-import type { PrivacyStatement } from '../exchange/privacy-statement-schema.ts';
-
 /** Text without control characters, half characters, and what cannot be seen. */
 export const PLAIN_WORDS = /^\P{C}*$/u;
 
@@ -29,15 +26,4 @@ export function isPlain(value: unknown): boolean {
     }
   }
   return true;
-}
-
-/**
- * Whether the text of a statement without guarantee is what its fields say. A text of training under a mechanism cannot be made
- * again from its fields alone: it is the claim of its silo.
- */
-export function saysWhatItsFieldsSay(privacy: PrivacyStatement): boolean {
-  if (privacy.mechanism === 'none') return privacy.text === NO_PRIVACY.text;
-  if (privacy.mechanism !== 'declared') return true;
-  const { declaration, text } = privacy;
-  return declaration.trim() === declaration && text === declaredStatement(declaration).text;
 }
