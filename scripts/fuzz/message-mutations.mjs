@@ -31,7 +31,17 @@ const STATEMENTS = [
     declaration: 'DP, says its maker',
     text: 'Declared by its maker, not verified by align-fl: "DP, says its maker"',
   },
-  { mechanism: 'lipschitz', guarantee: 'none', epsilon: 'Infinity', delta: null, lipschitz: LIPSCHITZ, text: 'Flat.' },
+  {
+    mechanism: 'lipschitz',
+    guarantee: 'none',
+    epsilon: 'Infinity',
+    delta: null,
+    lipschitz: LIPSCHITZ,
+    text:
+      "NO formal privacy guarantee, epsilon is infinite. The decoder's weights were limited for a Lipschitz constant of at most 4: a " +
+      'bound on the map from codes to images, not on what it tells of training images. The decoder may reproduce images it was ' +
+      'trained on. Certificate: no two images differ by more than 3.5 times the distance of their codes, as the weights show.',
+  },
   {
     mechanism: 'dp-sgd',
     guarantee: 'epsilon-delta',
@@ -47,7 +57,10 @@ const STATEMENTS = [
     steps: 100,
     noise: 'secure',
     mode: 'full',
-    text: 'Private.',
+    text:
+      'DP-SGD on the whole model: (4, 0.00001)-differential privacy for each record of this silo (a record replaced by an empty ' +
+      "one, the number of records being public), over everything that this silo's ledger was charged for. Numerically computed " +
+      'upper bound. It does not cover the choice of settings by looking at results, nor several records of one person.',
   },
 ];
 const DECODER = {

@@ -1,6 +1,7 @@
 // `align-fl data`: which data sets are known, what is on this machine, and whether every byte of it is right.
 
 import { homedir } from 'node:os';
+import type { Command } from 'commander';
 import { dataPlaces } from '../data/data-places.ts';
 import { idxFileName } from '../data/idx-files.ts';
 import { inspectKnownSets } from '../data/inspect-sets.ts';
@@ -8,8 +9,25 @@ import { ALL_KNOWN_SETS } from '../data/known-sets.ts';
 import { textTable } from '../report/text-table.ts';
 import type { Console } from './console.ts';
 
+/** Adds `data` to `program`. */
+export function addDataCommand(program: Command, console: Console, setExitCode: (code: number) => void): void {
+  program
+    .command('data')
+    .description('show which data sets are known and which are here, and verify them')
+    .option('--data <dir>', 'look here first')
+    .option('--json', 'print as JSON')
+    .action(async (flags: DataFlags) => setExitCode(await dataCommand(flags, console)));
+}
+
+// --- internal ---
+
+interface DataFlags {
+  readonly data?: string;
+  readonly json?: boolean;
+}
+
 /** Prints the state of every known set in every place. Returns 1 where a file is damaged, else 0. */
-export async function dataCommand(flags: { data?: string; json?: boolean }, console: Console): Promise<number> {
+async function dataCommand(flags: DataFlags, console: Console): Promise<number> {
   const reports = await inspectKnownSets(dataPlaces({ dataDir: flags.data, env: process.env, homeDir: homedir() }));
   const damaged = reports.flatMap(({ files }) => files.filter(({ state }) => state === 'damaged'));
   if (flags.json) {

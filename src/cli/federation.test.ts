@@ -43,11 +43,41 @@ describe('align-fl server', () => {
     ['a quorum alone', [...PLAIN, '--quorum', '1'], 'go together'],
     ['what a spec says already', ['--spec', 'quickstart', '--classes', '10'], '--classes: --spec says that already'],
     ['other names than silos', ['--spec', 'quickstart', '--silos', 'a,b'], 'the spec has 5 silos, got 2 names'],
-    ['a host with a port', [...PLAIN.slice(0, -1), 'fed.example.org:4222'], 'without port or scheme'],
+    ['a host with a port', [...PLAIN.slice(0, -1), 'fed.example.org:4222'], '--host: expected a host name'],
+    ['a port beyond the last', [...PLAIN, '--port', '70000'], "--port: expected a port from 1 to 65535, got '70000'"],
+    ['a deadline of years', [...PLAIN, '--quorum', '1', '--deadline', '1e9'], '--deadline: expected minutes'],
+    ['an address to listen on that is none', [...PLAIN, '--listen', 'here there'], '--listen: expected a host name'],
+    [
+      'more answers than silos',
+      [...PLAIN, '--quorum', '3', '--deadline', '1'],
+      '--quorum: 3 answers can never come from 2 silos',
+    ],
   ])('refuses %s', async (_, args, words) => {
     const { code, stderr } = await init('refused', ...args);
     expect(code).toBe(2);
     expect(stderr).toContain(words);
+  });
+
+  test('tells all options that are wrong at once', async () => {
+    const wrong = '--silos a,B --task rank --image 2 --classes 0 --privacy dp-sgd --epsilon 0 --delta 2 --test nosuch';
+    const address = '--host a:1 --port 0 --listen : --quorum 0 --deadline 0 --set rounds';
+    const { code, stderr, stdout } = await init('all', ...wrong.split(' '), ...address.split(' '));
+    expect([code, stdout]).toEqual([2, '']);
+    const flags = ['--silos', '--task', '--image', '--classes', '--epsilon', '--delta', '--test', '--set'];
+    const addresses = ['--host', '--port', '--listen', '--quorum', '--deadline'];
+    expect(stderr).toContain('The command has 13 problems:');
+    for (const flag of [...flags, ...addresses]) expect(stderr).toMatch(new RegExp(`^  ${flag}[: ]`, 'm'));
+    expect(stderr).not.toContain('1000');
+  });
+
+  test('tells of a spec that is not there once, and of the options beside it', async () => {
+    const { code, stderr } = await init('nospec', '--spec', at('nope.yaml'), '--silos', 'A', '--port', 'x');
+    expect(code).toBe(2);
+    expect(stderr).toContain('The command has 3 problems:');
+    expect(stderr.match(/no such file|ENOENT/gi)).toHaveLength(1);
+    const said_ = await init('said', '--spec', 'quickstart', '--classes', '10', '--epsilon', '8', '--silos', 'a');
+    expect(said_.stderr).toContain('--epsilon and --classes: --spec says that already');
+    expect(said_.stderr).toContain('the spec has 5 silos, got 1 name.');
   });
 
   test('takes over what a simulation did, with the images at its silos', async () => {
@@ -65,6 +95,12 @@ describe('align-fl server', () => {
       expect(stderr).toContain('is no folder of a server');
     }
   });
+});
+
+test('align-fl up gives an example that fits the option', async () => {
+  const { code, stderr } = await said('up', '--silos', '0', '--out', at('up'));
+  expect(code).toBe(2);
+  expect(stderr).toContain("--silos: expected a whole number from 1 up, got '0'. Give a number, such as 3.");
 });
 
 describe('align-fl silo', () => {

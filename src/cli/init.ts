@@ -12,7 +12,8 @@ import { textTable } from '../report/text-table.ts';
 import { writeFileAtomic } from '../storage/atomic-file.ts';
 import { isThere } from '../storage/presence.ts';
 import type { Console } from './console.ts';
-import { DELTA, numberArgument, TARGET_EPSILON, WHOLE } from './number-argument.ts';
+import { DELTA, numberArgument, TARGET_EPSILON, wholeNumber } from './number-argument.ts';
+import { counted } from '../experiments/counted.ts';
 
 /** Adds `init` to `program`. */
 export function addInitCommand(program: Command, console: Console): void {
@@ -132,7 +133,9 @@ function privacyOf({ privacy, epsilon, delta }: InitFlags, task: DraftTask): Dra
 
 function silosOf(text: string | undefined): readonly string[] | number | null {
   if (text === undefined) return null;
-  return /^-?[\d.]+$/.test(text) ? numberArgument('--silos', text, WHOLE) : text.split(',').map((name) => name.trim());
+  return /^-?[\d.]+$/.test(text)
+    ? numberArgument('--silos', text, wholeNumber('5'))
+    : text.split(',').map((name) => name.trim());
 }
 
 /** The name of the folder or file, with what a name may not have left out. */
@@ -180,7 +183,7 @@ function foundText(path: string, { dataSet, layout, facts, notes }: FoundImages)
   ];
   return [
     `${path}: ${LAYOUTS[layout]}. ${train.labels.length} training and ${test.labels.length} test images of ` +
-      `${classNames.length} classes, ${shapeWords(train.shape)}.`,
+      `${classNames.length === 1 ? '1 class' : `${classNames.length} classes`}, ${shapeWords(train.shape)}.`,
     '',
     textTable(columns, shown),
     ...(remarks.length === 0 ? [] : ['', ...remarks]),
@@ -204,7 +207,7 @@ function planText({ spec, manifest, work, decoderBytes, warnings }: InitPlan, { 
     textTable(columns, rows),
     ...(manifest.silos.length > MAX_ROWS ? [`And ${manifest.silos.length - MAX_ROWS} more silos.`] : []),
     '',
-    `${paceWords(spec, work.siloSteps)}, one decoder from each silo, ${server.images} images drawn from each decoder, ${serverSteps} steps at the server.`,
+    `${paceWords(spec, work.siloSteps)}, one decoder from each silo, ${counted(server.images, 'image')} drawn from each decoder, ${counted(serverSteps, 'step')} at the server.`,
     modelWords(spec),
     ...privacyWords(spec),
     ...warnings,
@@ -215,7 +218,7 @@ function paceWords({ rounds, local, generator, task }: Spec, siloSteps: number):
   if (task === 'classify' && generator.kind === 'linear-gaussian') {
     return `${rounds} round: each silo computes its generator, in a few looks at its images`;
   }
-  return `${rounds} rounds. In each: ${Math.round(siloSteps)} training steps at all silos together (${local.epochs} epochs, batches of ${local.batchSize})`;
+  return `${counted(rounds, 'round')}. In each: ${Math.round(siloSteps)} training steps at all silos together (${counted(local.epochs, 'epoch')}, batches of ${local.batchSize})`;
 }
 
 function modelWords({ task, model, generator }: Spec): string {

@@ -25,7 +25,7 @@ describe('a run that cannot be', () => {
       ['mixed-silos', '--set', 'strategies=[align, fedavg]'],
       'fedavg averages weights, so all silos and the server need the same model',
     ],
-    ['a spec file that is not there', ['missing.yaml'], 'There is no such file'],
+    ['a spec file that is not there', ['missing.yaml'], 'missing.yaml: there is no such file'],
     ['a change that says nothing', ['quickstart', '--set', 'rounds'], 'rounds'],
   ])('because of %s: exit code 2, one message that says what, nothing on disk', async (_, args, message) => {
     const { code, stdout, stderr } = await said('run', ...args, '--out', never());
@@ -86,6 +86,13 @@ describe('a run that cannot be', () => {
     expect(existsSync(join(folder, 'extractor'))).toBe(false);
   });
 
+  test('without what could forge a terminal, whoever wrote it', async () => {
+    const { code, stderr } = await said('run', 'quick\u001b[2J\u202estart\r', ...out('escape'));
+    expect(code).toBe(2);
+    expect(stderr).toContain('There is no preset "quick [2J start ".');
+    expect(stderr).toMatch(/^[\P{C}\n]*$/u);
+  });
+
   test('is told as JSON too where JSON is asked for', async () => {
     const { code, stdout, stderr } = await said('run', 'quickstrat', '--json', ...out('json'));
     expect(code).toBe(2);
@@ -111,6 +118,19 @@ describe('the command line', () => {
       const { code, stdout, stderr } = await said(...argv);
       expect([code, stderr]).toEqual([0, '']);
       expect(stdout).not.toBe('');
+    }
+  });
+
+  test('knows every command that the help lists by the name that it has there', async () => {
+    const { stdout } = await said('--help');
+    const names = [...stdout.matchAll(/^ {2}([a-z]+)(?= |$)/gm)]
+      .map(([, name = '']) => name)
+      .filter((name) => name !== 'align');
+    expect(names.length).toBeGreaterThan(15);
+    for (const name of names.filter((one) => one !== 'help')) {
+      const help = await said(name, '--help');
+      expect(help.code).toBe(0);
+      expect(help.stdout).toContain(`Usage: align-fl ${name}`);
     }
   });
 

@@ -3,40 +3,19 @@
 import { Command, CommanderError } from 'commander';
 import colours from 'picocolors';
 import { AbortedError, AlignError } from '../errors.ts';
-import { presets } from '../experiments/presets.ts';
-import { specJsonSchema } from '../experiments/spec-schema.ts';
 import { packageVersion } from '../experiments/version.ts';
-import { textTable } from '../report/text-table.ts';
-import { addAuditCommand } from './audit.ts';
-import { addCompareCommand } from './compare.ts';
 import { type Console, processConsole } from './console.ts';
-import { dataCommand } from './data.ts';
-import { addDecoderCommand } from './decoder.ts';
-import { addInitCommand } from './init.ts';
-import { addLedgerCommand } from './ledger.ts';
-import { addOutliersCommand } from './outliers.ts';
-import { addPaperCommand } from './paper.ts';
-import { addPrivacyCommands } from './privacy.ts';
-import { repeatable } from './repeatable.ts';
-import { addReleaseCommand } from './release.ts';
-import { addReportCommand } from './report.ts';
-import { addForgetCommand } from './forget.ts';
-import { type RunFlags, runCommand } from './run.ts';
-import { FID_EXTRACTOR_HELP } from './spec-argument.ts';
-import { addServerCommand } from './server.ts';
-import { addSiloCommand } from './silo.ts';
-import { addSweepCommand } from './sweep.ts';
-import { addSynthCommand } from './synth.ts';
-import { addUpCommand } from './up.ts';
 
 /** Runs one command line and returns the exit code: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C. */
 export async function main(argv: readonly string[]): Promise<number> {
   const console = processConsole(packageVersion());
   let exitCode = 0;
-  const program = commands(console, (code) => {
+  const program = programFor(console);
+  const setExitCode = (code: number) => {
     exitCode = code;
-  });
+  };
   try {
+    for (const add of needed(argv)) await add({ program, console, setExitCode, now: () => new Date() });
     await program.parseAsync([...argv], { from: 'user' });
     return exitCode;
   } catch (error) {
@@ -47,67 +26,57 @@ export async function main(argv: readonly string[]): Promise<number> {
 
 // --- internal ---
 
-function commands(console: Console, setExitCode: (code: number) => void): Command {
-  const program = new Command('align-fl')
+function programFor({ version }: Console): Command {
+  return new Command('align-fl')
     .description('Federated learning by sharing generators instead of models (ALIGN-FL, arXiv 2512.13316).')
-    .version(console.version, '-V, --version')
+    .version(version, '-V, --version')
     .exitOverride()
     .showHelpAfterError('(align-fl --help lists what there is)')
     .addHelpText('after', HELP);
+}
 
-  program
-    .command('run')
-    .argument('[preset or spec file]', 'a preset (align-fl presets) or a .yaml or .json file')
-    .description('run an experiment, or go on with it: the same command continues an interrupted run')
-    .option('--set <path=value>', 'change one value of the spec; may be repeated', repeatable, [])
-    .option('--seed <n>', 'root of all randomness; short for --set seed=n')
-    .option('--out <dir>', 'run folder (default: runs/<name>-seed<seed>)')
-    .option('--data <dir>', 'where MNIST and Fashion-MNIST lie (else ALIGN_FL_DATA, the cache, a download)')
-    .option('--fid-extractor <file>', FID_EXTRACTOR_HELP)
-    .option('--resume <dir>', 'go on with the run in this folder, with its own spec')
-    .option('--json', 'print the summary as JSON')
-    .action((target: string | undefined, flags: RunFlags) => runCommand(target, flags, console));
+/** What a command is made with. `now` dates what it writes. */
+interface Making {
+  readonly program: Command;
+  readonly console: Console;
+  readonly setExitCode: (code: number) => void;
+  readonly now: () => Date;
+}
 
-  program
-    .command('presets')
-    .description('list the experiments that come with align-fl')
-    .option('--json', 'print them as JSON, with their specs')
-    .action((flags: { json?: boolean }) => {
-      if (flags.json) return console.print(JSON.stringify(presets(), null, 2));
-      const rows = presets().map(({ name, description }) => [name, description]);
-      console.print(textTable(['preset', { header: 'what it is', align: 'left' }], rows));
-    });
+type AddCommand = (making: Making) => Promise<void>;
 
-  program
-    .command('data')
-    .description('show which data sets are known and which are here, and verify them')
-    .option('--data <dir>', 'look here first')
-    .option('--json', 'print as JSON')
-    .action(async (flags: { data?: string; json?: boolean }) => setExitCode(await dataCommand(flags, console)));
+/** Every command by name, in the order of the help. Its file, and all that it needs, is loaded when it is asked for. */
+const COMMANDS: Readonly<Record<string, AddCommand>> = {
+  run: async ({ program, console }) => (await import('./run.ts')).addRunCommand(program, console),
+  presets: async ({ program, console }) => (await import('./presets.ts')).addPresetsCommand(program, console),
+  data: async ({ program, console, setExitCode }) =>
+    (await import('./data.ts')).addDataCommand(program, console, setExitCode),
+  init: async ({ program, console }) => (await import('./init.ts')).addInitCommand(program, console),
+  report: async ({ program, console }) => (await import('./report.ts')).addReportCommand(program, console),
+  compare: async ({ program, console }) => (await import('./compare.ts')).addCompareCommand(program, console),
+  privacy: async ({ program, console }) => (await import('./privacy.ts')).addPrivacyCommands(program, console),
+  ledger: async ({ program, console, now }) => (await import('./ledger.ts')).addLedgerCommand(program, console, now),
+  audit: async ({ program, console, setExitCode }) =>
+    (await import('./audit.ts')).addAuditCommand(program, console, setExitCode),
+  paper: async ({ program, console, setExitCode }) =>
+    (await import('./paper.ts')).addPaperCommand(program, console, setExitCode),
+  sweep: async ({ program, console, setExitCode }) =>
+    (await import('./sweep.ts')).addSweepCommand(program, console, setExitCode),
+  outliers: async ({ program, console }) => (await import('./outliers.ts')).addOutliersCommand(program, console),
+  forget: async ({ program, console }) => (await import('./forget.ts')).addForgetCommand(program, console),
+  release: async ({ program, console, now }) => (await import('./release.ts')).addReleaseCommand(program, console, now),
+  decoder: async ({ program, console }) => (await import('./decoder.ts')).addDecoderCommand(program, console),
+  synth: async ({ program, console, now }) => (await import('./synth.ts')).addSynthCommand(program, console, now),
+  server: async ({ program, console, now }) => (await import('./server.ts')).addServerCommand(program, console, now),
+  silo: async ({ program, console, now }) => (await import('./silo.ts')).addSiloCommand(program, console, now),
+  up: async ({ program, console, now }) => (await import('./up.ts')).addUpCommand(program, console, now),
+  schema: async ({ program, console }) => (await import('./schema.ts')).addSchemaCommand(program, console),
+};
 
-  addInitCommand(program, console);
-  addReportCommand(program, console);
-  addCompareCommand(program, console);
-  addPrivacyCommands(program, console);
-  addLedgerCommand(program, console, () => new Date());
-  addAuditCommand(program, console, setExitCode);
-  addPaperCommand(program, console, setExitCode);
-  addSweepCommand(program, console, setExitCode);
-  addOutliersCommand(program, console);
-  addForgetCommand(program, console);
-  addReleaseCommand(program, console, () => new Date());
-  addDecoderCommand(program, console);
-  addSynthCommand(program, console, () => new Date());
-  addServerCommand(program, console, () => new Date());
-  addSiloCommand(program, console, () => new Date());
-  addUpCommand(program, console, () => new Date());
-
-  program
-    .command('schema')
-    .description('print the JSON schema of a spec, for completion in editors')
-    .action(() => console.print(JSON.stringify(specJsonSchema(), null, 2)));
-
-  return program;
+/** The command that is named, or all where none is: for the help, and to find what was meant. */
+function needed([first = '']: readonly string[]): readonly AddCommand[] {
+  if (first === '--version' || first === '-V') return [];
+  return Object.hasOwn(COMMANDS, first) ? [COMMANDS[first] as AddCommand] : Object.values(COMMANDS);
 }
 
 const HELP = `
@@ -126,12 +95,17 @@ Examples:
 
 function report(error: unknown, console: Console, asJson: boolean): number {
   if (error instanceof AbortedError) {
-    console.error(error.message);
+    console.error(shown(error.message));
     return 130;
   }
   if (!(error instanceof AlignError)) throw error; // a bug: the stack is what helps
   if (asJson)
     console.print(JSON.stringify({ error: { code: error.code, message: error.message, facts: error.facts } }, null, 2));
-  console.error(`${colours.red(`${error.name}:`)} ${error.message}`);
+  console.error(`${colours.red(`${error.name}:`)} ${shown(error.message)}`);
   return error.code === 'SPEC' ? 2 : 1;
+}
+
+/** Without control characters but line ends: names of files, keys of a spec and words of a server may have some. */
+function shown(message: string): string {
+  return message.replaceAll(/[^\P{C}\n]/gu, ' ');
 }

@@ -33,11 +33,16 @@ export const NOISE_MULTIPLIER: NumberKind = {
   accepts: (value) => value >= 0,
 };
 
-export const WHOLE: NumberKind = {
-  expected: 'a whole number from 1 up',
-  example: '1000',
-  accepts: (value) => Number.isSafeInteger(value) && value >= 1,
-};
+/** A whole number from 1 up, of which `example` is a usual one. */
+export function wholeNumber(example: string): NumberKind {
+  return {
+    expected: 'a whole number from 1 up',
+    example,
+    accepts: (value) => Number.isSafeInteger(value) && value >= 1,
+  };
+}
+
+export const WHOLE: NumberKind = wholeNumber('1000');
 
 export const EPOCHS: NumberKind = {
   expected: 'a number of epochs above 0',

@@ -25,7 +25,7 @@ import { textTable } from '../report/text-table.ts';
 import { writeFileAtomic } from '../storage/atomic-file.ts';
 import { attendedSweep } from './attended-sweep.ts';
 import type { Console } from './console.ts';
-import { numberArgument, WHOLE } from './number-argument.ts';
+import { numberArgument, wholeNumber } from './number-argument.ts';
 
 /** Adds `paper` to `program`. It exits with 1 where a run failed. */
 export function addPaperCommand(program: Command, console: Console, setExitCode: (code: number) => void): void {
@@ -76,7 +76,7 @@ Examples:
 async function paperCommand(flags: PaperFlags, console: Console): Promise<number> {
   const scale = scaleOf(flags);
   const root = flags.out ?? join('runs', `paper-${scale}`);
-  const jobs = flags.jobs === undefined ? undefined : numberArgument('--jobs', flags.jobs, WHOLE);
+  const jobs = flags.jobs === undefined ? undefined : numberArgument('--jobs', flags.jobs, wholeNumber('2'));
   const studies = await planPaper(chosen(paperStudies(scale, flags.seeds), flags.only), root);
   if (flags.dryRun) {
     console.print(dryText(studies, root));

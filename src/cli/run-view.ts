@@ -9,6 +9,7 @@ import { formatBytes, formatPercent, formatSeconds } from '../report/format.ts';
 import { strategyLabel } from '../report/strategy-label.ts';
 import { bar, createLiveLines } from './live-lines.ts';
 import { advance, NO_PROGRESS, type Progress, SERVER, secondsLeft, shareDone, workerSecondsLeft } from './progress.ts';
+import { counted } from '../experiments/counted.ts';
 
 export interface RunView {
   show(event: RunEvent): void;
@@ -76,14 +77,14 @@ function lastingLine(event: RunEvent, progress: Progress, nowMs: number): string
     case 'run-started': {
       const silos = event.silos.map(
         ({ name, examples, classes }) =>
-          `  ${name}${examples === null ? '' : `: ${examples} images, classes ${classes.join(' ')}`}`,
+          `  ${name}${examples === null ? '' : `: ${counted(examples, 'image')}, classes ${classes.join(' ')}`}`,
       );
       const { train, test, name } = event.dataSet;
       return [
         `${event.resumed ? 'Going on with' : 'Running'} ${event.name}, seed ${event.seed}, on ${event.executor} (${event.device}), in ${event.folder}`,
         train === null
           ? `Images are at the silos, ${test === 0 ? 'and none are here: nothing is judged' : `${test} held out here to judge`}`
-          : `${name}: ${train} images to deal, ${test} held out to judge`,
+          : `${name}: ${counted(train, 'image')} to deal, ${test} held out to judge`,
         ...silos,
       ].join('\n');
     }

@@ -1,5 +1,6 @@
 // `align-fl run`: opens the run folder, plays the experiment, shows it, stops cleanly on Ctrl-C.
 
+import type { Command } from 'commander';
 import { AbortedError, SpecError } from '../errors.ts';
 import { requireImagesHere } from '../experiments/at-silos.ts';
 import { defaultRunFolder } from '../experiments/run-layout.ts';
@@ -7,12 +8,31 @@ import { openRunFolder, resumeRunFolder, type RunFolder } from '../experiments/r
 import { runExperiment } from '../experiments/run.ts';
 import type { Console } from './console.ts';
 import { onInterrupt } from './interrupt.ts';
+import { repeatable } from './repeatable.ts';
 import { resultsText } from './results.ts';
 import { shellWord } from '../report/repeat-command.ts';
 import { createRunView } from './run-view.ts';
-import { type SpecFlags, specArgument } from './spec-argument.ts';
+import { FID_EXTRACTOR_HELP, type SpecFlags, specArgument } from './spec-argument.ts';
 
-export interface RunFlags extends SpecFlags {
+/** Adds `run` to `program`. */
+export function addRunCommand(program: Command, console: Console): void {
+  program
+    .command('run')
+    .argument('[preset or spec file]', 'a preset (align-fl presets) or a .yaml or .json file')
+    .description('run an experiment, or go on with it: the same command continues an interrupted run')
+    .option('--set <path=value>', 'change one value of the spec; may be repeated', repeatable, [])
+    .option('--seed <n>', 'root of all randomness; short for --set seed=n')
+    .option('--out <dir>', 'run folder (default: runs/<name>-seed<seed>)')
+    .option('--data <dir>', 'where MNIST and Fashion-MNIST lie (else ALIGN_FL_DATA, the cache, a download)')
+    .option('--fid-extractor <file>', FID_EXTRACTOR_HELP)
+    .option('--resume <dir>', 'go on with the run in this folder, with its own spec')
+    .option('--json', 'print the summary as JSON')
+    .action((target: string | undefined, flags: RunFlags) => runCommand(target, flags, console));
+}
+
+// --- internal ---
+
+interface RunFlags extends SpecFlags {
   readonly out?: string;
   readonly data?: string;
   readonly resume?: string;
@@ -20,7 +40,7 @@ export interface RunFlags extends SpecFlags {
 }
 
 /** Runs to the end. Throws what `runExperiment` throws. */
-export async function runCommand(target: string | undefined, flags: RunFlags, console: Console): Promise<void> {
+async function runCommand(target: string | undefined, flags: RunFlags, console: Console): Promise<void> {
   const folder = await folderFor(target, flags);
   const wasComplete = folder.state === 'complete';
   const abort = new AbortController();
@@ -59,8 +79,6 @@ export async function runCommand(target: string | undefined, flags: RunFlags, co
     stopListening();
   }
 }
-
-// --- internal ---
 
 async function folderFor(target: string | undefined, flags: RunFlags): Promise<RunFolder> {
   if (flags.resume !== undefined) {

@@ -2,7 +2,8 @@
 
 import type { RoundPlayed } from '../deployment/status-file.ts';
 import { secondsSince, type ServerStatus, type StatusOfSilo } from '../deployment/server-status.ts';
-import { formatCount, formatSeconds } from '../report/format.ts';
+import { counted } from '../experiments/counted.ts';
+import { formatSeconds } from '../report/format.ts';
 import { textTable } from '../report/text-table.ts';
 
 /** Several lines. `now` is the time for which `status` was asked. */
@@ -24,7 +25,7 @@ export function serverStatusText(status: ServerStatus, now: Date): string {
       : [[silo, trouble.round === null ? '' : String(trouble.round), ago(trouble.at), trouble.code, trouble.message]],
   );
   return [
-    `${name}: ${state}, ${roundsDone} of ${formatCount(rounds, 'round')} done; ${isAtWork ? 'a server is at work' : 'no server is at work here'}`,
+    `${name}: ${state}, ${roundsDone} of ${counted(rounds, 'round')} done; ${isAtWork ? 'a server is at work' : 'no server is at work here'}`,
     closingText(status),
     ...(playing === null ? [] : [roundText(playing, status, now)]),
     '',
@@ -53,7 +54,7 @@ function closingText({ quorum, deadlineMinutes }: ServerStatus): string {
   if (quorum === null || deadlineMinutes === null) return 'A round closes when every silo has answered.';
   return (
     `A round closes when every silo has answered, or after ${formatSeconds(deadlineMinutes * 60)} ` +
-    `with ${formatCount(quorum, 'answer')}.`
+    `with ${counted(quorum, 'answer')}.`
   );
 }
 

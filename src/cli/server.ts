@@ -1,25 +1,20 @@
 // `align-fl server`: a federation's server. `init` makes its folder, `invite` lets a silo in, `start` plays the rounds.
 
-import { hostname } from 'node:os';
 import { basename, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { AbortedError, SpecError } from '../errors.ts';
-import { initServer, renewServerCertificate } from '../deployment/init-server.ts';
-import { inviteSilo, revokeSilo } from '../deployment/invitations.ts';
-import { serveFederation } from '../deployment/serve.ts';
 import { addressesOf, type ServerLayout, serverLayout } from '../deployment/server-folder.ts';
 import { serverStatus } from '../deployment/server-status.ts';
 import { askToStop } from '../deployment/work-lock.ts';
 import type { Told } from '../deployment/authority.ts';
 import { shellWord } from '../report/repeat-command.ts';
 import type { Console } from './console.ts';
-import { type FederationFlags, federationArgument } from './federation-argument.ts';
+import type { FederationFlags } from './federation-argument.ts';
 import { onInterrupt } from './interrupt.ts';
 import { repeatable } from './repeatable.ts';
 import { resultsText } from './results.ts';
 import { serverStatusText } from './server-status-text.ts';
 import { createServerView } from './server-view.ts';
-import { numberArgument, WHOLE } from './number-argument.ts';
 
 /** Adds `server` and its commands to `program`. `now` dates certificates. */
 export function addServerCommand(program: Command, console: Console, now: () => Date): void {
@@ -45,7 +40,7 @@ export function addServerCommand(program: Command, console: Console, now: () => 
     .option('--quorum <n>', 'answers that suffice when a round is over time (with --deadline)')
     .option('--deadline <minutes>', 'how long a round waits for all silos (with --quorum)')
     .addHelpText('after', INIT_HELP)
-    .action((dir: string, flags: InitFlags) => initCommand(dir, flags, console, now));
+    .action((dir: string, flags: FederationFlags) => initCommand(dir, flags, console, now));
 
   server
     .command('invite')
@@ -54,6 +49,7 @@ export function addServerCommand(program: Command, console: Console, now: () => 
     .description('print an invite: one line, to be handed over in secret, worth one enrolment')
     .option('--again', 'invite a silo anew that has a key: once it is used, the old key is worth nothing')
     .action(async (dir: string, silo: string, flags: { again?: boolean }) => {
+      const { inviteSilo } = await import('../deployment/invitations.ts');
       const { line, told } = await inviteSilo(serverLayout(dir), silo, { again: flags.again === true });
       console.error(
         `Invite for ${silo}. Whoever has it can join in its name until it is used: hand it over in secret.`,
@@ -96,6 +92,7 @@ export function addServerCommand(program: Command, console: Console, now: () => 
     .argument('<silo>', 'whose key is worth nothing from now on')
     .description('shut a silo out; what it released stays, until `align-fl forget`')
     .action(async (dir: string, silo: string) => {
+      const { revokeSilo } = await import('../deployment/invitations.ts');
       const told = await revokeSilo(serverLayout(dir), silo);
       console.print(`The key of ${silo} is revoked.`);
       tell(told, serverLayout(dir), console);
@@ -107,6 +104,7 @@ export function addServerCommand(program: Command, console: Console, now: () => 
     .description("a new certificate of the NATS server for a year; silos' invites stay good")
     .action(async (dir: string) => {
       const layout = serverLayout(dir);
+      const { renewServerCertificate } = await import('../deployment/init-server.ts');
       await renewServerCertificate(layout, now());
       console.print(
         `Written: ${layout.nats.certificate}. Restart the NATS server to use it (with --local: stop and start this server).`,
@@ -115,14 +113,6 @@ export function addServerCommand(program: Command, console: Console, now: () => 
 }
 
 // --- internal ---
-
-interface InitFlags extends FederationFlags {
-  readonly host: readonly string[];
-  readonly port: string;
-  readonly listen: string;
-  readonly quorum?: string;
-  readonly deadline?: string;
-}
 
 interface StartFlags {
   readonly nats: readonly string[];
@@ -137,24 +127,11 @@ Examples:
   align-fl server init ./fed --silos north,south --spec my-spec.yaml --host fed.example.org
 docs/deployment.md goes through it with three parties on three machines.`;
 
-async function initCommand(dir: string, flags: InitFlags, console: Console, now: () => Date): Promise<void> {
+async function initCommand(dir: string, flags: FederationFlags, console: Console, now: () => Date): Promise<void> {
+  const { federationArgument } = await import('./federation-argument.ts');
+  const { initServer } = await import('../deployment/init-server.ts');
   const layout = serverLayout(dir);
-  const spec = await federationArgument(basename(resolve(dir)), flags);
-  const hosts = flags.host.length > 0 ? [...flags.host] : [hostname(), 'localhost', '127.0.0.1'];
-  const settings = {
-    hosts,
-    listen: flags.listen,
-    port: numberArgument('--port', flags.port, { ...WHOLE, expected: 'a port from 1 to 65535', example: '4222' }),
-    quorum: flags.quorum === undefined ? null : numberArgument('--quorum', flags.quorum, WHOLE),
-    deadlineMinutes:
-      flags.deadline === undefined
-        ? null
-        : numberArgument('--deadline', flags.deadline, {
-            expected: 'minutes above 0',
-            example: '60',
-            accepts: (value) => value > 0,
-          }),
-  };
+  const { spec, settings } = await federationArgument(basename(resolve(dir)), flags);
   await initServer({ layout, spec, settings, now: now() });
   const folder = shellWord(dir);
   const first = spec.silos[0]?.name ?? 'a';
@@ -174,6 +151,7 @@ async function initCommand(dir: string, flags: InitFlags, console: Console, now:
 }
 
 async function startCommand(dir: string, flags: StartFlags, console: Console, now: () => Date): Promise<void> {
+  const { serveFederation } = await import('../deployment/serve.ts');
   const abort = new AbortController();
   const view = createServerView(console.stderr);
   const stopListening = onInterrupt(abort, () => {

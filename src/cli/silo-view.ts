@@ -3,6 +3,7 @@
 import { performance } from 'node:perf_hooks';
 import colours from 'picocolors';
 import type { SiloEvent } from '../deployment/silo-events.ts';
+import { plainLine } from '../net/message-words.ts';
 import { epsilonWords } from '../privacy/event-words.ts';
 import { formatSeconds } from '../report/format.ts';
 import { bar, createLiveLines } from './live-lines.ts';
@@ -27,7 +28,7 @@ export function createSiloView(stream: NodeJS.WriteStream): SiloView {
   return {
     show(event) {
       if (event.kind !== 'training') {
-        const line = lineOf(event);
+        const line = shownLine(event);
         const nowMs = performance.now();
         // What is tried again and again is told once a minute.
         if (line === null || (line === last.line && nowMs - last.atMs < REPEAT_AFTER_MS)) return;
@@ -59,14 +60,24 @@ const REPEAT_AFTER_MS = 60_000;
 /** Without a terminal. */
 const TELL_EVERY_MS = 10_000;
 
-function lineOf(event: Exclude<SiloEvent, { kind: 'training' }>): string | null {
+type OtherEvent = Exclude<SiloEvent, { kind: 'training' }>;
+
+/** A broker's words may be in it: nothing of what comes over the network reaches the terminal as it came. */
+function shownLine(event: OtherEvent): string | null {
+  const line = lineOf(event);
+  if (line === null) return null;
+  const isTrouble = event.kind === 'unreachable' || event.kind === 'connection';
+  return isTrouble ? colours.yellow(plainLine(line)) : plainLine(line);
+}
+
+function lineOf(event: OtherEvent): string | null {
   switch (event.kind) {
     case 'enrolling':
       return `Silo ${event.silo} made a key of its own and shows its public half to ${event.servers.join(' or ')}`;
     case 'unreachable':
-      return colours.yellow(`${event.message} Trying again; Ctrl-C stops.`);
+      return `${event.message} Trying again; Ctrl-C stops.`;
     case 'connection':
-      return colours.yellow(connectionWords(event.notice));
+      return connectionWords(event.notice);
     case 'spent': {
       const { epsilon, budgetEpsilon, delta } = event.spent;
       return `Round ${event.round}: with it, epsilon ${epsilonWords(epsilon)} of ${epsilonWords(budgetEpsilon)} at delta ${delta} is spent`;

@@ -4,9 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
 import { AbortedError, SpecError } from '../errors.ts';
-import { type Consent, consentLines } from '../deployment/consent.ts';
-import { joinFederation } from '../deployment/join.ts';
-import { leaveFederation } from '../deployment/leave.ts';
+import type { Consent } from '../deployment/consent.ts';
 import { changeSiloSettings, defaultSiloHome, siloLayout } from '../deployment/silo-home.ts';
 import { siloStatus } from '../deployment/silo-status.ts';
 import { isAtWork } from '../deployment/work-lock.ts';
@@ -99,6 +97,8 @@ async function joinCommand(
       path: 'invite',
     });
   }
+  const { joinFederation } = await import('../deployment/join.ts');
+  const { consentLines } = await import('../deployment/consent.ts');
   const home = flags.home ?? defaultSiloHome(readInvite(invite as string).silo);
   const abort = new AbortController();
   const view = createSiloView(console.stderr);
@@ -143,6 +143,7 @@ async function leaveFrom(home: string, console: Console): Promise<void> {
   const layout = siloLayout(home);
   await changeSiloSettings(layout, { wish: 'left' });
   if (await isAtWork(layout.root)) return;
+  const { leaveFederation } = await import('../deployment/leave.ts');
   await leaveFederation({
     layout,
     emit: () => {},

@@ -13,7 +13,7 @@ import { strategyLabel } from '../report/strategy-label.ts';
 import { textTable } from '../report/text-table.ts';
 import { attendedSweep } from './attended-sweep.ts';
 import type { Console } from './console.ts';
-import { numberArgument, WHOLE } from './number-argument.ts';
+import { numberArgument, wholeNumber } from './number-argument.ts';
 import { repeatable } from './repeatable.ts';
 import { FID_EXTRACTOR_HELP, settingsOf } from './spec-argument.ts';
 
@@ -104,7 +104,7 @@ async function sweepCommand(target: string | undefined, flags: SweepFlags, conso
       path: 'argument',
     });
   }
-  const jobs = flags.jobs === undefined ? undefined : numberArgument('--jobs', flags.jobs, WHOLE);
+  const jobs = flags.jobs === undefined ? undefined : numberArgument('--jobs', flags.jobs, wholeNumber('2'));
   const plan = await planSweep({ target, set: settingsOf(flags), vary: flags.vary, seeds: flags.seeds });
   if (plan.vary.length === 0 && plan.seeds.length < 2) {
     throw new SpecError('Nothing varies. Give --vary path=a,b,c (several times for a grid), or several --seeds.', {

@@ -3,13 +3,14 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { AbortedError } from '../errors.ts';
-import { laptopLayout, prepareLaptop, runSilos, withSilos } from '../deployment/laptop.ts';
+import { laptopLayout, prepareLaptop, runSilos } from '../deployment/laptop.ts';
 import { serveFederation } from '../deployment/serve.ts';
-import { formatCount } from '../report/format.ts';
+import { withSilos } from '../deployment/with-silos.ts';
+import { counted } from '../experiments/counted.ts';
 import { shellWord } from '../report/repeat-command.ts';
 import type { Console } from './console.ts';
 import { onInterrupt } from './interrupt.ts';
-import { numberArgument, WHOLE } from './number-argument.ts';
+import { numberArgument, wholeNumber } from './number-argument.ts';
 import { repeatable } from './repeatable.ts';
 import { resultsText } from './results.ts';
 import { createServerView } from './server-view.ts';
@@ -21,7 +22,7 @@ export function addUpCommand(program: Command, console: Console, now: () => Date
     .command('up')
     .argument('[preset or spec file]', 'a preset (align-fl presets) or a .yaml or .json file', 'quickstart')
     .description('a real federation on this machine: NATS over TLS, a server, and a process for each silo')
-    .option('--silos <n>', 'how many silos (default: those of the spec)')
+    .option('--silos <n>', 'how many silos: the first ones of the spec, or more (default: those of the spec)')
     .option('--set <path=value>', 'change one value of the spec; may be repeated', repeatable, [])
     .option('--seed <n>', 'root of all randomness; short for --set seed=n')
     .option('--out <dir>', 'folder of the federation (default: federations/<name>-seed<seed>)')
@@ -46,12 +47,12 @@ The decoders and the global model are those of \`align-fl run\` with the same sp
 
 Examples:
   align-fl up                                      five silos, on drawn digits
-  align-fl up classify-quickstart --silos 3`;
+  align-fl up classify-quickstart --silos 3         the first three of five, which have all classes then`;
 
 async function upCommand(target: string, flags: UpFlags, console: Console, now: () => Date): Promise<void> {
   const asked = await specArgument(target, flags);
-  const silos = flags.silos === undefined ? null : numberArgument('--silos', flags.silos, WHOLE);
-  const spec = withSilos(asked, silos, CLASSES);
+  const silos = flags.silos === undefined ? null : numberArgument('--silos', flags.silos, wholeNumber('3'));
+  const { spec, notes } = withSilos(asked, silos);
   const out = flags.out ?? join('federations', `${spec.name}-seed${spec.seed}`);
   const layout = laptopLayout(out);
   const data = { dataDir: flags.data, env: process.env };
@@ -63,8 +64,9 @@ async function upCommand(target: string, flags: UpFlags, console: Console, now: 
   });
   try {
     await prepareLaptop(layout, spec, { data, now: now() });
+    for (const note of notes) console.error(note);
     console.error(
-      `A federation of ${formatCount(spec.silos.length, 'silo')} in ${layout.root}; what each silo says: silos/<name>/log.txt`,
+      `A federation of ${counted(spec.silos.length, 'silo')} in ${layout.root}; what each silo says: silos/<name>/log.txt`,
     );
     const names = spec.silos.map(({ name }) => name);
     const line = { entry: process.argv[1] as string, signal: abort.signal };
@@ -101,6 +103,3 @@ async function upCommand(target: string, flags: UpFlags, console: Console, now: 
     stopListening();
   }
 }
-
-/** Of all presets and known sets. */
-const CLASSES = 10;

@@ -166,7 +166,10 @@ function readHeader(bytes: Uint8Array, lengthBytes: number | null, file: string,
   if (axes === null) throw refused(file, 'images [N, H, W, 3] or [N, 3, H, W]', `[${sides.join(', ')}]`);
   const { count, interleaved } = axes;
   const { channels, height, width } = axes.shape;
-  if (count === 0) throw refused(file, 'at least one item', 'a header that says 0', { count });
+  if (count === 0) {
+    const what = magic === LABEL_MAGIC ? 'label' : 'image';
+    throw refused(file, `at least one ${what}`, 'none: its header says 0', { count });
+  }
   const least = magic === COLOUR_MAGIC ? LEAST_SIDE : 1;
   if (!(Math.min(height, width) >= least && Math.max(height, width) <= limits.maxSide)) {
     throw refused(

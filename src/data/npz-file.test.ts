@@ -80,6 +80,21 @@ describe('an .npz file', () => {
 
   it.each<readonly [string, Record<string, TestArray>, RegExp]>([
     ['other names', { a: images(1) }, /expected the arrays x_train, y_train, .* Found "a"/],
+    [
+      'no images',
+      { x: byteArray([0, 1, 8, 8], []), y: byteArray([0], []) },
+      /: x: there are no images in it, .*\[0, 1, 8, 8\]/,
+    ],
+    [
+      'no images for the test',
+      { ...keras, x_test: byteArray([0, 8, 8], []), y_test: byteArray([0], []) },
+      /: x_test: there are no images in it, .*or leave x_test and y_test out/,
+    ],
+    [
+      'axes of another meaning',
+      { ...keras, x_train: byteArray([2, 5, 8, 8], new Uint8Array(640)) },
+      /\[N, H, W\], \[N, H, W, 1 or 3\] or \[N, 1 or 3, H, W\], found \|u1 \[2, 5, 8, 8\]/,
+    ],
     ['half a test part', { x_train: images(2), y_train: labels(0, 1), x_test: images(1) }, /found x_test alone/],
     [
       'numbers with a point',

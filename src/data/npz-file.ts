@@ -68,9 +68,10 @@ function readPart(path: string, names: Pair, members: ReadonlyMap<string, ZipMem
   const [images, labels] = names.map((name) => readMember(path, name, members)) as [NpyArray, NpyArray];
   const [imagesFile, labelsFile] = names.map((name) => `${path}: ${name}`) as [string, string];
   const axes = imageAxes(images.shape);
-  if (axes === null || !images.type.endsWith('u1') || axes.count === 0) {
+  if (images.shape[0] === 0) throw noImages(path, names, images);
+  if (axes === null || !images.type.endsWith('u1')) {
     throw new DataError(
-      `${imagesFile}: expected uint8 images [N, H, W], [N, H, W, 3] or [N, 3, H, W], found ${written(images)}. ` +
+      `${imagesFile}: expected uint8 images [N, H, W], [N, H, W, 1 or 3] or [N, 1 or 3, H, W], found ${written(images)}. ` +
         'Convert them: bytes from 0 to 255, grey or red, green and blue.',
       { file: path, array: names[0], type: images.type, shape: images.shape },
     );
@@ -82,6 +83,19 @@ function readPart(path: string, names: Pair, members: ReadonlyMap<string, ZipMem
     labels: readLabels(labelsFile, labels, axes.count),
     file: labelsFile,
   };
+}
+
+function noImages(path: string, names: Pair, { shape }: NpyArray): DataError {
+  const isTest = NAMES.some(({ test }) => test?.[0] === names[0]);
+  const wayOut = isTest ? `Add images, or leave ${names.join(' and ')} out.` : 'Add images, and a label for each.';
+  return new DataError(
+    `${path}: ${names[0]}: there are no images in it, its shape is [${shape.join(', ')}]. ${wayOut}`,
+    {
+      file: path,
+      array: names[0],
+      shape,
+    },
+  );
 }
 
 function readMember(path: string, name: string, members: ReadonlyMap<string, ZipMember>): NpyArray {

@@ -77,7 +77,8 @@ export function ownImages({ path, layout, train, test, classNames, notes, isSpli
     test: split?.test ?? parts.test ?? selectImages(parts.train, [], `${name}/test`),
   };
   const held =
-    split && `There is no test part: ${split.test.labels.length} images are held out, chosen by their content.`;
+    split &&
+    `There is no test part: ${split.test.labels.length} ${split.test.labels.length === 1 ? 'image is' : 'images are'} held out, chosen by their content.`;
   return { dataSet, layout, notes: held ? [...notes, held] : notes };
 }
 

@@ -110,8 +110,17 @@ async function readPart(dir: string, classNames: readonly string[], present: rea
     if (!present.includes(name)) continue;
     for (const path of await pngsIn(join(dir, name))) files.push({ path, label });
   }
-  if (files.length === 0 || files.length > MAX_IMAGES) {
-    throw new DataError(`${dir}: expected 1 to ${MAX_IMAGES} PNG files, found ${files.length}.`, {
+  if (files.length === 0) {
+    throw new DataError(
+      `${dir}: there are no PNG files in its folders of classes. Put the images of each class there.`,
+      {
+        dir,
+        images: 0,
+      },
+    );
+  }
+  if (files.length > MAX_IMAGES) {
+    throw new DataError(`${dir}: expected at most ${MAX_IMAGES} PNG files, found ${files.length}. Take fewer.`, {
       dir,
       images: files.length,
     });

@@ -20,7 +20,12 @@ export async function readSiloImages(path: string): Promise<SiloImages> {
   const own = await readFolder(path, { isSplit: false });
   const { train, test } = own.dataSet;
   const labels = own.layout === 'png' ? numberedByName(path, own) : train.labels;
-  const left = test.labels.length === 0 ? [] : [`${test.labels.length} test images are left aside: nobody uses them.`];
+  const left =
+    test.labels.length === 0
+      ? []
+      : [
+          `${test.labels.length} test ${test.labels.length === 1 ? 'image is' : 'images are'} left aside: nobody uses them.`,
+        ];
   return { set: { ...train, labels }, notes: [...own.notes, ...left] };
 }
 

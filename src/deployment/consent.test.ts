@@ -1,13 +1,42 @@
 import { describe, expect, test } from 'vitest';
 import { drawDigits } from '../data/drawn-digits.ts';
+import { type ImageSet, selectImages } from '../data/image-set.ts';
 import { seedKey } from '../engine/keys.ts';
 import { SpecError } from '../errors.ts';
 import { parseSpec } from '../experiments/parse-spec.ts';
+import type { Spec } from '../experiments/spec.ts';
 import { siloConfigOf, siloIn } from '../experiments/silo-configs.ts';
-import { consentLines } from './consent.ts';
+import { type Consent, consentLines } from './consent.ts';
 import { draftFederation, type FederationPrivacy } from './draft-federation.ts';
 
 const images = drawDigits({ key: seedKey('consent'), count: 300, classes: [3, 7] });
+
+const planned = draftFederation({
+  name: 'fed',
+  silos: ['a', 'b'],
+  task: 'represent',
+  images: { shape: images.shape, classes: 10 },
+  privacy: { mechanism: 'none' },
+  test: null,
+});
+
+/** What silo a agrees to with these images. */
+function consentTo(spec: Spec, set: ImageSet, more: Partial<Consent> = {}): Consent {
+  return {
+    federation: 'fed',
+    silo: 'a',
+    spec,
+    plan: 'f'.repeat(64),
+    before: null,
+    planFile: '/home/plan-proposed.json',
+    images: set,
+    brought: null,
+    config: siloConfigOf(spec, 'a', set, { stateDir: 'state', ledgerDir: 'ledger' }),
+    budget: null,
+    notes: [],
+    ...more,
+  };
+}
 
 function shown(
   task: 'represent' | 'classify',
@@ -25,21 +54,7 @@ function shown(
     test: null,
   });
   const spec = parseSpec({ ...draft, privacy: { ...draft.privacy, ...extra } });
-  const config = siloConfigOf(spec, 'a', images, { stateDir: 'state', ledgerDir: 'ledger' });
-  const consent = {
-    federation: 'fed',
-    silo: 'a',
-    spec,
-    plan: 'f'.repeat(64),
-    before,
-    planFile: '/home/plan-proposed.json',
-    images,
-    brought: null,
-    config,
-    budget,
-    notes: [],
-  };
-  return consentLines(consent).join('\n');
+  return consentLines(consentTo(spec, images, { budget, before })).join('\n');
 }
 
 describe('what an owner is shown', () => {
@@ -88,6 +103,16 @@ describe('what an owner is shown', () => {
 
   test('where the plan can be read before anybody agrees', () => {
     expect(shown('represent', { mechanism: 'none' })).toContain('the whole of it lies in /home/plan-proposed.json');
+  });
+
+  test('one of a thing as one, and no control character of anybody', () => {
+    const one = selectImages(images, [0], 'one');
+    const spec = { ...planned, rounds: 1, local: { ...planned.local, epochs: 1, batchSize: 1 } };
+    const strange = { federation: 'f\u001b[2Jed', notes: ['a\rb \u202ec'], brought: null };
+    const text = consentLines({ ...consentTo(spec, one), ...strange });
+    expect(text.join(' ')).toMatch(/: 1 round with 2 silos\..* 1 image of 1 x 28 x 28.*trained 1 epoch a round/);
+    expect(text.every((line) => /^\P{C}*$/u.test(line))).toBe(true);
+    expect(text[0]).toContain("Federation 'f [2Jed'");
   });
 
   test('the classes that become public', () => {

@@ -1,9 +1,11 @@
 // What the owner of a silo is shown before anything leaves: what is asked for, what will leave, and what never does.
 
 import { classCounts, type ImageSet } from '../data/image-set.ts';
+import { counted } from '../experiments/counted.ts';
 import { decodersBy } from '../experiments/participation.ts';
 import { siloIn } from '../experiments/silo-configs.ts';
 import { generatorOfSilo, type PrivacySpec, privacyOfSilo, type SiloSpec, type Spec } from '../experiments/spec.ts';
+import { plainLine } from '../net/message-words.ts';
 import { whyNoGuarantee } from '../privacy/dp-plan.ts';
 import { epsilonWords } from '../privacy/event-words.ts';
 import type { Budget } from '../privacy/ledger-entry.ts';
@@ -38,8 +40,14 @@ export interface BroughtDecoder {
   readonly statement: string;
 }
 
-/** The text that is shown, as lines. */
+/** The text that is shown, as lines. None of them has a control character, whoever wrote what it says. */
 export function consentLines(consent: Consent): readonly string[] {
+  return linesOf(consent).map(plainLine);
+}
+
+// --- internal ---
+
+function linesOf(consent: Consent): readonly string[] {
   const { federation, silo, spec, plan, planFile, before, images, brought, config, notes } = consent;
   const isCountPublic = images !== null && tellsHowMany(consent);
   return [
@@ -66,12 +74,6 @@ export function consentLines(consent: Consent): readonly string[] {
   ];
 }
 
-// --- internal ---
-
-function counted(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? '' : 's'}`;
-}
-
 function changeText({ plan, brought }: Consent, before: string): string {
   if (before !== plan) return `The plan HAS CHANGED: you agreed to ${before.slice(0, 16)}.`;
   return `You agreed to this plan with ANOTHER ${brought ? 'DECODER' : 'SET OF IMAGES'}.`;
@@ -80,16 +82,16 @@ function changeText({ plan, brought }: Consent, before: string): string {
 function imagesText(images: ImageSet): string {
   const counts = classCounts(images.labels).map(({ label, count }) => `${label} (${count})`);
   const { channels, height, width } = images.shape;
-  return `${images.labels.length} images of ${channels} x ${height} x ${width}, by class: ${counts.join(', ')}`;
+  return `${counted(images.labels.length, 'image')} of ${channels} x ${height} x ${width}, by class: ${counts.join(', ')}`;
 }
 
 function generatorText(spec: Spec, silo: SiloSpec): string {
   const generator = spec.task === 'classify' ? generatorOfSilo(spec, silo) : null;
   if (generator?.kind === 'linear-gaussian') {
-    return `closed form, ${generator.components} Gaussians a class, computed once and the same in every round`;
+    return `closed form, ${counted(generator.components, 'Gaussian')} a class, computed once and the same in every round`;
   }
   const model = silo.model ?? spec.model;
-  return `of a ${generator ? 'conditional ' : ''}VAE (${model.kind}, ${model.latent} latent dimensions), trained ${spec.local.epochs} epochs a round`;
+  return `of a ${generator ? 'conditional ' : ''}VAE (${model.kind}, ${counted(model.latent, 'latent dimension')}), trained ${counted(spec.local.epochs, 'epoch')} a round`;
 }
 
 function privacyText({ spec, silo, budget }: Consent): string {

@@ -17,6 +17,7 @@ import {
   type ServerSettings,
 } from './server-folder.ts';
 import { newRegistry, saveRegistry } from './silo-registry.ts';
+import { counted } from '../experiments/counted.ts';
 
 export interface NewServer {
   readonly layout: ServerLayout;
@@ -34,8 +35,7 @@ export async function initServer({ layout, spec, settings, now }: NewServer): Pr
   imagesOf(spec);
   const { hosts, quorum, deadlineMinutes } = settings;
   if (quorum !== null && quorum > spec.silos.length) {
-    const silos = spec.silos.length === 1 ? 'is 1 silo' : `are ${spec.silos.length} silos`;
-    throw new SpecError(`--quorum: there ${silos}, so ${quorum} answers can never come.`, {
+    throw new SpecError(`--quorum: ${quorum} answers can never come from ${counted(spec.silos.length, 'silo')}.`, {
       path: '--quorum',
     });
   }

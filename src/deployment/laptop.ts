@@ -4,9 +4,7 @@ import { spawn } from 'node:child_process';
 import { mkdirSync, openSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { AbortedError, LostPeerError, SpecError } from '../errors.ts';
-import { draftPartition } from '../experiments/draft-spec.ts';
 import type { DataAccess } from '../experiments/materials.ts';
-import { parseSpec } from '../experiments/parse-spec.ts';
 import type { Spec } from '../experiments/spec.ts';
 import { loadSpec } from '../experiments/load-spec.ts';
 import { freePort } from '../net/free-port.ts';
@@ -43,20 +41,6 @@ export function laptopLayout(path: string): LaptopLayout {
     invite: (name) => join(silo(name), 'invite'),
     log: (name) => join(silo(name), 'log.txt'),
   };
-}
-
-/**
- * The spec of an experiment with `silos` silos: as it is where it has so many, else with classes dealt anew. Throws SpecError
- * where that would leave silos without a class.
- */
-export function withSilos(spec: Spec, silos: number | null, classes: number): Spec {
-  if (silos === null || silos === spec.silos.length) return spec;
-  if (silos > classes) {
-    throw new SpecError(`--silos: expected at most ${classes}, one for each class, got ${silos}.`, { path: '--silos' });
-  }
-  const names = Array.from({ length: silos }, (_, i) => ({ name: `silo-${i + 1}` }));
-  const present = Array.from({ length: classes }, (_, label) => label);
-  return parseSpec({ ...spec, silos: names, data: { ...spec.data, partition: draftPartition(silos, present) } });
 }
 
 /** Of a server that nobody else's machine can reach, and whose rounds wait for every silo. */

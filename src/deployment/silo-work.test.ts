@@ -1,6 +1,6 @@
 // What a silo does when it is asked, what it refuses, and what it knows of itself after a restart.
 
-import { mkdtempSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { handMadeLabelledDecoder, HAND_MADE_SHAPE } from '../../test/hand-made-decoder.ts';
@@ -168,6 +168,36 @@ describe('a silo with images', () => {
     expect(await readSiloSettings(layout)).toMatchObject({ agreed: welcome.plan, wish: 'paused' });
     expect(readFileSync(layout.plan(welcome.plan), 'utf8')).toBe(welcome.planText);
     await pausing.close();
+  });
+
+  test.each([
+    ['an escape in a key', { '\u001b[2Jname': 1 }],
+    ['a line end in a key', { 'a\rb': 1 }],
+    ['an escape of one character in a value', { name: 'fed\u009b31m' }],
+    ['a turned text in a value', { local: { epochs: 1, batchSize: '\u202e8' } }],
+  ])('shows its owner nothing of a plan with %s, and keeps none of it', async (_, change) => {
+    const { open, layout, shown } = await siloNorth();
+    const work = await open();
+    const welcome = welcomeTo({});
+    const planText = JSON.stringify({ ...(JSON.parse(welcome.planText) as object), ...change });
+    const agreeing = work.agree({ ...welcome, planText, plan: contentHash(planText) });
+    const error = await agreeing.catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(SpecError);
+    expect((error as SpecError).message).toMatch(/^\P{C}+$/u);
+    expect(shown).toEqual([]);
+    expect(existsSync(layout.proposed)).toBe(false);
+    await work.close();
+  });
+
+  test('tells of a plan that is wrong in words that end', async () => {
+    const { open } = await siloNorth();
+    const work = await open();
+    const planText = JSON.stringify(Object.fromEntries(Array.from({ length: 9000 }, (_, i) => [`key${i}`, i])));
+    const agreeing = work.agree({ ...welcomeTo({}), planText, plan: contentHash(planText) });
+    const { message } = (await agreeing.catch((reason: unknown) => reason)) as SpecError;
+    expect(message).toContain('the plan of the server has');
+    expect(message.length).toBeLessThan(5000);
+    await work.close();
   });
 
   test('takes the budget of its owner when they agree, before the ledger begins', async () => {

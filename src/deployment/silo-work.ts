@@ -10,6 +10,7 @@ import { loadRelease } from '../experiments/release-folder.ts';
 import { siloConfigOf, siloIn } from '../experiments/silo-configs.ts';
 import type { Spec } from '../experiments/spec.ts';
 import { openSiloThreads, type SiloThreads } from '../federation/thread-port.ts';
+import { isPlain } from '../net/message-words.ts';
 import type { Welcome } from '../net/messages.ts';
 import { epsilonWords } from '../privacy/event-words.ts';
 import { firstBudget } from '../privacy/first-budget.ts';
@@ -26,6 +27,7 @@ import { imagesOf } from './federation-spec.ts';
 import type { SiloEvent } from './silo-events.ts';
 import { roundDone } from './silo-rounds.ts';
 import { changeSiloSettings, type SiloLayout, type SiloSettings } from './silo-home.ts';
+import { counted } from '../experiments/counted.ts';
 
 /** How a silo deals with its owner. */
 export interface SiloOwner {
@@ -137,7 +139,7 @@ async function prepared(
   settings: SiloSettings,
   planText: string,
 ): Promise<Prepared> {
-  const spec = parseSpec(jsonOf(planText), { source: 'the plan of the server' });
+  const spec = specOf(planText);
   const plan = contentHash(planText);
   imagesOf(spec);
   siloIn(spec, settings.silo);
@@ -153,6 +155,25 @@ async function prepared(
   if (!isThere(stateFileOf(config))) await requireWholePlan(config, spec.name, budget);
   return { spec, plan, material: imageSetHash(set), config, brought: null, notes };
 }
+
+/** A plan as it came from the server, or as it lay here since. */
+function specOf(planText: string): Spec {
+  const plan = jsonOf(planText);
+  if (!isPlain(plan)) {
+    throw new SpecError(
+      'The plan of the server has control characters in its texts, which could forge what is shown of it. Ask whoever runs the server.',
+    );
+  }
+  try {
+    return parseSpec(plan, { source: 'the plan of the server' });
+  } catch (error) {
+    if (!(error instanceof SpecError) || error.message.length <= MAX_PROBLEMS) throw error;
+    throw new SpecError(`${error.message.slice(0, MAX_PROBLEMS)} ...`, {}, { cause: error });
+  }
+}
+
+/** Characters of what is said of a plan that is wrong. */
+const MAX_PROBLEMS = 4000;
 
 function jsonOf(planText: string): unknown {
   try {
@@ -197,7 +218,7 @@ function requirePlanned(spec: Spec, silo: string, round: number): void {
   const asked = siloIn(spec, silo);
   for (let at = 1; at <= spec.rounds; at++) if (answeredRound(asked, 'align', at) === round) return;
   throw new PrivacyError(
-    `Round ${round} is none in which the plan that was agreed to (${spec.rounds} rounds) has silo ${silo} take part. Nothing was ` +
+    `Round ${round} is none in which the plan that was agreed to (${counted(spec.rounds, 'round')}) has silo ${silo} take part. Nothing was ` +
       'trained and nothing left. Ask whoever runs the server for a new plan.',
     { silo, round, rounds: spec.rounds },
   );

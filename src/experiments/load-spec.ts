@@ -97,8 +97,9 @@ async function readText(file: string): Promise<string> {
   } catch (cause) {
     if (!(cause instanceof StateError)) throw new SpecError(`${file} is no text in UTF-8.`, { path: file }, { cause });
     const names = presets().map((preset) => preset.name);
-    const hint = cause.facts['reason'] === 'ENOENT' ? ` There is no such file. Presets are ${names.join(', ')}.` : '';
-    throw new SpecError(`Could not read the spec: ${cause.message}${hint}`, { path: file }, { cause });
+    const isMissing = cause.facts['reason'] === 'ENOENT';
+    const what = isMissing ? `${file}: there is no such file. Presets are ${names.join(', ')}.` : cause.message;
+    throw new SpecError(`Could not read the spec. ${what}`, { path: file }, { cause });
   }
 }
 

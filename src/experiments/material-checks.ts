@@ -7,6 +7,7 @@ import { pixelCount } from '../models/image-shape.ts';
 import { imagesAtSilos } from './at-silos.ts';
 import { decodersBy, workOf } from './participation.ts';
 import { generatorOfSilo, type SiloSpec, type Spec, syntheticImageCount } from './spec.ts';
+import { counted } from './counted.ts';
 
 /** What was loaded and dealt. */
 export interface Dealt {
@@ -36,7 +37,7 @@ export function refuseSmallSilo(spec: Spec, silo: SiloSpec, images: number): voi
     ? ['has', 'Lower local.batchSize, or bring more images.']
     : ['was dealt', 'Lower local.batchSize, deal more evenly, or take more images.'];
   throw new SpecError(
-    `local.batchSize: ${silo.name} ${has} ${images} images, fewer than one batch of ${batchSize}. ${instead}`,
+    `local.batchSize: ${silo.name} ${has} ${counted(images, 'image')}, fewer than one batch of ${batchSize}. ${instead}`,
     { path: 'local.batchSize', silo: silo.name, images, batchSize },
   );
 }

@@ -138,7 +138,7 @@ describe('contradictions', () => {
   });
 
   it.each([
-    ['one list too few', disjoint([[0]]), /classes: expected one list for each of the 2 silos, got 1/],
+    ['one list too few', disjoint([[0]]), /classes: expected 2 lists, one for each silo, got 1/],
     ['a class with two owners', disjoint([[0], [1, 0]]), /classes\.1\.1: class 0 is already in list 0/],
     ['a class twice in one list', disjoint([[0, 0], [1]]), /classes\.0\.1: class 0 is already in list 0/],
     ['a class that the set does not have', disjoint([[0], [10]]), /classes\.1\.0: mnist has classes 0 to 9, got 10/],

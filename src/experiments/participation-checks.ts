@@ -3,6 +3,7 @@
 import { answeredRound, isAveraging } from './participation.ts';
 import type { Spec } from './spec.ts';
 import type { Problem } from './spec-problems.ts';
+import { counted } from './counted.ts';
 
 /** Contradictions in who takes part when, between parts of a spec that are sound in themselves. */
 export function participationProblems(spec: Parts): Problem[] {
@@ -25,11 +26,11 @@ function participationPossible({ silos = [], rounds }: Parts): Problem[] {
     }
     if (rounds === undefined) return problems;
     if (to !== null && to > rounds) {
-      const message = `the run has ${rounds} rounds, got ${to}; null means up to the last`;
+      const message = `the run has ${counted(rounds, 'round')}, got ${to}; null means up to the last`;
       problems.push({ path: [...path, 'to'], message });
     }
     if (from + lateBy > rounds) {
-      const message = `its first release would come in round ${from + lateBy}, but the run has ${rounds} rounds`;
+      const message = `its first release would come in round ${from + lateBy}, but the run has ${counted(rounds, 'round')}`;
       problems.push({ path: [...path, lateBy > 0 ? 'lateBy' : 'from'], message });
     }
     return problems;

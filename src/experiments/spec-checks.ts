@@ -16,6 +16,7 @@ import {
 } from './spec.ts';
 import type { Problem } from './spec-problems.ts';
 import { taskProblems } from './task-checks.ts';
+import { counted } from './counted.ts';
 
 /** A spec of which some parts may be missing because they are wrong in themselves. */
 export type PartialSpec = { readonly [Part in keyof Spec]?: Spec[Part] | undefined };
@@ -47,7 +48,10 @@ function classesDealt({ data, silos }: PartialSpec): Problem[] {
   const path = ['data', 'partition', 'classes'];
   const problems: Problem[] = [];
   if (silos && classes.length !== silos.length) {
-    problems.push({ path, message: `expected one list for each of the ${silos.length} silos, got ${classes.length}` });
+    problems.push({
+      path,
+      message: `expected ${counted(silos.length, 'list')}, one for each silo, got ${classes.length}`,
+    });
   }
   const owners = new Map<number, number>();
   const known = KNOWN_IMAGES[data.source.kind];
@@ -75,7 +79,12 @@ function enoughImages({ data, silos, local }: PartialSpec): Problem[] {
   const short = (path: readonly PropertyKey[], images: number, whose: string): Problem[] =>
     images >= local.batchSize
       ? []
-      : [{ path, message: `gives ${whose} ${images} images, fewer than local.batchSize (${local.batchSize})` }];
+      : [
+          {
+            path,
+            message: `gives ${whose} ${counted(images, 'image')}, fewer than local.batchSize (${local.batchSize})`,
+          },
+        ];
   if (partition.kind === 'class-disjoint') {
     const perClass = Math.min(partition.perClass ?? Infinity, drawn === null ? Infinity : Math.ceil(drawn / 10));
     const path = partition.perClass === perClass ? ['data', 'partition', 'perClass'] : ['data', 'source', 'train'];

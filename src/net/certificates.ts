@@ -93,6 +93,13 @@ export async function renewCertificate(
   return { certPem: certificate.toString('pem'), keyPem: await keyPem(keys.privateKey) };
 }
 
+/** How a certificate names a host. Throws SpecError for what is neither a name nor an address. */
+export function alternativeName(host: string): { readonly type: 'ip' | 'dns'; readonly value: string } {
+  if (isIP(host) !== 0) return { type: 'ip', value: host };
+  if (DNS_NAME.test(host)) return { type: 'dns', value: host };
+  throw new SpecError(`Expected a host name or an IP address without port or scheme, found "${host.slice(0, 80)}".`);
+}
+
 // --- internal ---
 
 const CRYPTO = webcrypto;
@@ -104,12 +111,6 @@ const DNS_NAME = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_]([a-z0-9_
 
 async function newKeys(): Promise<webcrypto.CryptoKeyPair> {
   return CRYPTO.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
-}
-
-function alternativeName(host: string): { type: 'ip' | 'dns'; value: string } {
-  if (isIP(host) !== 0) return { type: 'ip', value: host };
-  if (DNS_NAME.test(host)) return { type: 'dns', value: host };
-  throw new SpecError(`Expected a host name or an IP address without port or scheme, found "${host.slice(0, 80)}".`);
 }
 
 async function keyPem(key: webcrypto.CryptoKey): Promise<string> {

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { releaseOf } from '../../test/federation-on-nats.ts';
 import { declaredStatement, NO_PRIVACY } from '../exchange/privacy-statement.ts';
+import { withText } from '../exchange/privacy-statement-text.ts';
 import { MessageError } from '../errors.ts';
 import { openMessage, sealMessage } from './envelope.ts';
 import { createIdentity } from './identity.ts';
@@ -89,10 +90,10 @@ const ESCAPES = ['\u001b[2JNothing leaves this machine.', 'a\nb', 'a\u202eb', 'a
 test.each(ESCAPES)('no text for people has control characters: %j', (text) => {
   const { release, refused, failed, welcome, denied } = SOUND;
   const stages = [{ name: text, noiseMultiplier: 1, clipNorm: 1 }];
-  const gaussian = {
-    ...{ mechanism: 'gaussian', neighbours: 'add-or-remove-one', unit: 'record', stages, noise: 'secure', text: 'x' },
-    ...{ guarantee: 'epsilon-delta', epsilon: 1, delta: 1e-5, nominalEpsilon: null },
-  };
+  const gaussian = withText({
+    ...({ mechanism: 'gaussian', neighbours: 'add-or-remove-one', unit: 'record', stages, noise: 'secure' } as const),
+    ...({ guarantee: 'epsilon-delta', epsilon: 1, delta: 1e-5, nominalEpsilon: null } as const),
+  });
   const bodies = {
     refused: { ...refused, reason: text },
     failed: { ...failed, message: text },
@@ -113,13 +114,20 @@ test('what is cut in the middle of a character still goes into a message', () =>
   expect(plainWords(`${'x'.repeat(499)}\u{1f600}`)).toBe(`${'x'.repeat(499)} `);
 });
 
-test('a statement that claims no guarantee says no more in words than in its fields', () => {
+test('a statement says no more in words than in its fields', () => {
   const saying = (statement: object) => MESSAGES.release.safeParse({ ...SOUND.release, privacy: statement }).success;
   const declared = declaredStatement('trained with noise');
   expect([saying(NO_PRIVACY), saying(declared)]).toEqual([true, true]);
   expect(saying({ ...NO_PRIVACY, text: 'epsilon 0.1' })).toBe(false);
   expect(saying({ ...declared, text: 'Verified by align-fl' })).toBe(false);
   expect(saying({ ...declared, declaration: 'trained with noise ' })).toBe(false);
+  const stages = [{ name: 'means', noiseMultiplier: 1, clipNorm: 1 }];
+  const gaussian = withText({
+    ...({ mechanism: 'gaussian', neighbours: 'add-or-remove-one', unit: 'record', stages, noise: 'secure' } as const),
+    ...({ guarantee: 'epsilon-delta', epsilon: 8, delta: 1e-5, nominalEpsilon: null } as const),
+  });
+  expect(saying(gaussian)).toBe(true);
+  expect(saying({ ...gaussian, text: withText({ ...gaussian, epsilon: 0.1 }).text })).toBe(false);
 });
 
 test('a status has whole percents and no place for more', () => {

@@ -2,7 +2,8 @@
 
 import { z } from 'zod';
 import { privacyStatementSchema } from '../exchange/privacy-statement-schema.ts';
-import { isPlain, PLAIN_WORDS, saysWhatItsFieldsSay } from './message-words.ts';
+import { saysWhatItsFieldsSay } from '../exchange/privacy-statement-text.ts';
+import { isPlain, PLAIN_WORDS } from './message-words.ts';
 import { MAX_DECODER_BYTES, PART_BYTES, SILO_NAME } from './subjects.ts';
 
 /** The version of the protocol; another one is refused by name. */

@@ -51,7 +51,7 @@ export async function runSiloAgent(options: SiloAgentOptions): Promise<'ended' |
     done.abort();
     // The last words. A connection that is closed under the client's flush, or has nobody at its other end, would never answer it.
     const told = nc.isClosed() ? nc.closed() : Promise.race([nc.flush(), nc.closed()]);
-    const limit = { signal: new AbortController().signal, limitMs: timing.tryMs, what: 'The last words' };
+    const limit = { signal: new AbortController().signal, limitMs: agent.link.timing.tryMs, what: 'The last words' };
     await within(told, limit).catch(() => {});
   }
 }

@@ -1,7 +1,7 @@
 // Numbers with units, at their edges.
 
 import { describe, expect, it } from 'vitest';
-import { formatBytes, formatCount, formatPercent, formatSeconds } from './format.ts';
+import { formatBytes, formatPercent, formatSeconds } from './format.ts';
 
 describe('formatSeconds', () => {
   it.each([
@@ -53,11 +53,5 @@ describe('formatPercent', () => {
   it('prints a standard deviation beside it where there is one', () => {
     expect(formatPercent(0.7425, { std: 0.0061, digits: 2 })).toBe('74.25 ± 0.61 %');
     expect(formatPercent(0.7425, { std: null })).toBe('74.3 %');
-  });
-});
-
-describe('formatCount', () => {
-  it('has a plural for all but one', () => {
-    expect([0, 1, 2].map((count) => formatCount(count, 'silo'))).toEqual(['0 silos', '1 silo', '2 silos']);
   });
 });

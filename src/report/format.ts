@@ -34,11 +34,6 @@ export function formatPercent(
   return `${(100 * share).toFixed(digits)}${deviation} %`;
 }
 
-/** `1 silo`, `3 silos`: for nouns whose plural ends in s. */
-export function formatCount(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
-}
-
 // --- internal ---
 
 const UNKNOWN = '–';

@@ -1,6 +1,7 @@
 // The results of the paper's studies as one Markdown document: tables beside the paper's, curves with what they say, and
 // what was not run. Written by a program from run folders alone, so that no number in it can be older than its runs.
 
+import { counted } from '../experiments/counted.ts';
 import type { PlannedStudy } from '../experiments/paper.ts';
 import { type PaperScale, SCALE_WORDS } from '../experiments/paper-studies.ts';
 import { curveId, curvesSection, type Member, settingFamilies } from './curves-section.ts';
@@ -105,7 +106,7 @@ function studySection(
   return [
     `## ${id}: ${question}`,
     '',
-    `${runs.length} of ${countOf(plan.cells.length, 'run')}, in \`${folder}\`; seeds ${seeds}.`,
+    `${runs.length} of ${counted(plan.cells.length, 'run')}, in \`${folder}\`; seeds ${seeds}.`,
     ...body,
     ...(sentence === '' ? [] : [sentence, '']),
     ...(figure ? [`![${figure.caption}](figures/${figure.id}.svg)`, ''] : []),
@@ -146,11 +147,7 @@ function machineText(studies: readonly StudyRuns[]): string {
     return `align-fl ${alignFlVersion} on ${platform}, ${cores} cores, ${executor}`;
   });
   const seconds = summaries.reduce((sum, { strategies }) => sum + strategies.reduce(addTotal, 0), 0);
-  return `${countOf(summaries.length, 'run')}, ${formatSeconds(seconds)} of them in all (several at a time), ${[...new Set(each)].join('; ')}.`;
-}
-
-function countOf(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+  return `${counted(summaries.length, 'run')}, ${formatSeconds(seconds)} of them in all (several at a time), ${[...new Set(each)].join('; ')}.`;
 }
 
 function addTotal(sum: number, { secondsPerStage }: RunRecord['summary']['strategies'][number]): number {

@@ -1,0 +1,25 @@
+import { expect, test } from 'vitest';
+import type { SiloEvent } from '../deployment/silo-events.ts';
+import { createSiloView } from './silo-view.ts';
+
+function lines(...events: readonly SiloEvent[]): string {
+  let text = '';
+  const stream = { isTTY: false, write: (part: string) => (text += part) } as unknown as NodeJS.WriteStream;
+  const view = createSiloView(stream);
+  for (const event of events) view.show(event);
+  view.close();
+  return text;
+}
+
+test('nothing that came over the network reaches the terminal as it came', () => {
+  const words = 'no\u001b[2J\u009b1m\r\u202eyes\nforged';
+  const text = lines(
+    { kind: 'unreachable', message: words },
+    { kind: 'connection', notice: { type: 'refused', message: words } },
+    { kind: 'agent', event: { kind: 'retry', what: 'The hello', message: words } },
+    { kind: 'agent', event: { kind: 'denied', code: 'REVOKED', message: words } },
+  );
+  expect(text.replaceAll('\u001b[33m', '').replaceAll('\u001b[39m', '')).toMatch(/^[\P{C}\n]*$/u);
+  expect(text.trimEnd().split('\n')).toHaveLength(4);
+  expect(text).toContain('no [2J 1m  yes forged');
+});
