@@ -137,7 +137,15 @@ describe.skipIf(natsServer === null)(`a federation over TLS${NEEDS_NATS}`, () =>
       expect(hashesIn(federation.layout.run)).toEqual(await inOneProcess(spec));
       expect(summary.strategies[0]?.rounds).toHaveLength(spec.rounds);
       const status = await serverStatus(federation.layout, now());
-      expect(status).toMatchObject({ state: 'complete', roundsDone: spec.rounds });
+      expect(status).toMatchObject({ state: 'complete', isAtWork: false, roundsDone: spec.rounds, playing: null });
+      for (const silo of status.silos) {
+        expect(silo).toMatchObject({ state: expect.any(String) as string, isHere: false, trouble: null });
+      }
+      const log = readFileSync(federation.layout.networkLog, 'utf8');
+      for (const kind of ['server-began', 'silo-joined', 'task-sent', 'release-committed', 'server-ended']) {
+        expect(log).toContain(`"kind":"${kind}"`);
+      }
+      expect(log).not.toMatch(/silo-status|invite|seed|nonce|percent/);
       const north = await siloStatus(siloLayout(federation.home('north')));
       expect(north.departures.map(({ state }) => state)).toEqual(
         Array.from({ length: spec.rounds }, () => ['leaving', 'delivered', 'committed']).flat(),

@@ -40,12 +40,13 @@ const head = (change: Partial<ServerStatus>) => serverStatusText(status(change),
 
 test('all of it', () => {
   const trouble = { at: at(20), round: 1, code: 'PRIVACY', message: 'its budget refuses it.' };
+  const denied = { at: at(10), round: null, code: 'LOST_STATE', message: 'it knows nothing.' };
   const away = { isHere: false, heardAt: at(20), committed: [], trouble };
   const none = { access: 'invited', isHere: false, state: null, round: null, percent: null, heardAt: null } as const;
   const silos = [
     silo('a', { state: 'waiting', percent: null }),
     silo('b', away),
-    silo('c', { ...none, committed: [] }),
+    silo('c', { ...none, committed: [], trouble: denied }),
   ];
   const text = serverStatusText(status({ silos, networkLog: '/fed/network.jsonl' }), NOW);
   expect(text).toBe(`\
@@ -60,9 +61,8 @@ b     in       away (training)      2   40 %   30 s ago
 c     invited                                     never
 
 What went wrong last
-silo  round      when  code     why
-────  ─────  ────────  ───────  ──────────────────────
-b         1  30 s ago  PRIVACY  its budget refuses it.
+  b, round 1, 30 s ago (PRIVACY): its budget refuses it.
+  c, 40 s ago (LOST_STATE): it knows nothing.
 
 What happened on the network: /fed/network.jsonl`);
 });

@@ -1,6 +1,6 @@
 // Where a federation stands, for people: `align-fl server status`.
 
-import type { RoundPlayed } from '../deployment/status-file.ts';
+import type { RoundPlayed, SiloTrouble } from '../deployment/status-file.ts';
 import { secondsSince, type ServerStatus, type StatusOfSilo } from '../deployment/server-status.ts';
 import { counted } from '../experiments/counted.ts';
 import { formatSeconds } from '../report/format.ts';
@@ -20,9 +20,7 @@ export function serverStatusText(status: ServerStatus, now: Date): string {
     silo.committed.join(' '),
   ]);
   const troubles = silos.flatMap(({ name: silo, trouble }) =>
-    trouble === null
-      ? []
-      : [[silo, trouble.round === null ? '' : String(trouble.round), ago(trouble.at), trouble.code, trouble.message]],
+    trouble === null ? [] : [`  ${silo}${roundOf(trouble)}, ${ago(trouble.at)} (${trouble.code}): ${trouble.message}`],
   );
   return [
     `${name}: ${state}, ${roundsDone} of ${counted(rounds, 'round')} done; ${isAtWork ? 'a server is at work' : 'no server is at work here'}`,
@@ -41,9 +39,7 @@ export function serverStatusText(status: ServerStatus, now: Date): string {
       ],
       rows,
     ),
-    ...(troubles.length === 0
-      ? []
-      : ['', 'What went wrong last', textTable(['silo', 'round', 'when', 'code', 'why'], troubles)]),
+    ...(troubles.length === 0 ? [] : ['', 'What went wrong last', ...troubles]),
     ...(networkLog === null ? [] : ['', `What happened on the network: ${networkLog}`]),
   ].join('\n');
 }
@@ -71,6 +67,10 @@ function roundText(
   }
   const next = isClosed ? 'closed, the server learns' : `waits for ${awaited.join(', ')}`;
   return `Round ${round}, for ${formatSeconds(secondsSince(beganAt, now))}: ${came}, ${next}${late}.`;
+}
+
+function roundOf({ round }: SiloTrouble): string {
+  return round === null ? '' : `, round ${round}`;
 }
 
 /** What a silo said last counts as long as nobody knows better: a server at work knows who is away. */

@@ -1,4 +1,5 @@
-import { expect, test } from 'vitest';
+import { performance } from 'node:perf_hooks';
+import { expect, test, vi } from 'vitest';
 import type { ServerEvent } from '../deployment/server-events.ts';
 import { createServerView } from './server-view.ts';
 
@@ -51,5 +52,24 @@ test('who joins is told of, and who cannot', () => {
   expect(told({ kind: 'silo-joined', silo: 'a' }, { kind: 'join-refused', silo: 'b', why: 'USED' })).toEqual([
     'a has joined',
     'b could not join: USED',
+  ]);
+});
+
+test('how far silos are is told of those that are there, in the round that is played', () => {
+  let nowMs = 0;
+  vi.spyOn(performance, 'now').mockImplementation(() => (nowMs += 11_000));
+  const said = (silo: string, round: number, percent: number): ServerEvent => {
+    const status = { silo, instance: 'i', state: 'training', round, percent } as const;
+    return { kind: 'network', event: { kind: 'silo-status', silo, status } };
+  };
+  const away: ServerEvent = { kind: 'network', event: { kind: 'silo-away', silo: 'b' } };
+  const lines = told(said('a', 1, 10), said('b', 1, 20), away, said('a', 1, 30), said('b', 1, 30), said('a', 2, 5));
+  expect(lines).toEqual([
+    '  round 1: a 10 %',
+    '  round 1: a 10 %, b 20 %',
+    'b is away',
+    '  round 1: a 30 %',
+    '  round 1: a 30 %, b 30 %',
+    '  round 2: a 5 %',
   ]);
 });

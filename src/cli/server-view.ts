@@ -19,7 +19,7 @@ export function createServerView(stream: NodeJS.WriteStream): ServerView {
   const run = createRunView(stream);
   let isOver = false;
   let toldAtMs = performance.now();
-  const shares = new Map<string, number>();
+  let shares: { readonly round: number; readonly bySilo: Map<string, number> } = { round: 0, bySilo: new Map() };
   return {
     close: run.close,
     show(event) {
@@ -36,12 +36,16 @@ export function createServerView(stream: NodeJS.WriteStream): ServerView {
         // A silo tells a share of its round, never steps or losses: these would tell of its images.
         const share = { step: Math.min(percent, 99), steps: 100, epoch: 0, loss: Number.NaN };
         run.show({ kind: 'silo-progress', strategy: 'align', round, silo: heard.silo, ...share });
-        shares.set(heard.silo, percent);
+        if (shares.round !== round) shares = { round, bySilo: new Map() };
+        shares.bySilo.set(heard.silo, percent);
         if (!stream.isTTY && performance.now() - toldAtMs > TELL_EVERY_MS) {
           toldAtMs = performance.now();
-          stream.write(`  round ${round}: ${[...shares].map(([silo, done]) => `${silo} ${done} %`).join(', ')}\n`);
+          stream.write(
+            `  round ${round}: ${[...shares.bySilo].map(([silo, done]) => `${silo} ${done} %`).join(', ')}\n`,
+          );
         }
       }
+      if (heard.kind === 'silo-away') shares.bySilo.delete(heard.silo);
       const text = hubWords(heard);
       if (text !== null) run.show({ kind: 'notice', text });
     },

@@ -86,6 +86,15 @@ describe('a silo', () => {
     );
   });
 
+  test('that told itself why nothing comes is not talked over, unless it was before', () => {
+    const missing = { kind: 'silo-missing', ...ALIGN, round: 2, silo: 'a', code: 'PRIVACY', message: 'of a' } as const;
+    const told = after(started('a', 2), failed(2));
+    expect(afterMore(told, missing).silos['a']?.trouble).toEqual(told.silos['a']?.trouble);
+    const before = after(failed(2), started('a', 2), missing);
+    expect(before.silos['a']?.trouble).toMatchObject({ at: minute(2), message: 'of a' });
+    expect(afterMore(told, { ...missing, code: 'DEADLINE' }).silos['a']?.trouble?.code).toBe('DEADLINE');
+  });
+
   test('that failed before a server began is not told of as failing again', () => {
     const known = after(failed(3, true, 'DATA'));
     for (const round of [1, 3]) expect(afterMore(known, failed(round, false))).toBe(known);

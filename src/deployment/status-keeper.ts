@@ -62,7 +62,7 @@ export function statusAfter(status: StatusFile, event: ServerEvent, at: string):
     case 'silo-missing': {
       const { silo, round, code, message } = event;
       const next = withRound(status, round, ({ awaited }) => ({ awaited: without(awaited, silo) }));
-      return withTrouble(next, silo, { at, round, code, message });
+      return hasTold(status, event) ? next : withTrouble(next, silo, { at, round, code, message });
     }
     case 'round-overdue':
       return withRound(status, event.round, () => ({ isOverdue: true }));
@@ -135,6 +135,16 @@ function withTrouble(status: StatusFile, name: string, trouble: SiloTrouble): St
 }
 
 const LONGEST_MESSAGE = 1000;
+
+/** Whether the silo itself has told why nothing comes from it in this round. */
+function hasTold(
+  { playing, silos }: StatusFile,
+  { silo, round, code }: Extract<ServerEvent, { kind: 'silo-missing' }>,
+): boolean {
+  const trouble = silos[silo]?.trouble;
+  if (!trouble || playing?.round !== round) return false;
+  return trouble.round === round && trouble.code === code && trouble.at >= playing.beganAt;
+}
 
 function roundOfTrouble({ silos }: StatusFile, name: string): number {
   const trouble: SiloTrouble | null = silos[name]?.trouble ?? null;

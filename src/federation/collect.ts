@@ -167,7 +167,7 @@ function isAbsence(error: unknown): error is AlignError {
 }
 
 function tooLate({ name: silo }: SiloPort, { deadlineMs }: QuorumClosing): Absence {
-  const message = `No answer within ${deadlineMs / 1000} s. What it is working on joins the pool of a later round.`;
+  const message = `No answer within ${deadlineMs / 1000} s. What it is working on joins the pool of a later round, if there is one.`;
   return { silo, code: 'DEADLINE', message };
 }
 
