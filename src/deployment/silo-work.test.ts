@@ -16,7 +16,7 @@ import { firstBudget } from '../privacy/first-budget.ts';
 import { contentHash } from '../storage/content-hash.ts';
 import { consentLines } from './consent.ts';
 import { dealToSilos } from './deal-to-silos.ts';
-import { federationSpec, planOf } from './federation-spec.ts';
+import { type FederationImages, federationSpec, planOf } from './federation-spec.ts';
 import {
   changeSiloSettings,
   defaultLedgerDir,
@@ -47,10 +47,13 @@ const specWith = (over: object) =>
     ...over,
   });
 
+const DIGITS = { shape: { channels: 1, height: 28, width: 28 }, classes: 10 };
+/** What `broughtDecoder` draws. */
+const HAND_MADE = { shape: HAND_MADE_SHAPE, classes: 3 };
+
 /** What a server says to a silo that it lets in. */
-function welcomeTo(over: object): Welcome {
-  const shape = { channels: 1, height: 28, width: 28 };
-  const { text, sha256 } = planOf(federationSpec(specWith(over), { shape, classes: 10 }, null));
+function welcomeTo(over: object, images: FederationImages = DIGITS): Welcome {
+  const { text, sha256 } = planOf(federationSpec(specWith(over), images, null));
   return { run: 'tiny', plan: sha256, planText: text, federation: 'fed', since: 0 };
 }
 
@@ -224,7 +227,7 @@ describe('a silo with images', () => {
 test('a silo that brings its decoder along knows what left after a restart, so that its server lets it in again', async () => {
   const { open, layout } = await siloNorth();
   const release = await broughtDecoder();
-  const welcome = welcomeTo({ rounds: 3 });
+  const welcome = welcomeTo({ rounds: 3 }, HAND_MADE);
   const work = await open({ data: null, release });
   await work.agree(welcome);
   expect(await work.state()).toEqual({ plan: welcome.plan, round: null });
@@ -243,9 +246,43 @@ test('whoever brings a decoder along is shown what that says of itself, and not 
   const { open, shown } = await siloNorth();
   const release = await broughtDecoder();
   const work = await open({ data: null, release });
-  await work.agree(welcomeTo({ privacy: { mechanism: 'dp-sgd', epsilon: 8, delta: 1e-5 } }));
+  await work.agree(welcomeTo({ privacy: { mechanism: 'dp-sgd', epsilon: 8, delta: 1e-5 } }, HAND_MADE));
   expect(shown[0]).toContain(`the decoder in ${release}`);
   expect(shown[0]).toContain('trained under lock and key');
   expect(shown[0]).not.toMatch(/epsilon 8|trained 1 epochs/);
   await work.close();
+});
+
+describe('a decoder that is brought along', () => {
+  const labelled = (offers: readonly number[] | null) => ({
+    task: 'classify',
+    silos: [{ name: 'north', ...(offers && { offers }) }, { name: 'east' }],
+    data: { source: { kind: 'drawn-digits', train: 80, test: 60 }, partition: { kind: 'iid' } },
+  });
+
+  test.each([
+    ['other images', {}, DIGITS, 'draws images of 1x2x2, but those of data.source are 1x28x28'],
+    [
+      'other classes',
+      labelled(null),
+      { ...HAND_MADE, classes: 4 },
+      'should offer some of the 4 classes of data.source, but it knows 3',
+    ],
+    ['classes that it does not offer', labelled([0, 1]), HAND_MADE, 'offers 0, 2, but the spec also 1'],
+  ])('is not taken to a plan of %s: nobody is asked and nothing leaves', async (_, over, images, words) => {
+    const { open, shown } = await siloNorth();
+    const release = await broughtDecoder();
+    const work = await open({ data: null, release });
+    await expect(work.agree(welcomeTo(over, images))).rejects.toThrow(`--release: the decoder in ${release} ${words}`);
+    expect(shown).toEqual([]);
+    await work.close();
+  });
+
+  test('gives the classes alone that the plan asks for', async () => {
+    const { open } = await siloNorth();
+    const work = await open({ data: null, release: await broughtDecoder() });
+    await work.agree(welcomeTo(labelled([2]), HAND_MADE));
+    expect((await work.play(1, HOOKS)).decoder.classes).toEqual({ count: 3, offered: [2] });
+    await work.close();
+  });
 });

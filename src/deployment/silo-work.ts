@@ -5,6 +5,7 @@ import { imageSetHash } from '../data/image-set.ts';
 import { readSiloImages } from '../data/silo-images.ts';
 import type { ReceivedRelease } from '../exchange/release.ts';
 import { parseSpec } from '../experiments/parse-spec.ts';
+import { releaseAsAsked } from '../experiments/brought-releases.ts';
 import { answeredRound } from '../experiments/participation.ts';
 import { loadRelease } from '../experiments/release-folder.ts';
 import { siloConfigOf, siloIn } from '../experiments/silo-configs.ts';
@@ -103,7 +104,7 @@ export async function openSiloWork(options: SiloOwner, settings: SiloSettings): 
       if (ready === null) throw new ShapeError('A silo plays no round before its owner has agreed.');
       const { spec, config } = ready;
       requirePlanned(spec, settings.silo, round);
-      if (config === null) return loadRelease(settings.release as string, { round, silo: settings.silo });
+      if (config === null) return broughtRelease(spec, settings, round);
       const port = threads.port(config, {
         onSpent: (at, spent) => options.emit({ kind: 'spent', round: at, spent }),
         onProgress: (at, { step, steps, loss }) => {
@@ -145,7 +146,7 @@ async function prepared(
   siloIn(spec, settings.silo);
   if (settings.data === null) {
     const dir = settings.release as string;
-    const { privacy, decoder } = await loadRelease(dir, { round: 1, silo: settings.silo });
+    const { privacy, decoder } = await broughtRelease(spec, settings, 1);
     const material = decoder.sha256;
     return { spec, plan, material, config: null, brought: { dir, statement: privacy.text }, notes: [] };
   }
@@ -154,6 +155,19 @@ async function prepared(
   if (budget !== null) await requireBudget(settings.ledger, budget);
   if (!isThere(stateFileOf(config))) await requireWholePlan(config, spec.name, budget);
   return { spec, plan, material: imageSetHash(set), config, brought: null, notes };
+}
+
+/** The decoder that is brought along, as the plan asks for it. */
+async function broughtRelease(spec: Spec, { silo, release }: SiloSettings, round: number): Promise<ReceivedRelease> {
+  const dir = release as string;
+  const loaded = await loadRelease(dir, { round, silo });
+  const asked = { task: spec.task, ...imagesOf(spec), offers: siloIn(spec, silo).offers };
+  return releaseAsAsked(loaded, asked, (_, what) => {
+    return new SpecError(`--release: the decoder in ${dir} ${what} Nothing left this machine.`, {
+      path: '--release',
+      silo,
+    });
+  });
 }
 
 /** A plan as it came from the server, or as it lay here since. */

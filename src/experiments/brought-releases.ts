@@ -48,6 +48,54 @@ export const openBroughtReleases: OpenBrought = async (spec, images) => {
   };
 };
 
+/** What a run asks of a decoder that a silo brings along. */
+export interface AskedRelease {
+  readonly task: Spec['task'];
+  readonly shape: ImageShape;
+  /** C, of the whole federation. */
+  readonly classes: number;
+  /** Classes that are asked for; undefined for all that it offers. */
+  readonly offers: SiloSpec['offers'] | undefined;
+}
+
+/**
+ * A release as it is asked for: of all the classes that it offers, those alone. Throws what `refuse` makes of a release that draws
+ * other images or knows other classes, or of `offers` that name classes which it does not offer; the words complete "The release".
+ */
+export function releaseAsAsked(
+  release: ReceivedRelease,
+  { task, shape, classes, offers }: AskedRelease,
+  refuse: (field: 'release' | 'offers', what: string) => Error,
+): ReceivedRelease {
+  const { decoder } = release;
+  const sides = ({ channels, height, width }: ImageShape) => `${channels}x${height}x${width}`;
+  if (sides(decoder.shape) !== sides(shape)) {
+    const what = `draws images of ${sides(decoder.shape)}, but those of data.source are ${sides(shape)}. Take another release.`;
+    throw refuse('release', what);
+  }
+  if (task !== 'classify') return release;
+  if (decoder.classes?.count !== classes) {
+    const found = decoder.classes === null ? 'its images have no labels' : `it knows ${decoder.classes.count} classes`;
+    throw refuse(
+      'release',
+      `should offer some of the ${classes} classes of data.source, but ${found}. Write it again with align-fl release ` +
+        `--classes ${classes} --offers <classes>.`,
+    );
+  }
+  if (offers === undefined) return release;
+  const { count, offered } = decoder.classes;
+  const unknown = offers.filter((label) => !offered.includes(label));
+  if (unknown.length > 0) {
+    throw refuse(
+      'offers',
+      `offers ${offered.join(', ')}, but the spec also ${unknown.join(', ')}. Leave out what it does not offer; without a list it ` +
+        'is asked for all that it does.',
+    );
+  }
+  const kept = offered.filter((label) => offers.includes(label));
+  return { ...release, decoder: { ...decoder, classes: { count, offered: kept } } };
+}
+
 // --- internal ---
 
 async function readRelease(
@@ -62,36 +110,10 @@ async function readRelease(
   const release = await loadRelease(dir, { round: 1, silo: name }).catch((error: unknown) => {
     throw named(error, { name, dir, path: `${path}.generator.dir` });
   });
-  const { decoder } = release;
-  const sides = ({ channels, height, width }: ImageShape) => `${channels}x${height}x${width}`;
-  if (sides(decoder.shape) !== sides(shape)) {
-    throw new SpecError(
-      `${path}.generator.dir: the release of ${name} draws images of ${sides(decoder.shape)}, but those of data.source are ` +
-        `${sides(shape)}. Take another release.`,
-      { path: `${path}.generator.dir`, silo: name },
-    );
-  }
-  if (spec.task !== 'classify') return release;
-  if (decoder.classes?.count !== classes) {
-    const found = decoder.classes === null ? 'its images have no labels' : `it knows ${decoder.classes.count} classes`;
-    throw new SpecError(
-      `${path}.generator.dir: the release of ${name} should offer some of the ${classes} classes of data.source, but ${found}. ` +
-        `Write it again with align-fl release --classes ${classes} --offers <classes>.`,
-      { path: `${path}.generator.dir`, silo: name },
-    );
-  }
-  if (offers === undefined) return release;
-  const { count, offered } = decoder.classes;
-  const unknown = offers.filter((label) => !offered.includes(label));
-  if (unknown.length > 0) {
-    throw new SpecError(
-      `${path}.offers: the release of ${name} offers ${offered.join(', ')}, but the spec also ${unknown.join(', ')}. Leave out ` +
-        'what it does not offer; without a list it is asked for all that it does.',
-      { path: `${path}.offers`, silo: name },
-    );
-  }
-  const kept = offered.filter((label) => offers.includes(label));
-  return { ...release, decoder: { ...decoder, classes: { count, offered: kept } } };
+  return releaseAsAsked(release, { task: spec.task, shape, classes, offers }, (field, what) => {
+    const at = `${path}.${field === 'release' ? 'generator.dir' : 'offers'}`;
+    return new SpecError(`${at}: the release of ${name} ${what}`, { path: at, silo: name });
+  });
 }
 
 /** What is wrong with a folder, with whose it is. */
