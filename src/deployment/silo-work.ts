@@ -63,6 +63,7 @@ export async function openSiloWork(options: SiloOwner, settings: SiloSettings): 
     ready = null; // to be asked again
   }
   let agreed = ready === null ? null : before;
+  if (ready !== null && !(await isCharged(ready))) await requireAffordable(options, ready);
   if (ready !== null) await beginWith(options, ready);
   const threads: SiloThreads = openSiloThreads({ engine: { executor: 'auto', threads: 1 } }, 1);
   return {
@@ -75,6 +76,7 @@ export async function openSiloWork(options: SiloOwner, settings: SiloSettings): 
         throw new SpecError('The plan that came is not the one that was named. Ask whoever runs the server.', { plan });
       }
       const next = await prepared(options, settings, planText);
+      await requireAffordable(options, next);
       const { spec, config } = next;
       const consent: Consent = {
         federation,
@@ -150,9 +152,9 @@ async function prepared(
     return { spec, plan, material, config: null, brought: { dir, statement: privacy.text }, notes: [] };
   }
   const { set, notes } = await readSiloImages(settings.data);
-  const config = siloConfigOf(spec, settings.silo, set, { stateDir: layout.state(plan), ledgerDir: settings.ledger });
+  const places = { stateDir: layout.state(plan), ledgerDir: settings.ledger };
+  const config: SiloConfig = { ...siloConfigOf(spec, settings.silo, set, places), gaps: 'allowed' }; // rounds may close without it
   if (budget !== null) await requireBudget(settings.ledger, budget);
-  if (!isThere(stateFileOf(config))) await requireWholePlan(config, spec.name, budget);
   return { spec, plan, material: imageSetHash(set), config, brought: null, notes };
 }
 
@@ -174,6 +176,18 @@ function specOf(planText: string): Spec {
 
 /** Characters of what is said of a plan that is wrong. */
 const MAX_PROBLEMS = 4000;
+
+/** All rounds together have to fit the budget before the first; later ones are refused one by one. */
+async function requireAffordable({ budget }: Pick<SiloOwner, 'budget'>, { spec, config }: Prepared): Promise<void> {
+  if (config === null || isThere(stateFileOf(config))) return;
+  await requireWholePlan(config, spec.name, budget);
+}
+
+/** Whether a round of the plan was paid for, though its training may have failed and left no state. */
+async function isCharged({ spec, config }: Prepared): Promise<boolean> {
+  if (config === null || !hasLedger(config.ledgerDir)) return false;
+  return (await readLedger(config.ledgerDir)).entries.some(({ run }) => run === spec.name);
+}
 
 function jsonOf(planText: string): unknown {
   try {
