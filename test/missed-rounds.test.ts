@@ -72,6 +72,7 @@ describe.skipIf(!natsServer)(`A silo whose round closed without it${NEEDS_NATS}`
             atOnce: 2,
             onMissing: (absence) => missing.push(absence),
             onLate: () => {},
+            onOverdue: () => {},
           },
           (port, signal) => port.play(own(round), { signal }),
         );
