@@ -35,9 +35,11 @@ export interface Greeting {
  */
 export async function sayHello({ link, identity, server, hello, seals, emit }: HelloOptions): Promise<Greeting> {
   const subject = helloSubject(hello.silo);
-  const sealed = (shown: readonly NamedRelease[]) =>
-    sealMessage(identity, { subject, kind: 'hello', body: { ...hello, seals: [...shown] } });
-  let bytes = sealed([]);
+  const showing = (all: readonly NamedRelease[]) => {
+    const shown = all.map(({ round, sha256 }) => ({ round, sha256 })); // and nothing else of them
+    return sealMessage(identity, { subject, kind: 'hello', body: { ...hello, seals: shown } });
+  };
+  let bytes = showing([]);
   let isByLedger = false;
   const onRetry = (_: string, error: Error) => emit({ kind: 'server-away', message: error.message });
   const patient = AbortSignal.timeout(link.timing.otherInstanceMs);
@@ -50,7 +52,7 @@ export async function sayHello({ link, identity, server, hello, seals, emit }: H
       const shown = (await seals()).slice(-MOST_NAMED);
       if (shown.length > 0) {
         emit({ kind: 'ledger-shown', seals: shown.length });
-        bytes = sealed(shown);
+        bytes = showing(shown);
         isByLedger = true;
         continue;
       }
