@@ -1,7 +1,7 @@
 // What else goes wrong between machines, in real processes: cut connections, two processes of one silo, lost and restored
 // folders, stops on request. docs/reliability.md tells what becomes of each.
 
-import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -9,8 +9,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { setUp } from '../scripts/set-up.mjs';
 import { inviteSilo } from '../src/deployment/invitations.ts';
 import { readSettings } from '../src/deployment/server-folder.ts';
+import { runLayout } from '../src/experiments/run-layout.ts';
 import { readInvite, writeInvite } from '../src/net/invite.ts';
 import { openRunFolder, parseSpec, runExperiment, type Spec } from '../src/index.ts';
+import { readLedger } from '../src/privacy/ledger.ts';
+import { spentOf } from '../src/privacy/ledger-charges.ts';
+import { contentHash } from '../src/storage/content-hash.ts';
 import { hashesIn, type KilledFederation, killedFederation, type LogLine, SHORT } from './killed-federation.ts';
 import { NEEDS_FAULTS, triesFaults } from './nats-fixture.ts';
 import { temporaryFolder } from './small-silos.ts';
@@ -44,6 +48,15 @@ const LARGE = parseSpec({
   ...SPEC,
   name: 'large',
   silos: [{ name: 'north', model: { kind: 'mlp', hidden: [1600], latent: 2 } }, { name: 'east' }],
+});
+
+const DELTA = 1e-5;
+/** With a budget that is exactly right for its rounds. */
+const PRIVATE = parseSpec({
+  ...SPEC,
+  name: 'faulty-private',
+  rounds: 3,
+  privacy: { mechanism: 'dp-sgd', epsilon: 8, delta: DELTA, noise: 'secure' },
 });
 
 const federations: KilledFederation[] = [];
@@ -98,6 +111,46 @@ describe.skipIf(!triesFaults)(`a federation over TLS${NEEDS_FAULTS}`, () => {
         { code: 0 },
       ]);
       expect(hashesIn(federation.server.run)).toEqual(await undisturbed(SPEC));
+    },
+    LIMIT_MS,
+  );
+
+  test.concurrent.each(['training', 'delivered'])(
+    'lets a private silo that lost its folder in again by its ledger, and not without; nothing is paid for twice (%s)',
+    async (step) => {
+      const federation = await federationOf(PRIVATE);
+      await federation.keepBroker();
+      const server = federation.start('server');
+      const east = federation.start('east');
+      const strike = { who: 'north', step, round: 2, target: 'self' } as const;
+      expect(await federation.start('north', { strikes: [strike] }).end).toMatchObject({ signal: 'SIGKILL' });
+
+      const [home, ledger] = [federation.home('north').root, federation.ledger('north')];
+      const invite = async () => (await inviteSilo(federation.server, 'north', { again: true })).line;
+      rmSync(home, { recursive: true });
+      renameSync(ledger, `${ledger}-gone`);
+      const lost = await federation.start('north', { invite: await invite() }).end;
+      expect(lost).toMatchObject({ code: 1, stderr: expect.stringMatching(/^PRIVACY: .*Put back the folder/) });
+
+      rmSync(home, { recursive: true });
+      renameSync(`${ledger}-gone`, ledger);
+      const north = federation.start('north', { invite: await invite() });
+      expect(await Promise.all([server.end, north.end, east.end])).toMatchObject([
+        { code: 0 },
+        { code: 0 },
+        { code: 0 },
+      ]);
+      expect(federation.log().some((line) => line.step === 'silo-began-anew' && line.silo === 'north')).toBe(true);
+
+      const { entries } = await readLedger(ledger);
+      const files = [1, 2, 3].map((round) => readFileSync(runLayout(federation.server.run).decoder(round, 'north')));
+      expect(entries.map(({ round, sealed }) => [round, sealed?.sha256])).toEqual(
+        files.map((file, i) => [i + 1, contentHash(file)]),
+      );
+      const alone = mkdtempSync(join(ROOT, 'alone-'));
+      await runExperiment({ folder: await openRunFolder({ path: alone, spec: PRIVATE }), data: { env: {} } });
+      const due = await readLedger(join(alone, 'silos', 'north'));
+      expect(spentOf(entries, DELTA)).toEqual(spentOf(due.entries, DELTA));
     },
     LIMIT_MS,
   );

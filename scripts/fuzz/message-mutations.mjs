@@ -98,6 +98,7 @@ const BODIES = {
     version: '0.1.0',
     state: { plan: HASH, round: 2 },
     pending: [{ round: 2, sha256: HASH }],
+    seals: [{ round: 1, sha256: HASH }],
   }),
   welcome: () => ({ ...ABOUT, planText: '{"a":1}', federation: 'ours', since: 3 }),
   denied: () => ({ code: 'VERSION', message: 'too old' }),

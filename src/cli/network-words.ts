@@ -34,6 +34,8 @@ export function hubWords(event: HubEvent): string | null {
       return `Two processes work as ${event.silo} at the same time: its owner should stop one of them`;
     case 'silo-denied':
       return `${event.silo} was denied (${event.code}): ${event.message}`;
+    case 'silo-began-anew':
+      return `${event.silo} has lost the folder that gave its decoders up to round ${event.round}; its ledger knows of each, so it begins its model anew`;
     case 'silo-failed':
       return `${event.silo} gives nothing in round ${event.round} (${event.code}): ${event.message}`;
     case 'release-ready':
@@ -88,6 +90,8 @@ export function agentWords(event: AgentEvent): string | null {
       return `The server is not there: ${event.message} Waiting for it.`;
     case 'denied':
       return `The server says no (${event.code}): ${event.message}`;
+    case 'ledger-shown':
+      return `The server has decoders of this silo that its folder knows nothing of. The ledger has seals of what left (${event.seals}): shown to the server.`;
     case 'welcome':
       return `The server of ${event.run} is there, with plan ${event.plan.slice(0, 16)}.`;
     case 'task':

@@ -196,6 +196,7 @@ async function work(
       version,
       home: { outbox: openOutbox(layout.outbox), departures: await openDepartures(layout.departures, now) },
       state: siloWork.state,
+      seals: siloWork.seals,
       agree: siloWork.agree,
       play: siloWork.play,
       emit: (event) => emit({ kind: 'agent', event }),

@@ -7,6 +7,7 @@ import { connectNats } from '../net/connect.ts';
 import { loadIdentity } from '../net/identity.ts';
 import { siloInbox } from '../net/nats-permissions.ts';
 import { TIMING, type Timing } from '../net/timing.ts';
+import { sealedReleases } from '../silo/sealed-releases.ts';
 import type { SiloEvent } from './silo-events.ts';
 import { requireSiloSettings, type SiloLayout } from './silo-home.ts';
 import { roundDone } from './silo-rounds.ts';
@@ -39,11 +40,14 @@ export async function leaveFederation(options: LeaveOptions): Promise<void> {
       const instance = randomUUID();
       const state = { plan: agreed, round: agreed === null ? null : await roundDone(layout, agreed) };
       const link = { nc, timing, signal };
-      const { run } = await sayHello({
+      const {
+        welcome: { run },
+      } = await sayHello({
         link,
         identity,
         server,
         hello: { silo, instance, version, state, pending: [] },
+        seals: () => sealedReleases({ name: silo, ledgerDir: settings.ledger }, settings.federation),
         emit: (event) => emit({ kind: 'agent', event }),
       });
       await publish({ link, identity, silo }, 'left', { run, silo, instance }, 'The farewell');

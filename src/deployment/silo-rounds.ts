@@ -1,6 +1,7 @@
 // How far a silo is in a plan, from its own files, without its images.
 
 import { readDepartures } from '../net/departures.ts';
+import type { SealedRelease } from '../silo/sealed-releases.ts';
 import { stateFileOf } from '../silo/silo-config.ts';
 import { isThere } from '../storage/presence.ts';
 import { loadState } from '../training/state-file.ts';
@@ -13,8 +14,16 @@ import { type SiloLayout } from './silo-home.ts';
 export async function roundDone(layout: SiloLayout, plan: string): Promise<number | null> {
   const stored = await loadState(stateFileOf({ stateDir: layout.state(plan) }));
   const trained = stored === null ? 0 : stored.finished ? stored.round : stored.round - 1;
-  const { departures } = isThere(layout.departures) ? await readDepartures(layout.departures) : { departures: [] };
-  const left = departures.filter((one) => one.plan === plan && one.what === 'decoder').map(({ round }) => round);
+  const left = (await releasesThatLeft(layout, plan)).map(({ round }) => round);
   const done = Math.max(trained, ...left);
   return done === 0 ? null : done;
+}
+
+/** Decoders that left under a plan, by the log of departures. Throws StateError where that is damaged. */
+export async function releasesThatLeft(layout: SiloLayout, plan: string): Promise<readonly SealedRelease[]> {
+  if (!isThere(layout.departures)) return [];
+  const { departures } = await readDepartures(layout.departures);
+  return departures.flatMap((one) =>
+    one.plan === plan && one.sha256 !== null ? [{ round: one.round, sha256: one.sha256 }] : [],
+  );
 }

@@ -1,6 +1,6 @@
 // What a silo does when it is asked, what it refuses, and what it knows of itself after a restart.
 
-import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { handMadeLabelledDecoder, HAND_MADE_SHAPE } from '../../test/hand-made-decoder.ts';
@@ -13,6 +13,8 @@ import { writeRelease } from '../experiments/release-folder.ts';
 import { openDepartures } from '../net/departures.ts';
 import type { Welcome } from '../net/messages.ts';
 import { firstBudget } from '../privacy/first-budget.ts';
+import { readLedger } from '../privacy/ledger.ts';
+import { spentOf } from '../privacy/ledger-charges.ts';
 import { contentHash } from '../storage/content-hash.ts';
 import { consentLines } from './consent.ts';
 import { dealToSilos } from './deal-to-silos.ts';
@@ -222,6 +224,102 @@ describe('a silo with images', () => {
     await expect(of(6)).rejects.toThrow(`align-fl ledger ${settings.ledger}`);
     await (await of(5)).close();
   });
+});
+
+describe('a silo that lost its folder and kept its ledger', () => {
+  const EPSILON = 4;
+  const privacy = { mechanism: 'dp-sgd', epsilon: EPSILON, delta: 1e-5 };
+  const welcome = welcomeTo({ rounds: 3, privacy });
+  // As the invite names the run for which the ledger is asked.
+  const named = { federation: 'tiny' };
+
+  /** A silo that gave round 1, and so far nothing but its ledger and its images is left of it. */
+  async function lostNorth() {
+    const silo = await siloNorth();
+    const work = await silo.open(named);
+    expect(await work.seals()).toEqual([]);
+    await work.agree(welcome);
+    const { round, decoder } = await work.play(1, HOOKS);
+    expect(await work.seals()).toEqual([{ round, sha256: decoder.sha256 }]);
+    await work.close();
+    rmSync(silo.layout.root, { recursive: true });
+    await makeSiloFolder(silo.layout);
+    await saveSiloSettings(silo.layout, { ...silo.settings, ...named });
+    const charges = async () => (await readLedger(silo.settings.ledger)).entries;
+    return { ...silo, charges };
+  }
+
+  test('is asked anew, and pays for the rounds that are to come out of a budget that was exactly right', async () => {
+    const { open, shown, charges } = await lostNorth();
+    const stranger = await open();
+    await expect(stranger.agree(welcome)).rejects.toThrow('exceed the privacy budget'); // as if nothing had been given
+    await stranger.close();
+    const work = await open();
+    await work.agree(welcome, true);
+    expect(shown).toHaveLength(2);
+    expect(shown[1]).toContain('it begins a new model');
+    for (const round of [2, 3]) expect((await work.play(round, HOOKS)).round).toBe(round);
+    await work.close();
+    const entries = await charges();
+    expect(entries.map(({ round, sealed }) => [round, sealed !== null])).toEqual(
+      [1, 2, 3].map((round) => [round, true]),
+    );
+    expect(spentOf(entries, 1e-5).epsilon).toBeLessThanOrEqual(EPSILON);
+    const undisturbed = entries.slice(0, 1).flatMap((charge) => [charge, charge, charge]);
+    expect(spentOf(entries, 1e-5)).toEqual(spentOf(undisturbed, 1e-5));
+  });
+
+  test('trains no round a second time that has left it, also after a restart', async () => {
+    const { open, charges } = await lostNorth();
+    const work = await open();
+    await work.agree(welcome, true);
+    await expect(work.play(1, HOOKS)).rejects.toThrow(/A decoder of round 1 .* has left this silo/);
+    await work.close();
+    const again = await open(); // charged, and without a state
+    await again.agree(welcome, true);
+    await expect(again.play(1, HOOKS)).rejects.toThrow(PrivacyError);
+    await again.play(2, HOOKS);
+    await again.close();
+    expect((await charges()).map(({ round }) => round)).toEqual([1, 2]);
+  });
+
+  test('shows nothing of another run, or of another ledger', async () => {
+    const { open, settings, dataOf } = await lostNorth();
+    const work = await open();
+    expect(await work.seals()).toHaveLength(1);
+    await work.close();
+    const elsewhere = { ledger: defaultLedgerDir(dataOf('east'), 'north') };
+    for (const change of [{ federation: 'another' }, { silo: 'east' }, elsewhere]) {
+      const other = await open({ ...settings, ...named, ...change });
+      expect(await other.seals()).toEqual([]);
+      await other.close();
+    }
+  });
+});
+
+test('a silo whose state alone is lost goes on by what its ledger knows, and not without', async () => {
+  const noted = async (privacy: object) => {
+    const { open, layout, settings } = await siloNorth();
+    const welcome = welcomeTo({ rounds: 2, privacy });
+    const work = await open();
+    await work.agree(welcome);
+    const { privacy: said, decoder } = await work.play(1, HOOKS);
+    const departures = await openDepartures(layout.departures, () => new Date(0));
+    const of = { run: 'tiny', plan: welcome.plan, round: 1, privacy: said };
+    await departures.note({ ...of, decoder: { ...decoder, classes: null } }, 'leaving');
+    await work.close();
+    rmSync(layout.state(welcome.plan), { recursive: true });
+    return { work: await open(), settings };
+  };
+  const counted = await noted({ mechanism: 'dp-sgd', epsilon: 4, delta: 1e-5 });
+  expect(await counted.work.state()).toMatchObject({ round: 1 });
+  await expect(counted.work.play(1, HOOKS)).rejects.toThrow(PrivacyError);
+  await counted.work.play(2, HOOKS);
+  await counted.work.close();
+  expect((await readLedger(counted.settings.ledger)).entries).toHaveLength(2);
+  const uncounted = await noted({ mechanism: 'none' });
+  await expect(uncounted.work.play(2, HOOKS)).rejects.toThrow(/The decoder of round 1 left .*Put back the folder/);
+  await uncounted.work.close();
 });
 
 test('a silo that brings its decoder along knows what left after a restart, so that its server lets it in again', async () => {

@@ -1,6 +1,6 @@
 // What a silo does when it is asked: reads the plan, asks its owner, trains a round. The network's part is in net/silo-agent.ts.
 
-import { AbortedError, PrivacyError, ShapeError, SpecError } from '../errors.ts';
+import { AbortedError, PrivacyError, ShapeError, SpecError, StateError } from '../errors.ts';
 import { imageSetHash } from '../data/image-set.ts';
 import { readSiloImages } from '../data/silo-images.ts';
 import type { ReceivedRelease } from '../exchange/release.ts';
@@ -18,15 +18,17 @@ import { firstBudget } from '../privacy/first-budget.ts';
 import { readLedger, setBudget } from '../privacy/ledger.ts';
 import type { Budget } from '../privacy/ledger-entry.ts';
 import { hasLedger } from '../privacy/ledger-file.ts';
+import { type SealedRelease, sealedReleases } from '../silo/sealed-releases.ts';
 import { type SiloConfig, stateFileOf } from '../silo/silo-config.ts';
 import { requireWholePlan } from '../silo/whole-plan.ts';
 import { writeFileAtomic, readFileBounded } from '../storage/atomic-file.ts';
 import { contentHash } from '../storage/content-hash.ts';
 import { isThere } from '../storage/presence.ts';
+import { loadState } from '../training/state-file.ts';
 import { type BroughtDecoder, type Consent } from './consent.ts';
 import { imagesOf } from './federation-spec.ts';
 import type { SiloEvent } from './silo-events.ts';
-import { roundDone } from './silo-rounds.ts';
+import { releasesThatLeft, roundDone } from './silo-rounds.ts';
 import { changeSiloSettings, type SiloLayout, type SiloSettings } from './silo-home.ts';
 import { counted } from '../experiments/counted.ts';
 
@@ -45,8 +47,14 @@ export interface SiloOwner {
 export interface SiloWork {
   /** Of which plan this folder has completed which round. */
   readonly state: () => Promise<{ readonly plan: string | null; readonly round: number | null }>;
-  /** Throws AbortedError where the owner does not agree, PrivacyError where the ledger does not allow the whole plan. */
-  readonly agree: (welcome: Welcome) => Promise<void>;
+  /** Releases of this federation that the ledger has a seal of. */
+  readonly seals: () => Promise<readonly SealedRelease[]>;
+  /**
+   * `isByLedger`: the server let this silo in for those seals, as it has releases that this folder knows nothing of. Throws
+   * AbortedError where the owner does not agree, PrivacyError where the ledger does not allow the whole plan, or what is left of
+   * it.
+   */
+  readonly agree: (welcome: Welcome, isByLedger?: boolean) => Promise<void>;
   readonly play: (
     round: number,
     hooks: { readonly signal: AbortSignal; readonly onPercent: (percent: number) => void },
@@ -64,18 +72,26 @@ export async function openSiloWork(options: SiloOwner, settings: SiloSettings): 
     ready = null; // to be asked again
   }
   let agreed = ready === null ? null : before;
+  if (ready !== null && !(await isCharged(ready))) await requireAffordable(options, ready, false);
   if (ready !== null) await beginWith(options, ready);
+  let isAnew = false;
   const threads: SiloThreads = openSiloThreads({ engine: { executor: 'auto', threads: 1 } }, 1);
   return {
     async state() {
       return { plan: agreed, round: agreed === null ? null : await roundDone(layout, agreed) };
     },
-    async agree({ federation, plan, planText }) {
+    seals: async () =>
+      settings.data === null
+        ? []
+        : sealedReleases({ name: settings.silo, ledgerDir: settings.ledger }, settings.federation),
+    async agree({ federation, plan, planText }, isByLedger = false) {
+      isAnew = isByLedger;
       if (plan === agreed) return;
       if (contentHash(planText) !== plan) {
         throw new SpecError('The plan that came is not the one that was named. Ask whoever runs the server.', { plan });
       }
       const next = await prepared(options, settings, planText);
+      await requireAffordable(options, next, isByLedger);
       const { spec, config } = next;
       const consent: Consent = {
         federation,
@@ -88,11 +104,12 @@ export async function openSiloWork(options: SiloOwner, settings: SiloSettings): 
         brought: next.brought,
         config,
         budget: config === null ? null : (options.budget ?? (await budgetIn(config.ledgerDir))),
-        notes: next.notes,
+        notes: isByLedger ? [...next.notes, BEGINS_ANEW] : next.notes,
       };
       await writeFileAtomic(layout.proposed, planText);
       if (!(await options.ask(consent))) {
-        throw new AbortedError('Not agreed: nothing left this machine but the public key of this silo.');
+        const seals = isByLedger ? ' and the seals of its ledger' : '';
+        throw new AbortedError(`Not agreed: nothing left this machine but the public key of this silo${seals}.`);
       }
       await beginWith(options, next);
       await writeFileAtomic(layout.plan(plan), planText);
@@ -105,6 +122,7 @@ export async function openSiloWork(options: SiloOwner, settings: SiloSettings): 
       const { spec, config } = ready;
       requirePlanned(spec, settings.silo, round);
       if (config === null) return broughtRelease(spec, settings, round);
+      await requirePast(layout, ready, { round, isAnew });
       const port = threads.port(config, {
         onSpent: (at, spent) => options.emit({ kind: 'spent', round: at, spent }),
         onProgress: (at, { step, steps, loss }) => {
@@ -151,9 +169,9 @@ async function prepared(
     return { spec, plan, material, config: null, brought: { dir, statement: privacy.text }, notes: [] };
   }
   const { set, notes } = await readSiloImages(settings.data);
-  const config = siloConfigOf(spec, settings.silo, set, { stateDir: layout.state(plan), ledgerDir: settings.ledger });
+  const places = { stateDir: layout.state(plan), ledgerDir: settings.ledger };
+  const config: SiloConfig = { ...siloConfigOf(spec, settings.silo, set, places), gaps: 'allowed' }; // rounds may close without it
   if (budget !== null) await requireBudget(settings.ledger, budget);
-  if (!isThere(stateFileOf(config))) await requireWholePlan(config, spec.name, budget);
   return { spec, plan, material: imageSetHash(set), config, brought: null, notes };
 }
 
@@ -188,6 +206,58 @@ function specOf(planText: string): Spec {
 
 /** Characters of what is said of a plan that is wrong. */
 const MAX_PROBLEMS = 4000;
+
+/** All rounds together have to fit the budget before the first; later ones are refused one by one. */
+async function requireAffordable(
+  { budget }: Pick<SiloOwner, 'budget'>,
+  { spec, config }: Prepared,
+  isBegun: boolean,
+): Promise<void> {
+  if (config === null || isThere(stateFileOf(config))) return;
+  await requireWholePlan(config, spec.name, { first: budget, isBegun });
+}
+
+const BEGINS_ANEW =
+  'This silo has given decoders in this run already, and the folder that gave them is lost. Its ledger knows of each: it begins ' +
+  'a new model, and pays for what that costs on top.';
+
+/**
+ * Where the model's past is lost, only what the ledger knows may be gone on without: throws StateError for a release that left and
+ * has no seal. A round that left once is not trained again, as that would be paid for twice, and the server may have the first:
+ * throws PrivacyError.
+ */
+async function requirePast(
+  layout: SiloLayout,
+  { spec, plan, config }: Prepared,
+  { round, isAnew }: { readonly round: number; readonly isAnew: boolean },
+): Promise<void> {
+  if (config === null) return;
+  const stored = await loadState(stateFileOf(config));
+  if (stored !== null && stored.round >= round) return;
+  const left = await releasesThatLeft(layout, plan);
+  const seals = await sealedReleases(config, spec.name);
+  const unknown = left.find(({ sha256 }) => !seals.some((seal) => seal.sha256 === sha256));
+  if (stored === null && unknown) {
+    throw new StateError(
+      `The decoder of round ${unknown.round} left this silo, but its state ${stateFileOf(config)} is gone, and the privacy ledger in ` +
+        `${config.ledgerDir} has no seal of it. Put back the folder as it was.`,
+      { round: unknown.round },
+    );
+  }
+  if (![...left, ...(isAnew ? seals : [])].some((one) => one.round === round)) return;
+  throw new PrivacyError(
+    `A decoder of round ${round} of ${spec.name} has left this silo, and the folder that could give it again is lost. Another in its ` +
+      'place would be paid for a second time, and the server may have the first. Nothing was trained and nothing left. This silo ' +
+      'goes on with the next round; where the server waits for this one, whoever runs it can go on without it (a quorum).',
+    { silo: config.name, round },
+  );
+}
+
+/** Whether a round of the plan was paid for, though its training may have failed and left no state. */
+async function isCharged({ spec, config }: Prepared): Promise<boolean> {
+  if (config === null || !hasLedger(config.ledgerDir)) return false;
+  return (await readLedger(config.ledgerDir)).entries.some(({ run }) => run === spec.name);
+}
 
 function jsonOf(planText: string): unknown {
   try {

@@ -107,6 +107,10 @@ function afterNetwork(status: StatusFile, event: HubEvent, at: string): StatusFi
       if (code === 'ALREADY_CONNECTED') return status; // by itself, for some seconds after it was killed
       return withTrouble(status, silo, { at, round: null, code, message });
     }
+    case 'silo-began-anew': {
+      const message = `It lost the folder that gave its decoders up to round ${event.round}; its ledger knows of each. It begins its model anew.`;
+      return withTrouble(status, event.silo, { at, round: null, code: 'LOST_STATE', message });
+    }
     default:
       return status;
   }

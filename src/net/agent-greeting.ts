@@ -4,7 +4,7 @@ import type { LookAlone } from './agent-alone.ts';
 import { sayHello } from './agent-hello.ts';
 import { deliver } from './agent-release.ts';
 import type { Agent } from './agent-state.ts';
-import type { Welcome } from './messages.ts';
+import { MOST_NAMED, type Welcome } from './messages.ts';
 import type { AgentEvent } from './net-events.ts';
 
 /**
@@ -15,7 +15,7 @@ export async function greet(agent: Agent, alone?: LookAlone): Promise<Welcome> {
   const { link, identity, server, silo, instance, version, outbox, emit } = agent;
   const state = await agent.state();
   const kept = state.plan === null ? [] : await outbox.list(state.plan);
-  const pending = kept.slice(-MOST_PENDING).map(({ header }) => ({
+  const pending = kept.slice(-MOST_NAMED).map(({ header }) => ({
     round: header.round,
     sha256: header.decoder.sha256,
   }));
@@ -24,19 +24,17 @@ export async function greet(agent: Agent, alone?: LookAlone): Promise<Welcome> {
     if (event.kind === 'server-away' && state.plan !== null) alone?.look();
   };
   const hello = { silo, instance, version, state, pending };
-  const welcome = await sayHello({ link, identity, server, hello, emit: onEvent });
+  const seals = agent.seals ?? (async () => []);
+  const { welcome, isByLedger } = await sayHello({ link, identity, server, hello, seals, emit: onEvent });
   await alone?.close(); // what it took is settled before anything else happens
   emit({ kind: 'welcome', run: welcome.run, plan: welcome.plan });
-  await agent.agree(welcome);
+  await agent.agree(welcome, isByLedger);
   await deliverKept(agent, welcome.plan);
   agent.status.set('idle');
   return welcome;
 }
 
 // --- internal ---
-
-/** As many as a hello may name. */
-const MOST_PENDING = 256;
 
 async function deliverKept(agent: Agent, plan: string): Promise<void> {
   const { outbox, departures } = agent;

@@ -5,7 +5,7 @@ import { AccessError, MessageError, PrivacyError } from '../errors.ts';
 import { contentHash } from '../storage/content-hash.ts';
 import { insistOn, type Link } from './bucket.ts';
 import { fail, openMessage, sealMessage, type Signer } from './envelope.ts';
-import type { Body, Denied, Message, Welcome } from './messages.ts';
+import { type Body, type Denied, type Message, MOST_NAMED, type NamedRelease, type Welcome } from './messages.ts';
 import type { AgentEvent } from './net-events.ts';
 import { answerSubject, helloSubject, MAX_WELCOME_BYTES } from './subjects.ts';
 import { pause } from './waiting.ts';
@@ -15,24 +15,48 @@ export interface HelloOptions {
   readonly identity: Signer;
   /** Public key of the server. */
   readonly server: string;
-  readonly hello: Body<'hello'>;
+  readonly hello: Omit<Body<'hello'>, 'seals'>;
+  /** Releases that the silo's ledger has a seal of: shown only to a server that has some that the silo's folder knows nothing of. */
+  readonly seals: () => Promise<readonly NamedRelease[]>;
   readonly emit: (event: AgentEvent) => void;
 }
 
+/** That the server lets this silo take part. */
+export interface Greeting {
+  readonly welcome: Welcome;
+  /** Whether it was let in for the seals of its ledger alone: its folder knows less than the server has. */
+  readonly isByLedger: boolean;
+}
+
 /**
- * The server's welcome. Waits for a server that is away. Throws PrivacyError where the server has releases that this silo has
- * lost, and AccessError where another process is this silo, the identity was revoked, or versions differ: `facts.reason`.
+ * The server's welcome. Waits for a server that is away. Throws PrivacyError where the server has releases that neither this
+ * silo's folder nor its ledger knows of, and AccessError where another process is this silo, the identity was revoked, or
+ * versions differ: `facts.reason`.
  */
-export async function sayHello({ link, identity, server, hello, emit }: HelloOptions): Promise<Welcome> {
+export async function sayHello({ link, identity, server, hello, seals, emit }: HelloOptions): Promise<Greeting> {
   const subject = helloSubject(hello.silo);
-  const bytes = sealMessage(identity, { subject, kind: 'hello', body: hello });
+  const showing = (all: readonly NamedRelease[]) => {
+    const shown = all.map(({ round, sha256 }) => ({ round, sha256 })); // and nothing else of them
+    return sealMessage(identity, { subject, kind: 'hello', body: { ...hello, seals: shown } });
+  };
+  let bytes = showing([]);
+  let isByLedger = false;
   const onRetry = (_: string, error: Error) => emit({ kind: 'server-away', message: error.message });
   const patient = AbortSignal.timeout(link.timing.otherInstanceMs);
   for (;;) {
     const { kind, body } = await insistOn({ ...link, onRetry }, 'The hello', (timeout) =>
       ask(link.nc, { silo: hello.silo, bytes, from: server, emit, timeout }),
     );
-    if (kind === 'welcome') return body;
+    if (kind === 'welcome') return { welcome: body, isByLedger };
+    if (body.code === 'LOST_STATE' && !isByLedger) {
+      const shown = (await seals()).slice(-MOST_NAMED);
+      if (shown.length > 0) {
+        emit({ kind: 'ledger-shown', seals: shown.length });
+        bytes = showing(shown);
+        isByLedger = true;
+        continue;
+      }
+    }
     emit({ kind: 'denied', code: body.code, message: body.message });
     // An instance of ours that was killed counts as here for some seconds.
     if (body.code !== 'ALREADY_CONNECTED' || patient.aborted) throw deniedError(hello.silo, body);

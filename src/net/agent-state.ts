@@ -5,7 +5,7 @@ import type { StatusTeller } from './agent-status.ts';
 import type { Link } from './bucket.ts';
 import type { Departures } from './departures.ts';
 import type { Signer } from './envelope.ts';
-import type { SiloState, Welcome } from './messages.ts';
+import type { NamedRelease, SiloState, Welcome } from './messages.ts';
 import type { AgentEvent } from './net-events.ts';
 import type { Outbox } from './outbox.ts';
 
@@ -22,8 +22,13 @@ export interface AgentSelf {
   readonly version: string;
   /** The last round that the silo's folder knows to be done, and of which plan. */
   readonly state: () => SiloState | Promise<SiloState>;
-  /** Asks the owner, or looks whether they agreed already. Throws to refuse: then nothing leaves and nothing is trained. */
-  readonly agree: (welcome: Welcome) => Promise<void>;
+  /** Releases of the run that the silo's own ledger has a seal of, oldest first. Default none. */
+  readonly seals?: (() => Promise<readonly NamedRelease[]>) | undefined;
+  /**
+   * Asks the owner, or looks whether they agreed already. `isByLedger`: the silo was let in for its ledger's seals, as its folder
+   * is lost or behind. Throws to refuse: then nothing leaves and nothing is trained.
+   */
+  readonly agree: (welcome: Welcome, isByLedger: boolean) => Promise<void>;
   /** Plays a round, or answers one that is done from disk. */
   readonly play: (
     round: number,

@@ -1,46 +1,69 @@
 // Whether a silo that says hello may take part: not with another version, and not without what it has given away already.
 
 import type { HubRecords } from './hub-records.ts';
-import type { Body, Denied } from './messages.ts';
+import type { Body, Denied, NamedRelease } from './messages.ts';
 
 export interface HelloRules {
   readonly version: string;
   readonly plan: string;
   readonly records: HubRecords;
-  readonly committedSoFar: (silo: string) => readonly { readonly round: number }[];
+  /** By the caller's journal, and by this process. */
+  readonly committed: (silo: string) => readonly NamedRelease[];
 }
 
-/** Why not; null where it may. */
-export function judgeHello(
-  hello: Body<'hello'>,
-  { version, plan, records, committedSoFar }: HelloRules,
-): Denied | null {
-  const { rounds, isRevoked, committedRound } = records.of(hello.silo);
-  if (isRevoked) {
+/**
+ * Why not; null where it may. A silo whose folder knows less than the server has is let in where its ledger has a seal of every
+ * release that the server has: then nothing that was spent is forgotten. It is the silo's own word, as its ledger is.
+ */
+export function judgeHello(hello: Body<'hello'>, rules: HelloRules): Denied | null {
+  if (rules.records.of(hello.silo).isRevoked) {
     return { code: 'REVOKED', message: 'This identity was revoked. Ask whoever runs the server for a new invite.' };
   }
-  if (minor(hello.version) !== minor(version)) {
-    const message = `The server runs align-fl ${version}, this silo ${hello.version}. Install the same minor version.`;
+  if (minor(hello.version) !== minor(rules.version)) {
+    const message = `The server runs align-fl ${rules.version}, this silo ${hello.version}. Install the same minor version.`;
     return { code: 'VERSION', message };
   }
-  const announced = [...rounds.entries()].filter(([, all]) => all.some(({ state }) => state !== 'refused'));
-  const given = Math.max(
-    committedRound,
-    ...committedSoFar(hello.silo).map(({ round }) => round),
-    ...announced.map(([round]) => round),
-  );
-  const knows = hello.state.plan === plan ? (hello.state.round ?? 0) : 0;
-  if (knows >= given) return null;
+  const given = forgottenRound(hello, rules);
+  if (given === null) return null;
+  const unsealed = releasesOf(hello.silo, rules).find((release) => !isIn(hello.seals, release));
+  if (unsealed === undefined) return null;
+  const knows = knownRound(hello, rules);
+  const shown =
+    hello.seals.length === 0 ? '' : `The ledger that was shown has no seal of that of round ${unsealed.round}. `;
   return {
     code: 'LOST_STATE',
     message:
       `The server has a release of ${hello.silo} of round ${given}, but the folder of this silo knows of ` +
-      `${knows === 0 ? 'none' : `round ${knows} at most`}. Going on would spend its privacy budget again. Put back the folder ` +
-      'that knows of it, with its ledger.',
+      `${knows === 0 ? 'none' : `round ${knows} at most`}. Going on would spend its privacy budget again. ${shown}Put back the folder ` +
+      'that knows of it; or name the privacy ledger (--ledger) that has a seal of all that left in this run. Training without ' +
+      'a mechanism keeps none.',
   };
 }
 
+/** The newest round of which the server has a release that the silo's folder knows nothing of; null where it knows all. */
+export function forgottenRound(hello: Body<'hello'>, rules: HelloRules): number | null {
+  const given = Math.max(0, ...releasesOf(hello.silo, rules).map(({ round }) => round));
+  return given > knownRound(hello, rules) ? given : null;
+}
+
 // --- internal ---
+
+/** Releases of a silo that the server has: committed, or announced and not refused. */
+function releasesOf(silo: string, { records, committed }: HelloRules): readonly NamedRelease[] {
+  const announced = [...records.of(silo).rounds.values()]
+    .flat()
+    .filter(({ state }) => state !== 'refused')
+    .map(({ header: { round, decoder } }) => ({ round, sha256: decoder.sha256 }));
+  return [...committed(silo), ...announced];
+}
+
+function knownRound({ state }: Body<'hello'>, { plan }: HelloRules): number {
+  return state.plan === plan ? (state.round ?? 0) : 0;
+}
+
+function isIn(seals: readonly NamedRelease[], { round, sha256 }: NamedRelease): boolean {
+  return seals.some((seal) => seal.round === round && seal.sha256 === sha256);
+}
 
 function minor(version: string): string {
   return version.split('.').slice(0, 2).join('.');

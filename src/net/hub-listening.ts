@@ -1,6 +1,6 @@
 // How the hub hears of silos: who says hello is judged, and told again what it waits for; who is heard has not left.
 
-import { judgeHello } from './hub-hello.ts';
+import { forgottenRound, type HelloRules, judgeHello } from './hub-hello.ts';
 import { openPresence, type Presence, type PresenceEvent } from './hub-presence.ts';
 import type { HubState } from './hub-state.ts';
 import { tellCommitted } from './hub-tells.ts';
@@ -9,14 +9,19 @@ import type { Body, Welcome } from './messages.ts';
 /** Answers hellos and hears statuses from now on. `version`: of this software. */
 export function listenToSilos(hub: HubState, welcome: Welcome, version: string): Presence {
   const { link, identity, plan, keys, records, committed } = hub;
+  const rules: HelloRules = { version, plan, records, committed: committed.of };
   return openPresence({
     nc: link.nc,
     identity,
     timing: link.timing,
     keyOf: (silo) => keys.get(silo),
-    judge: (hello) => judgeHello(hello, { version, plan, records, committedSoFar: committed.of }),
+    judge: (hello) => judgeHello(hello, rules),
     welcome,
-    onHello: (hello) => greeted(hub, hello),
+    onHello(hello) {
+      const forgotten = forgottenRound(hello, rules);
+      if (forgotten !== null) hub.emit({ kind: 'silo-began-anew', silo: hello.silo, round: forgotten });
+      greeted(hub, hello);
+    },
     on: (event) => heard(hub, event),
   });
 }

@@ -39,6 +39,7 @@ function believe(hub: HubState, { subject, data, isNew }: Update): void {
       record.left = null; // it came back, if it was gone
       const candidate = records.add(body);
       if (candidate === null) return;
+      if (record.failed?.round === body.round) record.failed = null; // before it had this
       emit({ kind: 'release-announced', silo, round: body.round, sha256: body.decoder.sha256 });
       const isNext = nextCandidate(record.rounds.get(body.round) ?? []) === candidate;
       if (isNext && body.round > record.committedRound) arrivals.enqueue(candidate);

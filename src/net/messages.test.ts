@@ -39,6 +39,7 @@ const SOUND: { readonly [K in Kind]: Body<K> } = {
     version: '0.1.0',
     state: { plan: null, round: null },
     pending: [{ round: 1, sha256: HASH }],
+    seals: [{ round: 1, sha256: HASH }],
   },
   welcome: { run: 'trial', plan: HASH, planText: '{}', federation: 'f', since: 0 },
   denied: { code: 'REVOKED', message: 'no' },

@@ -80,7 +80,14 @@ export const releaseSchema = z
 /** What a silo signs of a release: everything but the file's bytes, and their hashes. */
 export type ReleaseHeader = Readonly<z.infer<typeof releaseSchema>>;
 
-const pending = z.strictObject({ round, sha256 });
+const namedRelease = z.strictObject({ round, sha256 });
+
+/** A release by the round that it answers, and the SHA-256 of its decoder. */
+export type NamedRelease = Readonly<z.infer<typeof namedRelease>>;
+
+/** Releases that a hello names, of each kind. */
+export const MOST_NAMED = 256;
+
 const stateSchema = z.strictObject({ plan: sha256.nullable(), round: z.int().min(0).max(1_000_000).nullable() });
 
 /** What a silo's folder knows: of which plan it has done which round last. */
@@ -100,7 +107,15 @@ export const MESSAGES = {
   failed: z.strictObject({ run, plan: sha256, silo, round, task: z.int().min(1), code, message: words }),
   left: z.strictObject({ run, silo, instance }),
   // request and answer
-  hello: z.strictObject({ silo, instance, version, state: stateSchema, pending: z.array(pending).max(256) }),
+  /** `seals`: of the silo's own ledger, of this run; none unless the server has said that the folder knows too little. */
+  hello: z.strictObject({
+    silo,
+    instance,
+    version,
+    state: stateSchema,
+    pending: z.array(namedRelease).max(MOST_NAMED),
+    seals: z.array(namedRelease).max(MOST_NAMED),
+  }),
   /** `since`: tasks up to this number were there before the server began; those of another plan are behind the times. */
   welcome: z.strictObject({
     run,

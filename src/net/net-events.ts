@@ -14,6 +14,8 @@ export interface ReleaseId {
 export type HubEvent =
   | { readonly kind: 'silo-here' | 'silo-away' | 'silo-left' | 'two-instances'; readonly silo: string }
   | { readonly kind: 'silo-denied'; readonly silo: string; readonly code: string; readonly message: string }
+  /** Its folder knows nothing of releases up to `round`, but its ledger has a seal of each. */
+  | { readonly kind: 'silo-began-anew'; readonly silo: string; readonly round: number }
   | { readonly kind: 'silo-status'; readonly silo: string; readonly status: Body<'status'> }
   | {
       readonly kind: 'silo-failed';
@@ -34,6 +36,7 @@ export type HubEvent =
 export type AgentEvent =
   | { readonly kind: 'server-away'; readonly message: string }
   | { readonly kind: 'denied'; readonly code: string; readonly message: string }
+  | { readonly kind: 'ledger-shown'; readonly seals: number }
   | { readonly kind: 'welcome'; readonly run: string; readonly plan: string }
   | { readonly kind: 'task'; readonly round: number }
   | { readonly kind: 'progress'; readonly round: number; readonly percent: number }

@@ -201,6 +201,31 @@ describe.skipIf(!natsServer)(`A silo over a real nats-server${NEEDS_NATS}`, () =
       expect(a.trained).toEqual([1]);
     });
 
+    test('unless its ledger has a seal of each release that the server has; then it goes on with the next round', async () => {
+      const { federation, a } = await open('a');
+      const hub = await federation.openHub();
+      const asked: boolean[] = [];
+      const seals = async () => [{ round: 1, sha256: releaseOf('a', 1).decoder.sha256 }];
+      const agree = async (_: unknown, isByLedger: boolean) => void asked.push(isByLedger);
+      const first = federation.agent(a, { agree, seals: async () => expect.fail('shown to who did not ask') });
+      await hub.port('a').play(task(1));
+      await federation.commit(hub, 1, [uploadOf('a', 1)]);
+      await first.seen('committed', 1);
+      await first.stop();
+      a.done.clear();
+      const lost = federation.agent(a, { agree, seals });
+      expect(await wholeOf(hub.port('a').play(task(2)))).toEqual(await wholeOf(releaseOf('a', 2)));
+      expect(federation.hubEvents).toContainEqual({ kind: 'silo-began-anew', silo: 'a', round: 1 });
+      await lost.seen('delivered', 2);
+      await lost.stop();
+      a.done.clear();
+      expect(await federation.agent(a, { seals }).result).toMatchObject({ facts: { reason: 'LOST_STATE' } }); // not of round 2
+      expect([asked, a.trained]).toEqual([
+        [false, true],
+        [1, 2],
+      ]);
+    });
+
     test('nor is it when it was revoked and invited again meanwhile', async () => {
       const { federation, a } = await open('a');
       const hub = await federation.openHub({ committedSoFar: () => [] }); // as it was when the server started

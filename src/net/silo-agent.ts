@@ -59,10 +59,11 @@ export async function runSiloAgent(options: SiloAgentOptions): Promise<'ended' |
 // --- internal ---
 
 function agentOf(options: SiloAgentOptions, signal: AbortSignal): Agent {
-  const { nc, identity, silo, server, instance, version, state, agree, play, emit, home, timing = TIMING } = options;
+  const { nc, identity, silo, server, instance, version, home, timing = TIMING } = options;
+  const { state, seals, agree, play, emit } = options;
   const onRetry = (what: string, error: Error) => emit({ kind: 'retry', what, message: error.message });
   return {
-    ...{ identity, silo, server, instance, version, state, agree, play, emit },
+    ...{ identity, silo, server, instance, version, state, seals, agree, play, emit },
     link: { nc, timing, signal, onRetry },
     outbox: home.outbox,
     departures: home.departures,

@@ -1,11 +1,11 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { describe, expect, test } from 'vitest';
 import { departuresOf, releaseOf, wholeOf } from '../../test/federation-on-nats.ts';
 import { NEEDS_NATS, natsServer } from '../../test/nats-fixture.ts';
 import { federations, outcomeOf, task, uploadOf } from '../../test/net-fixture.ts';
-import { AbortedError, LostPeerError } from '../errors.ts';
+import { AbortedError, LostPeerError, PrivacyError } from '../errors.ts';
 import { createIdentity } from './identity.ts';
 
 describe.skipIf(!natsServer)(`A server over a real nats-server${NEEDS_NATS}`, () => {
@@ -182,6 +182,34 @@ describe.skipIf(!natsServer)(`A server over a real nats-server${NEEDS_NATS}`, ()
     const hub = await federation.openHub();
     expect(await wholeOf(hub.port('a').play(task(1)))).toEqual(await wholeOf(releaseOf('a', 1)));
     expect(a.trained).toEqual([1]);
+  });
+
+  test('a release that neither the broker nor a silo that lost its folder has any more is given up, and the next one comes', async () => {
+    const { federation, a } = await open('a');
+    const asking = await federation.openHub({
+      inspect: async () => {
+        throw new Error('killed here');
+      },
+    });
+    const first = federation.agent(a);
+    await expect(asking.port('a').play(task(1))).rejects.toThrow(/killed here/);
+    await first.seen('delivered', 1);
+    await first.stop();
+    await asking.close();
+    await (await jetstreamManager(federation.nc)).streams.purge('OBJ_up-a');
+    federation.dropIncoming();
+    rmSync(join(a.folder, 'outbox'), { recursive: true });
+    a.done.clear();
+    const hub = await federation.openHub();
+    federation.agent(a, {
+      seals: async () => [uploadOf('a', 1)],
+      play: async (round) => {
+        if (round === 1) throw new PrivacyError('It has left already.');
+        return releaseOf('a', round);
+      },
+    });
+    await expect(hub.port('a').play(task(1))).rejects.toMatchObject({ code: 'PRIVACY', facts: { failed: true } });
+    expect(await wholeOf(hub.port('a').play(task(2)))).toEqual(await wholeOf(releaseOf('a', 2)));
   });
 
   test('every message again, in any number, changes nothing', async () => {

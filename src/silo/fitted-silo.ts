@@ -20,7 +20,7 @@ import type { SiloHooks } from './silo-hooks.ts';
 import { boundOf, releasePlanOf, requireSize } from './training-plan.ts';
 
 /**
- * Plays a round: fits in the first and gives the same decoder in every later one, which costs nothing. Throws PrivacyError over
+ * Plays a round: fits in the first that it is asked for, and gives the same decoder in every later one, which costs nothing. Throws PrivacyError over
  * budget, SpecError for a mechanism that this generator does not know, AbortedError.
  */
 export async function playFitted(
@@ -29,7 +29,7 @@ export async function playFitted(
   task: Task,
   hooks: SiloHooks = {},
 ): Promise<Upload> {
-  const { name: silo, images, firstRound = 1 } = config;
+  const { name: silo, images, firstRound = 1, gaps = 'refused' } = config;
   const { round } = task;
   if (task.kind === 'train-given')
     throw new ShapeError(`Silo ${silo} has a closed-form generator: nothing to average.`);
@@ -39,7 +39,7 @@ export async function playFitted(
   const plan = releasePlanOf(config, model);
   const file = stateFileOf(config);
   const stored = await loadState(file);
-  requireRound({ file, round, firstRound, start: { kind: 'own' } }, stored);
+  requireRound({ file, round, firstRound, gaps, start: { kind: 'own' } }, stored);
   const account = await openAccount(config, task, plan);
   const spent = await account.reserve(stored);
   if (spent) hooks.onSpent?.(spent);

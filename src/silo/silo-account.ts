@@ -14,13 +14,14 @@ import type { PrivacyStatement } from '../exchange/privacy-statement-schema.ts';
 import type { Task } from '../exchange/task.ts';
 import { epsilonOf } from '../privacy/accountant.ts';
 import type { DpEvent } from '../privacy/dp-event.ts';
+import { dpEventSchema } from '../privacy/dp-event-schema.ts';
 import { nominalEvent, plannedEvent, whyNoGuarantee } from '../privacy/dp-plan.ts';
 import { afterFirstRound, type DpTrainingPlan } from '../privacy/dp-training-plan.ts';
 import { type GaussianReleasePlan, nominalReleaseEvent, releaseEvent } from '../privacy/gaussian-release.ts';
 import { firstBudget } from '../privacy/first-budget.ts';
 import { type Ledger, openLedger, readLedger } from '../privacy/ledger.ts';
 import { type LipschitzControl, lipschitzControlOf, type LipschitzOptions } from '../privacy/lipschitz-options.ts';
-import { type Charge, spentOf } from '../privacy/ledger-charges.ts';
+import { type Charge, openChargeFor, spentOf } from '../privacy/ledger-charges.ts';
 import type { Budget, Neighbours } from '../privacy/ledger-entry.ts';
 import { hasLedger, ledgersBeside } from '../privacy/ledger-file.ts';
 import type { StoredState } from '../training/state-file.ts';
@@ -30,10 +31,11 @@ import { type SiloConfig, stateFileOf } from './silo-config.ts';
 export interface RoundAccount {
   /**
    * To be awaited before training looks at a record, when nothing else can refuse the round any more: then it is paid for.
-   * `stored` is the silo's state on disk. Returns what is spent, or null where nobody counts. Throws PrivacyError over
-   * budget, and where the ledger does not know of a round that the state was trained in.
+   * `stored` is the silo's state on disk, `from` what the round goes on with, where that is another. Returns what is spent, or
+   * null where nobody counts. Throws PrivacyError over budget, and where the ledger does not know of a round that the state
+   * was trained in.
    */
-  reserve(stored: Pick<StoredState, 'round' | 'finished'> | null): Promise<Spent | null>;
+  reserve(stored: Stored | null, from?: Stored | null): Promise<Spent | null>;
   /** To be awaited where training came to a wrong end: another try is paid for anew. */
   fail(): Promise<void>;
   /** To be awaited before what has this SHA-256 (hex) leaves. Returns what may then be claimed of all that left so far. */
@@ -70,10 +72,17 @@ export async function openAccount(config: SiloConfig, task: Task, plan: PrivateP
   const terms = await termsIn(config.ledgerDir);
   if (terms === null) return { ...UNACCOUNTED, seal: async () => told };
   const event: DpEvent = { type: 'nonPrivate', reason: told.text };
-  return accountWith(config, task, { ...terms, event, requireHistory: () => {}, statement: () => told });
+  return accountWith(config, task, {
+    ...terms,
+    events: { beginning: event, later: event },
+    requireHistory: () => {},
+    statement: () => told,
+  });
 }
 
 // --- internal ---
+
+type Stored = Pick<StoredState, 'round' | 'finished'>;
 
 type Private<M> = Extract<SiloConfig['privacy'], { readonly mechanism: M }>;
 
@@ -88,9 +97,11 @@ function dpSgdTerms(config: SiloConfig, privacy: Private<'dp-sgd'>, task: Task, 
   const { delta } = privacy;
   const later = afterFirstRound(plan);
   const isOwn = task.kind === 'train-own'; // given weights had no beginning here
-  const isFirst = isOwn && task.round === (config.firstRound ?? 1);
   return {
-    event: plannedEvent(privacy, isFirst ? plan : later, stepsPerRound),
+    events: {
+      beginning: plannedEvent(privacy, isOwn ? plan : later, stepsPerRound),
+      later: plannedEvent(privacy, later, stepsPerRound),
+    },
     budget: { epsilon: isSound ? privacy.epsilon : Number.POSITIVE_INFINITY, delta },
     neighbours: neighboursOf(privacy),
     requireHistory: (ledger, round) => requireHistory(config, task, { ledger, round }),
@@ -105,7 +116,7 @@ function dpSgdTerms(config: SiloConfig, privacy: Private<'dp-sgd'>, task: Task, 
   };
 }
 
-/** The records are looked at in the first round; later ones give the same away again, which costs nothing. */
+/** The records are looked at in the round that begins; later ones give the same away again, which costs nothing. */
 function gaussianTerms(
   config: SiloConfig,
   privacy: Private<'gaussian'>,
@@ -115,7 +126,7 @@ function gaussianTerms(
   const { delta } = privacy;
   const event = releaseEvent(plan);
   return {
-    event: task.round === (config.firstRound ?? 1) ? event : { type: 'noOp' },
+    events: { beginning: event, later: { type: 'noOp' } },
     budget: { epsilon: event.type === 'nonPrivate' ? Number.POSITIVE_INFINITY : privacy.epsilon, delta },
     neighbours: 'add-or-remove-one',
     requireHistory: (ledger, round) => requireHistory(config, task, { ledger, round }),
@@ -132,7 +143,8 @@ function controlOf(privacy: LipschitzOptions): LipschitzControl {
 }
 
 interface AccountTerms {
-  readonly event: DpEvent;
+  /** What a round does with the records: one that begins a model, and one that goes on with it. */
+  readonly events: { readonly beginning: DpEvent; readonly later: DpEvent };
   /** Of a ledger that is begun now. */
   readonly budget: Budget;
   readonly neighbours: Neighbours;
@@ -142,7 +154,7 @@ interface AccountTerms {
 }
 
 async function accountWith(config: SiloConfig, task: Task, terms: AccountTerms): Promise<RoundAccount> {
-  const { event, budget, neighbours, requireHistory: requireKnown, statement } = terms;
+  const { events, budget, neighbours, requireHistory: requireKnown, statement } = terms;
   const handle = await openLedger({
     folder: config.ledgerDir,
     silo: config.name,
@@ -151,11 +163,22 @@ async function accountWith(config: SiloConfig, task: Task, terms: AccountTerms):
     budget,
     now: () => new Date(),
   });
-  const request = { run: task.run, purpose: task.kind, round: task.round, event };
+  const isFirst = task.round === (config.firstRound ?? 1);
+  const requestFor = (event: DpEvent) => ({ run: task.run, purpose: task.kind, round: task.round, event });
+  let request = requestFor(isFirst ? events.beginning : events.later);
   let charged: string | null = null;
   return {
-    async reserve(stored) {
+    async reserve(stored, from = stored) {
       if (stored) requireKnown(handle.ledger, stored.round);
+      if (from === null) request = requestFor(events.beginning);
+      else if (from.round !== task.round) request = requestFor(events.later);
+      else {
+        // Begun already: as what it was charged for is in the ledger alone.
+        const isOpenFor = (event: DpEvent) =>
+          openChargeFor(handle.ledger, requestFor(dpEventSchema.parse(event))) !== null;
+        const open = [events.beginning, events.later].find(isOpenFor);
+        if (open) request = requestFor(open);
+      }
       // A round that is complete on disk looks at no record again; `seal` finds what paid for it.
       if (!(stored?.round === task.round && stored.finished)) charged = (await handle.charge(request)).id;
       const { budget: own } = handle.ledger;
@@ -201,7 +224,9 @@ function requireHistory(
   task: Task,
   { ledger, round }: { readonly ledger: Ledger; readonly round: number },
 ): void {
-  const first = task.kind === 'train-own' ? (config.firstRound ?? 1) : round; // given weights carry nothing of this silo's rounds before
+  // Given weights carry nothing of this silo's rounds before. Where some may be missing, the newest stands for all: a ledger
+  // that knew of it then knew of those before, or it would have been missed in that round.
+  const first = task.kind === 'train-own' && config.gaps !== 'allowed' ? (config.firstRound ?? 1) : round;
   for (let r = first; r <= round; r++) {
     if (ledger.entries.some((charge) => isOf({ ...task, round: r }, charge))) continue;
     throw new PrivacyError(

@@ -5,6 +5,7 @@ import type { ImageSet } from '../data/image-set.ts';
 import type { DpSgdOptions } from '../privacy/dp-plan.ts';
 import type { GaussianReleaseOptions } from '../privacy/gaussian-release.ts';
 import type { LipschitzFields, LipschitzOptions } from '../privacy/lipschitz-options.ts';
+import type { RoundGaps } from '../training/round-training.ts';
 import type { TrainingOptions } from '../training/trainer.ts';
 import type { SiloModel } from './silo-model.ts';
 
@@ -23,6 +24,8 @@ export interface SiloConfig {
   readonly privacy: SiloPrivacy;
   /** The round in which it joins: the first that it trains in, without a state of its own. Default 1. */
   readonly firstRound?: number;
+  /** `allowed` only where rounds close without this silo, across machines. Default refused. */
+  readonly gaps?: RoundGaps;
   /** Rounds of all strategies together in which the silo is going to train: what the noise is calibrated to. */
   readonly plannedRounds: number;
   /** Folder of the silo's privacy ledger, which outlives runs. */

@@ -9,6 +9,7 @@ import {
   SMALL_MODEL,
   temporaryFolder,
 } from '../../test/small-silos.ts';
+import { drawDigits } from '../data/drawn-digits.ts';
 import { type Engine, openEngine } from '../engine/engine.ts';
 import { seedKey } from '../engine/keys.ts';
 import type { Release } from '../exchange/release.ts';
@@ -264,6 +265,55 @@ describe('a private silo', () => {
     const [failed, paid] = await chargesOf(config);
     expect([failed?.sealed, paid?.sealed?.sha256]).toEqual([null, release.decoder.sha256]);
     expect(release.privacy).toMatchObject({ steps: 12 });
+  });
+
+  test('that missed rounds across machines goes on from its own last one, and pays for what it does alone', async () => {
+    const config: SiloConfig = { ...privateSilo(), plannedRounds: 4, gaps: 'allowed' };
+    const fail = () => {
+      throw new NumericalError('as a loss that is infinite would be');
+    };
+    await expect(runner.play(config, own(1), { onStep: fail })).rejects.toThrow(NumericalError);
+    const second = (await runner.play(config, own(2))) as Release;
+    await setBudget(config.ledgerDir, { epsilon: 0.1, delta: 1e-5 }, () => new Date(0));
+    await expect(runner.play(config, own(3))).rejects.toThrow(PrivacyError);
+    await setBudget(config.ledgerDir, { epsilon: 20, delta: 1e-5 }, () => new Date(0));
+    const fourth = (await runner.play(config, own(4))) as Release;
+    const charges = await chargesOf(config);
+    expect(charges.map(({ round, isFailed, sealed }) => [round, isFailed, sealed?.sha256])).toEqual([
+      [1, true, undefined],
+      [2, false, second.decoder.sha256],
+      [4, false, fourth.decoder.sha256],
+    ]);
+    const spent = epsilonOf({ type: 'composed', events: charges.map(({ event }) => event) }, 1e-5).epsilon;
+    expect(fourth.privacy).toMatchObject({ epsilon: spent, steps: 36 }); // those of the round that failed, too
+    expect(spent).toBeLessThan(20);
+    rmSync(join(config.ledgerDir, 'ledger.jsonl'));
+    await expect(runner.play(config, own(5))).rejects.toThrow(/knows nothing of round 4/);
+  });
+
+  test('that begins in a later round pays there for all that a beginning looks at', async () => {
+    const gaussian = { mechanism: 'gaussian', epsilon: 8, delta: 1e-5, clipNorm: null, noise: 'secure' } as const;
+    const options = { components: 1, frequencies: 4, rank: 2 };
+    const model = { kind: 'linear-gaussian', options, classes: { count: 2, offered: [0, 1] } } as const;
+    const images = drawDigits({ key: seedKey('late'), count: 400, classes: [0, 1] });
+    const config = smallSilo('north', folder(), {
+      model,
+      images,
+      privacy: gaussian,
+      plannedRounds: 3,
+      gaps: 'allowed',
+    });
+    const second = await runner.play(config, own(2));
+    const third = await runner.play(config, own(3));
+    expect(decoderHash(third)).toBe(decoderHash(second));
+    expect(third.privacy).toEqual(second.privacy);
+    const charges = await chargesOf(config);
+    expect(charges.map(({ round, event }) => [round, event.type])).toEqual([
+      [2, 'composed'],
+      [3, 'noOp'],
+    ]);
+    expect((await runner.play(config, own(3))).privacy).toEqual(second.privacy);
+    expect(await chargesOf(config)).toHaveLength(2);
   });
 
   test('stops where its ledger was lost', async () => {

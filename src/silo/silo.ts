@@ -14,8 +14,8 @@ import type { DpTrainingPlan } from '../privacy/dp-training-plan.ts';
 import { createDpTrainers, type DpTrainers } from '../privacy/dp-trainer.ts';
 import { lipschitzControlOf } from '../privacy/lipschitz-options.ts';
 import { stepsPerEpoch } from '../training/epoch-order.ts';
-import { requireRound, trainRound } from '../training/round-training.ts';
-import { loadState, saveState } from '../training/state-file.ts';
+import { loadRounds, requireRound, trainRound } from '../training/round-training.ts';
+import { saveState } from '../training/state-file.ts';
 import { createTrainer, type Trainer, type TrainingOptions } from '../training/trainer.ts';
 import { freshState, type NamedArrays } from '../training/parameter-slots.ts';
 import { scaledObjective } from '../training/objective.ts';
@@ -92,7 +92,7 @@ export function createSiloRunner(engine: Engine): SiloRunner {
   };
 
   const play: SiloRunner['play'] = async (config, task, hooks = {}) => {
-    const { name: silo, privacy, images, firstRound = 1 } = config;
+    const { name: silo, privacy, images, firstRound = 1, gaps = 'refused' } = config;
     const { round } = task;
     if (config.model.kind === 'linear-gaussian') return playFitted(config, config.model, task, hooks);
     const model = trainableModel(config.model, images.shape);
@@ -104,6 +104,7 @@ export function createSiloRunner(engine: Engine): SiloRunner {
       file: stateFileOf(config),
       round,
       firstRound,
+      gaps,
       // ALIGN-FL goes on from the silo's own last state; averaging starts from what the server gives.
       start:
         task.kind === 'train-given'
@@ -115,12 +116,12 @@ export function createSiloRunner(engine: Engine): SiloRunner {
     // Whatever else could refuse the round comes before it is paid for.
     if (job.start.kind === 'given') requireWeights(model, job.start.parameters);
     const trainer = await trainerFor({ ...config, local }, model, plan);
-    const stored = await loadState(job.file);
-    requireRound(job, stored);
-    const isBeginning = stored === null && job.start.kind === 'own';
+    const { last, from } = await loadRounds(job);
+    requireRound(job, from);
+    const isBeginning = from === null && job.start.kind === 'own';
     const warmStart = isBeginning ? await warmStartFor(config, model, plan) : null;
     const account = await openAccount(config, task, plan);
-    const spent = await account.reserve(stored);
+    const spent = await account.reserve(last, from);
     if (spent) hooks.onSpent?.(spent);
     const trained = async () => {
       const stepsAfter = local.epochs * (plan?.stepsPerEpoch ?? stepsPerEpoch(images.labels.length, local.batchSize));

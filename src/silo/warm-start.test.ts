@@ -194,6 +194,27 @@ describe('a private warm start', () => {
     await requireWholePlan(config, 'warm');
   });
 
+  test('that is made again in a later round is paid for again, once, wherever that round is interrupted', async () => {
+    const config: SiloConfig = { ...privateSilo({ noise: 'secure' }), plannedRounds: 3, gaps: 'allowed' };
+    await setBudget(config.ledgerDir, { epsilon: 200, delta: 1e-5 }, () => new Date(0));
+    const before = trainingPlanOf(config)?.before;
+    const fail = () => {
+      throw new DataError('a failure');
+    };
+    await expect(runner.play(config, own(1), { onStep: fail })).rejects.toThrow(DataError);
+    const stop = new AbortController();
+    const stopInTraining = ({ epoch }: { readonly epoch: number }) => void (epoch > 0 && stop.abort());
+    await expect(runner.play(config, own(2), { signal: stop.signal, onStep: stopInTraining })).rejects.toMatchObject({
+      name: 'AbortedError',
+    });
+    expect(await loadState(stateFileOf(config))).toMatchObject({ round: 2, finished: false });
+    await runner.play(config, own(2));
+    await runner.play(config, own(3));
+    const steps = { type: 'selfComposed', count: 10 };
+    const begun = { type: 'composed', events: [before, steps] };
+    expect((await chargesOf(config)).map(({ event }) => event)).toMatchObject([begun, begun, steps]);
+  });
+
   test('that fails is paid for, and one that cannot be is not', async () => {
     const failing = privateSilo({}, { ...WARM, epsilon: 0.1 }); // noise in which 400 records cannot be seen
     await expect(runner.play(failing, own(1))).rejects.toThrow(DataError);

@@ -5,9 +5,11 @@ import { SMALL_PRIVACY, smallSilo, temporaryFolder } from '../../test/small-silo
 import { imageSetHash } from '../data/image-set.ts';
 import { PrivacyError } from '../errors.ts';
 import { epsilonOf } from '../privacy/accountant.ts';
-import type { DpSgdOptions } from '../privacy/dp-plan.ts';
+import { type DpSgdOptions, plannedEvent } from '../privacy/dp-plan.ts';
+import type { DpTrainingPlan } from '../privacy/dp-training-plan.ts';
 import { openLedger, setBudget } from '../privacy/ledger.ts';
 import type { SiloConfig } from './silo-config.ts';
+import { trainingPlanOf } from './training-plan.ts';
 import { requireWholePlan } from './whole-plan.ts';
 
 const ROOT = temporaryFolder();
@@ -17,6 +19,22 @@ async function siloWithBudget(epsilon: number | null, privacy: SiloConfig['priva
   const config = smallSilo('north', mkdtempSync(join(ROOT, 'silo-')), { privacy, plannedRounds: 4 });
   if (epsilon !== null) await setBudget(config.ledgerDir, { epsilon, delta: 1e-5 }, () => new Date(0));
   return config;
+}
+
+function ledgerOf(config: SiloConfig) {
+  return openLedger({
+    folder: config.ledgerDir,
+    silo: config.name,
+    dataFingerprint: imageSetHash(config.images),
+    neighbours: 'zero-out-one',
+    budget: { epsilon: 99, delta: 1e-5 },
+    now: () => new Date(0),
+  });
+}
+
+function eventOfRound(config: SiloConfig) {
+  const plan = trainingPlanOf(config) as DpTrainingPlan;
+  return plannedEvent(PRIVACY, plan, plan.steps / config.plannedRounds);
 }
 
 describe('a whole plan', () => {
@@ -32,14 +50,7 @@ describe('a whole plan', () => {
     for (const privacy of [PRIVACY, { mechanism: 'none' }] as const) {
       const event = { type: 'gaussian', noiseMultiplier: 2 } as const;
       const config = await siloWithBudget(epsilonOf(event, 1e-5).epsilon, privacy);
-      const { charge } = await openLedger({
-        folder: config.ledgerDir,
-        silo: config.name,
-        dataFingerprint: imageSetHash(config.images),
-        neighbours: 'zero-out-one',
-        budget: { epsilon: 99, delta: 1e-5 },
-        now: () => new Date(0),
-      });
+      const { charge } = await ledgerOf(config);
       await charge({ run: 'earlier', purpose: 'train-own', round: 1, event });
       await expect(requireWholePlan(config, 'trial')).rejects.toThrow(
         /What is left pays for no training, however small its epsilon\. Only the owner/,
@@ -51,6 +62,21 @@ describe('a whole plan', () => {
   test('goes on where it fits, and where nobody set a budget', async () => {
     await requireWholePlan(await siloWithBudget(3), 'trial');
     await requireWholePlan(await siloWithBudget(null), 'trial');
+  });
+
+  test('that was begun, and whose model is lost, is asked for the rounds that are to come', async () => {
+    const config = await siloWithBudget(3);
+    const event = eventOfRound(config);
+    const { charge, seal, fail } = await ledgerOf(config);
+    const chargeOf = (round: number, run = 'trial') => charge({ run, purpose: 'train-own', round, event });
+    await seal((await chargeOf(1)).id, '0'.repeat(64));
+    await expect(requireWholePlan(config, 'trial')).rejects.toThrow('All planned rounds of trial together');
+    await requireWholePlan(config, 'trial', { isBegun: true });
+    await fail((await chargeOf(2)).id);
+    await chargeOf(3); // open: used again
+    await requireWholePlan(config, 'trial', { isBegun: true });
+    await chargeOf(1, 'another');
+    await expect(requireWholePlan(config, 'trial', { isBegun: true })).rejects.toThrow('All rounds that are left');
   });
 
   test('without a guarantee is refused by any budget that is finite, with the reason', async () => {

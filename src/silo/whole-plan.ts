@@ -15,17 +15,32 @@ import { releaseEvent } from '../privacy/gaussian-release.ts';
 import type { SiloConfig } from './silo-config.ts';
 import { releasePlanOf, trainingPlanOf } from './training-plan.ts';
 
+export interface WholePlanOptions {
+  /** That a ledger which is not there yet is going to begin with, in place of the one that waits in its folder. */
+  readonly first?: Budget | null;
+  /**
+   * Whether the run has begun and its model is lost: rounds of it that the ledger has a charge for, unless it is open, are not
+   * to come any more, and the next one begins anew. Default false: a run of an earlier folder may have had the same name.
+   */
+  readonly isBegun?: boolean;
+}
+
 /**
  * Throws PrivacyError where all planned rounds of `run` together exceed the budget that the silo's owner set. To be asked
- * before the run's first round: later ones are refused one by one. `first`: the budget that a ledger which is not there yet is
- * going to begin with, in place of the one that waits in its folder.
+ * before the run's first round: later ones are refused one by one.
  */
-export async function requireWholePlan(config: SiloConfig, run: string, first: Budget | null = null): Promise<void> {
+export async function requireWholePlan(
+  config: SiloConfig,
+  run: string,
+  { first = null, isBegun = false }: WholePlanOptions = {},
+): Promise<void> {
   const account = await accountOf(config.ledgerDir, first);
   if (account === null) return;
   const { budget } = account;
+  const rounds = config.plannedRounds - (isBegun ? roundsPaid(account.entries, run) : 0);
+  if (rounds <= 0) return;
   const others = account.entries.filter((charge) => !(isOpen(charge) && charge.run === run)); // an open one is used again
-  const { event, instead: otherwise } = wholeOf(config);
+  const { event, instead: otherwise } = wholeOf(config, rounds);
   const total = spentOf([...others, { event }], budget.delta).epsilon;
   if (total <= budget.epsilon) return;
   const spent = spentOf(others, budget.delta).epsilon;
@@ -33,7 +48,7 @@ export async function requireWholePlan(config: SiloConfig, run: string, first: B
   const instead = isAllSpent ? 'What is left pays for no training, however small its epsilon.' : otherwise;
   const folder = resolve(config.ledgerDir);
   throw new PrivacyError(
-    `All planned rounds of ${run} together would exceed the privacy budget of ${config.name}: epsilon ` +
+    `All ${isBegun ? 'rounds that are left' : 'planned rounds'} of ${run} together would exceed the privacy budget of ${config.name}: epsilon ` +
       `${epsilonWords(budget.epsilon)} at delta ${budget.delta} is allowed, ${epsilonWords(spent)} is spent, and with this run ` +
       `it would be ${epsilonWords(total)}. Nothing was spent and nothing left any silo. ${instead} Only the owner of the ` +
       `records can raise the budget: align-fl ledger ${folder} --budget-epsilon <e>.`,
@@ -60,9 +75,14 @@ async function accountOf(folder: string, first: Budget | null) {
   return budget && { budget, entries: [] as readonly Charge[] };
 }
 
-/** What the run does with the silo's records, and what to do where that is too much. */
-function wholeOf(config: SiloConfig): { readonly event: DpEvent; readonly instead: string } {
-  const event = wholeEvent(config);
+function roundsPaid(entries: readonly Charge[], run: string): number {
+  const paid = entries.filter((charge) => charge.run === run && charge.purpose === 'train-own' && !isOpen(charge));
+  return new Set(paid.map(({ round }) => round)).size;
+}
+
+/** What so many rounds do with the silo's records, the first of them from nothing, and what to do where that is too much. */
+function wholeOf(config: SiloConfig, rounds: number): { readonly event: DpEvent; readonly instead: string } {
+  const event = wholeEvent(config, rounds);
   const { mechanism } = config.privacy;
   if (event.type !== 'nonPrivate') {
     return { event, instead: 'Ask for a smaller privacy.epsilon; the noise is then calibrated to it.' };
@@ -74,7 +94,7 @@ function wholeOf(config: SiloConfig): { readonly event: DpEvent; readonly instea
   return { event, instead };
 }
 
-function wholeEvent(config: SiloConfig): DpEvent {
+function wholeEvent(config: SiloConfig, rounds: number): DpEvent {
   const { privacy, model } = config;
   if (model.kind === 'linear-gaussian') {
     const plan = releasePlanOf(config, model);
@@ -84,5 +104,5 @@ function wholeEvent(config: SiloConfig): DpEvent {
   if (privacy.mechanism !== 'dp-sgd' || plan === null) {
     return { type: 'nonPrivate', reason: `${privacy.mechanism}: no guarantee` };
   }
-  return plannedEvent(privacy, plan, plan.steps);
+  return plannedEvent(privacy, plan, (plan.steps / config.plannedRounds) * rounds);
 }

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
@@ -128,6 +128,55 @@ describe('the training of a round', () => {
     await expect(trainRound(trainer, job(5, { firstRound: 5 }))).rejects.toThrow('begins without a state');
     const early = job(2, { firstRound: 3, file: join(folder, 'early.safetensors') });
     await expect(trainRound(trainer, early)).rejects.toThrow(StateError);
+  });
+
+  describe('where rounds may be missing', () => {
+    const gappy = (round: number, change: Partial<RoundTraining> = {}) => job(round, { gaps: 'allowed', ...change });
+    const at = (name: string) => ({ file: join(folder, name) });
+
+    test('goes on from the last one that was completed, or begins where none was', async () => {
+      const begun = await trainRound(trainer, gappy(3, at('begun')));
+      expect(begun).toEqual(await trainRound(trainer, job(1, { ...at('first'), key: job(3).key })));
+      const fourth = await trainRound(trainer, gappy(5, at('begun')));
+      await trainRound(trainer, job(1, { ...at('first'), key: job(3).key }));
+      expect(fourth).toEqual(await trainRound(trainer, job(2, { ...at('first'), key: job(5).key })));
+      await expect(trainRound(trainer, job(7, at('begun')))).rejects.toThrow('end of round 6'); // unless somebody allows it
+    });
+
+    test('goes on from none that lies ahead, or before it took part', async () => {
+      await trainRound(trainer, gappy(2));
+      await trainRound(trainer, gappy(3));
+      for (const round of [1, 2]) await expect(trainRound(trainer, gappy(round))).rejects.toThrow(StateError);
+      await expect(trainRound(trainer, gappy(9, { firstRound: 5 }))).rejects.toThrow(StateError);
+      await expect(trainRound(trainer, gappy(4, { firstRound: 5, ...at('none') }))).rejects.toThrow(StateError);
+      expect(await loadState(job(1).file)).toMatchObject({ round: 3, finished: true });
+    });
+
+    test('takes one that was interrupted and is not asked for any more for none, whatever the clock had saved of it', async () => {
+      saveAlways();
+      for (const [name, completed] of [
+        ['later', true],
+        ['first', false],
+      ] as const) {
+        for (const file of [name, `${name}-stopped`]) if (completed) await trainRound(trainer, gappy(1, at(file)));
+        await stoppedAfter(1, gappy(2, at(`${name}-stopped`)));
+        await stoppedAfter(2, gappy(3, at(`${name}-stopped`)));
+        expect(await loadState(at(`${name}-stopped`).file)).toMatchObject({ round: 3, epochsDone: 2, finished: false });
+        const whole = await trainRound(trainer, gappy(4, at(name)));
+        expect(await trainRound(trainer, gappy(4, at(`${name}-stopped`)))).toEqual(whole);
+      }
+      expect(readdirSync(folder).filter((name) => name.endsWith('.complete'))).toEqual([]);
+    });
+
+    test('that is asked for again goes on after its last saved epoch, to the same bytes', async () => {
+      saveAlways();
+      for (const file of ['whole', 'stopped']) await trainRound(trainer, gappy(1, at(file)));
+      const whole = await trainRound(trainer, gappy(3, at('whole')));
+      await stoppedAfter(2, gappy(3, at('stopped')));
+      const seen: number[] = [];
+      const rest = await trainRound(trainer, gappy(3, at('stopped')), { onEpoch: (epoch) => void seen.push(epoch) });
+      expect([rest, seen]).toEqual([whole, [3, 4]]);
+    });
   });
 
   test('that was stopped after any epoch goes on from there to the same bytes', async () => {

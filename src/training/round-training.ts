@@ -1,5 +1,6 @@
 // One round's training of one model, resumable: what a silo does at home and the server on its pool.
 
+import { rm } from 'node:fs/promises';
 import { performance } from 'node:perf_hooks';
 import type { Key } from '../engine/keys.ts';
 import { StateError } from '../errors.ts';
@@ -15,6 +16,8 @@ export interface RoundTraining {
   readonly round: number;
   /** The first round that this model is trained in, whose beginning needs no state. Default 1. */
   readonly firstRound?: number;
+  /** Default refused. */
+  readonly gaps?: RoundGaps;
   /** What the round begins with. */
   readonly start: RoundStart;
   /** Called only where training is still to be done. */
@@ -30,6 +33,22 @@ export type RoundStart =
   | { readonly kind: 'own'; readonly initial: () => NamedArrays }
   | { readonly kind: 'given'; readonly parameters: NamedArrays };
 
+/**
+ * Whether rounds may be missing before the one that is asked for. Refused: as everybody waits for everybody, a gap is a lost or
+ * foreign state. Allowed: others went on while this model's training failed or was away, and it goes on from the last round that
+ * it completed, or begins where there is none. What was saved of a round that is asked for no more counts for nothing: when
+ * it was saved was up to the clock, and what failed may have been diverging. It is kept apart, so that it replaces nothing.
+ */
+export type RoundGaps = 'refused' | 'allowed';
+
+/** What is on disk of a model. */
+export interface StoredRounds {
+  /** What was saved last. */
+  readonly last: StoredState | null;
+  /** What the asked-for round goes on with: `last`, unless that is within an earlier round and gaps are allowed. */
+  readonly from: StoredState | null;
+}
+
 export interface RoundHooks {
   readonly signal?: AbortSignal | undefined;
   readonly onStep?: TrainingHooks['onStep'];
@@ -39,13 +58,16 @@ export interface RoundHooks {
 /**
  * Trains until the round is complete and on disk, and returns its parameters. A round that is complete already is not
  * trained again; one that was interrupted goes on after its last saved epoch, to the same result. Throws StateError where
- * the state is neither of this round nor at the end of the one before: training on would silently give another model.
+ * the state is neither of this round nor at the end of the one before (or, with gaps, of an earlier one): training on would
+ * silently give another model.
  */
 export async function trainRound(trainer: Trainer, job: RoundTraining, hooks: RoundHooks = {}): Promise<NamedArrays> {
-  const stored = await loadState(job.file);
-  const isThisRound = stored?.round === job.round;
-  if (isThisRound && stored.finished) return stored.parameters;
-  const start = isThisRound ? stored : freshState(beginning(job, stored));
+  const stored = await loadRounds(job);
+  const { from } = stored;
+  const isThisRound = from?.round === job.round;
+  if (isThisRound && from.finished) return from.parameters;
+  const start = isThisRound ? from : freshState(beginning(job, from));
+  let isKept = false;
   let savedAt = performance.now();
   const end = await trainer.train(
     { examples: await job.examples(), start, key: job.key },
@@ -55,13 +77,27 @@ export async function trainRound(trainer: Trainer, job: RoundTraining, hooks: Ro
       onEpoch: async (epoch, terms, state) => {
         hooks.onEpoch?.(epoch, terms);
         if (performance.now() - savedAt < CHECKPOINT_EVERY_MS) return;
+        if (!isKept) await keepComplete(job, stored);
+        isKept = true;
         await saveState(job.file, { ...state(), round: job.round, finished: false });
         savedAt = performance.now();
       },
     },
   );
   await saveState(job.file, { ...end, round: job.round, finished: true });
+  if (job.gaps === 'allowed') await rm(completeFile(job.file), { force: true });
   return end.parameters;
+}
+
+/** Throws StateError where a file is damaged. */
+export async function loadRounds({
+  file,
+  round,
+  gaps,
+}: Pick<RoundTraining, 'file' | 'round' | 'gaps'>): Promise<StoredRounds> {
+  const last = await loadState(file);
+  const isGivenUp = gaps === 'allowed' && last !== null && !last.finished && last.round < round;
+  return { last, from: isGivenUp ? await loadState(completeFile(file)) : last };
 }
 
 /** Throws StateError unless `stored` is of the asked-for round already, or something that it can begin from. */
@@ -69,13 +105,14 @@ export function requireRound(
   {
     start,
     ...at
-  }: Pick<RoundTraining, 'file' | 'round' | 'firstRound'> & {
+  }: Pick<RoundTraining, 'file' | 'round' | 'firstRound' | 'gaps'> & {
     readonly start: Pick<RoundStart, 'kind'>;
   },
   stored: Pick<StoredState, 'round' | 'finished'> | null,
 ): void {
   if (stored?.round === at.round) return;
   if (start.kind === 'given' && (stored?.round ?? 0) < at.round) return;
+  if (at.gaps === 'allowed' && isEarlier(at, stored)) return;
   requireRoundBefore(at, stored);
 }
 
@@ -102,6 +139,26 @@ export function requireRoundBefore(
 }
 
 // --- internal ---
+
+/** Whether nothing was ever completed, or an earlier round of this very model. */
+function isEarlier(
+  { round, firstRound = 1 }: Pick<RoundTraining, 'round' | 'firstRound'>,
+  stored: Pick<StoredState, 'round' | 'finished'> | null,
+): boolean {
+  if (stored === null) return round >= firstRound;
+  return stored.finished && stored.round >= firstRound && stored.round < round;
+}
+
+/** With gaps: sets the completed state aside that a state within the round is about to replace. */
+async function keepComplete({ file, round, gaps }: RoundTraining, { last, from }: StoredRounds): Promise<void> {
+  if (gaps === 'allowed' && from !== null && from === last && from.round < round) {
+    await saveState(completeFile(file), from);
+  }
+}
+
+function completeFile(file: string): string {
+  return `${file}.complete`;
+}
 
 function beginning(job: RoundTraining, stored: StoredState | null): NamedArrays {
   requireRound(job, stored);
