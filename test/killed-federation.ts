@@ -52,6 +52,8 @@ export interface LogLine {
   readonly step?: string;
   readonly round?: number | null;
   readonly silo?: string;
+  /** Of a release that comes late: the round that it answers. */
+  readonly answers?: number;
   readonly sha256?: string;
   readonly code?: string;
   readonly reason?: string;
@@ -87,9 +89,21 @@ export interface KilledFederation {
   /** A process of it. It is not started again. */
   start(who: string, change?: Partial<ProcessTask>, env?: Readonly<Record<string, string>>): Process;
   /** Keeps the server and all silos running until all have ended well. Throws where one ends otherwise than by a kill. */
-  playAll(strikes: readonly Strike[], options?: { readonly nats?: 'local' | null }): Promise<void>;
+  playAll(strikes: readonly Strike[], options?: PlayOptions): Promise<void>;
   /** Ends whatever still runs. */
   close(): Promise<void>;
+}
+
+/** As the settings of a server have it. */
+export interface RoundClosing {
+  readonly quorum: number;
+  readonly deadlineMinutes: number;
+}
+
+export interface PlayOptions {
+  readonly nats?: 'local' | null;
+  /** Awaited before somebody starts again, with the strike that ended them. */
+  readonly beforeAgain?: (who: string, last: Strike) => Promise<void>;
 }
 
 export interface Process {
@@ -107,7 +121,7 @@ export interface Ended {
 export async function killedFederation(
   parent: string,
   spec: Spec,
-  { timing = SHORT }: { readonly timing?: Timing } = {},
+  { timing = SHORT, closing }: { readonly timing?: Timing; readonly closing?: RoundClosing } = {},
 ): Promise<KilledFederation> {
   const root = mkdtempSync(join(parent, 'federation-'));
   const server = serverLayout(join(root, 'server'));
@@ -119,8 +133,8 @@ export async function killedFederation(
     hosts: ['localhost'],
     listen: '127.0.0.1',
     port: await freePort(),
-    quorum: null,
-    deadlineMinutes: null,
+    quorum: closing?.quorum ?? null,
+    deadlineMinutes: closing?.deadlineMinutes ?? null,
   };
   await initServer({ layout: server, spec: federationSpec(spec, images, source), settings, now: new Date() });
   const names = spec.silos.map(({ name }) => name);
@@ -191,7 +205,7 @@ export async function killedFederation(
     log: lines,
     keepBroker,
     start,
-    async playAll(strikes, { nats = null } = {}) {
+    async playAll(strikes, { nats = null, beforeAgain } = {}) {
       if (nats === null && broker === null) await keepBroker();
       const keep = async (who: string) => {
         for (;;) {
@@ -200,6 +214,8 @@ export async function killedFederation(
             .end;
           if (code === 0) return;
           if (signal !== 'SIGKILL' || isClosed) throw new Error(`${who} ended with ${code ?? signal}: ${stderr}`);
+          const last = lines().findLast((line) => line.who === who && line.struck)?.struck;
+          if (last) await beforeAgain?.(who, last);
         }
       };
       await Promise.all(['server', ...names].map(keep));
