@@ -53,7 +53,10 @@ try {
           const { silo, sha256, code, reason, message } = /** @type {Record<string, unknown>} */ (told);
           seen(told.kind, 'round' in told ? told.round : null, { silo, sha256, code, reason, message });
         } else if (event.kind === 'connection') tell({ notice: event.notice });
-        else seen(event.kind, 'round' in event ? event.round : null);
+        else {
+          const { silo, answers } = /** @type {Record<string, unknown>} */ (/** @type {unknown} */ (event));
+          seen(event.kind, 'round' in event ? event.round : null, { silo, answers });
+        }
       },
     });
     tell({ ended: 'complete' });

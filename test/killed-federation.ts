@@ -52,6 +52,8 @@ export interface LogLine {
   readonly step?: string;
   readonly round?: number | null;
   readonly silo?: string;
+  /** Of a release that comes late: the round that it answers. */
+  readonly answers?: number;
   readonly sha256?: string;
   readonly code?: string;
   readonly reason?: string;
@@ -87,9 +89,21 @@ export interface KilledFederation {
   /** A process of it. It is not started again. */
   start(who: string, change?: Partial<ProcessTask>, env?: Readonly<Record<string, string>>): Process;
   /** Keeps the server and all silos running until all have ended well. Throws where one ends otherwise than by a kill. */
-  playAll(strikes: readonly Strike[], options?: { readonly nats?: 'local' | null }): Promise<void>;
+  playAll(strikes: readonly Strike[], options?: PlayOptions): Promise<void>;
   /** Ends whatever still runs. */
   close(): Promise<void>;
+}
+
+/** As the settings of a server have it. */
+export interface RoundClosing {
+  readonly quorum: number;
+  readonly deadlineMinutes: number;
+}
+
+export interface PlayOptions {
+  readonly nats?: 'local' | null;
+  /** Awaited before somebody starts again, with the strike that ended them. */
+  readonly beforeAgain?: (who: string, last: Strike) => Promise<void>;
 }
 
 export interface Process {
@@ -107,7 +121,7 @@ export interface Ended {
 export async function killedFederation(
   parent: string,
   spec: Spec,
-  { timing = SHORT }: { readonly timing?: Timing } = {},
+  { timing = SHORT, closing }: { readonly timing?: Timing; readonly closing?: RoundClosing } = {},
 ): Promise<KilledFederation> {
   const root = mkdtempSync(join(parent, 'federation-'));
   const server = serverLayout(join(root, 'server'));
@@ -115,7 +129,7 @@ export async function killedFederation(
   const { images } = await dealToSilos(spec, { env: {} }, (silo) => at(silo, 'data'));
   const { source } = spec.data;
   if (source.kind === 'at-silos') throw new Error('a simulation was expected');
-  const settings = await loopbackSettings();
+  const settings = { ...(await loopbackSettings()), ...closing };
   await initServer({ layout: server, spec: federationSpec(spec, images, source), settings, now: new Date() });
   const names = spec.silos.map(({ name }) => name);
   const invites = new Map<string, string>();
@@ -185,7 +199,7 @@ export async function killedFederation(
     log: lines,
     keepBroker,
     start,
-    async playAll(strikes, { nats = null } = {}) {
+    async playAll(strikes, { nats = null, beforeAgain } = {}) {
       if (nats === null && broker === null) await keepBroker();
       const keep = async (who: string) => {
         for (;;) {
@@ -194,6 +208,8 @@ export async function killedFederation(
             .end;
           if (code === 0) return;
           if (signal !== 'SIGKILL' || isClosed) throw new Error(`${who} ended with ${code ?? signal}: ${stderr}`);
+          const last = lines().findLast((line) => line.who === who && line.struck)?.struck;
+          if (last) await beforeAgain?.(who, last);
         }
       };
       await Promise.all(['server', ...names].map(keep));

@@ -104,9 +104,7 @@ async function runSilo(layout: LaptopLayout, silo: string, { entry, signal }: Co
   // it ended: that is how the silo hears of it.
   const child = spawn(process.execPath, args, { detached: true, stdio: ['ignore', log, log, 'ipc'] });
   const stop = () => child.kill('SIGTERM');
-  const quit = () => child.kill('SIGKILL');
   signal.addEventListener('abort', stop, { once: true });
-  process.once('exit', quit);
   try {
     const code = await new Promise<number | null>((done, failed) => {
       child.on('error', failed).on('exit', done);
@@ -119,6 +117,5 @@ async function runSilo(layout: LaptopLayout, silo: string, { entry, signal }: Co
     );
   } finally {
     signal.removeEventListener('abort', stop);
-    process.off('exit', quit);
   }
 }
