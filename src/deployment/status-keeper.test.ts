@@ -79,6 +79,11 @@ describe('a silo', () => {
     });
     const denied = (code: string) => network({ kind: 'silo-denied', silo: 'a', code, message: 'no' });
     expect(trouble(failed(1), denied('LOST_STATE'))).toMatchObject({ round: null, code: 'LOST_STATE', message: 'no' });
+    const anew = network({ kind: 'silo-began-anew', silo: 'a', round: 4 });
+    expect(trouble(denied('LOST_STATE'), anew)).toMatchObject({
+      code: 'LOST_STATE',
+      message: expect.stringMatching(/up to round 4; its ledger/),
+    });
     expect(trouble(failed(1), denied('ALREADY_CONNECTED'))).toMatchObject({ code: 'PRIVACY' }); // passes by itself
     expect(trouble(failed(1), status('a', 'training'))).toMatchObject({ code: 'PRIVACY' });
     expect(trouble(network({ kind: 'release-refused', ...refused, reason: 'x'.repeat(9999) }))?.message).toHaveLength(
