@@ -112,7 +112,7 @@ describe.skipIf(!natsServer)(`the real nats-server${NEEDS_NATS}`, () => {
       expect(nc.info?.tls_required).toBe(true);
       await nc.close();
     }
-    const old = natsServer?.version.startsWith('2.9.') === true;
+    const old = /^2\.(9|10|11\.(\d|1[0-4])$)/.test(natsServer?.version ?? '');
     expect(notices.some(({ type }) => type === 'old-server')).toBe(old);
   });
 

@@ -1,0 +1,64 @@
+// What a plan may cost a silo: asked before its owner is, and before anything is spent.
+
+import { SpecError } from '../errors.ts';
+import type { Spec } from '../experiments/spec.ts';
+import { epsilonWords } from '../privacy/event-words.ts';
+import { firstBudget } from '../privacy/first-budget.ts';
+import { readLedger, setBudget } from '../privacy/ledger.ts';
+import type { Budget } from '../privacy/ledger-entry.ts';
+import { hasLedger } from '../privacy/ledger-file.ts';
+import { type SiloConfig, stateFileOf } from '../silo/silo-config.ts';
+import { requireWholePlan } from '../silo/whole-plan.ts';
+import { isThere } from '../storage/presence.ts';
+
+/** What a silo does in a plan: trains or computes as `config` says, or looks at no record (null). */
+interface Work {
+  readonly spec: Pick<Spec, 'name'>;
+  readonly config: SiloConfig | null;
+}
+
+/**
+ * All rounds together have to fit the budget before the first; later ones are refused one by one. `isBegun`: the ledger has seals of
+ * some. Throws PrivacyError.
+ */
+export async function requireAffordable(
+  budget: Budget | null,
+  { spec, config }: Work,
+  isBegun: boolean,
+): Promise<void> {
+  if (config === null || isThere(stateFileOf(config))) return;
+  await requireWholePlan(config, spec.name, { first: budget, isBegun });
+}
+
+/** Whether a round of the plan was paid for, though its training may have failed and left no state. */
+export async function isCharged({ spec, config }: Work): Promise<boolean> {
+  if (config === null || !hasLedger(config.ledgerDir)) return false;
+  return (await readLedger(config.ledgerDir)).entries.some(({ run }) => run === spec.name);
+}
+
+/** `silo join` sets the budget that a ledger begins with; one that is kept already is changed by nothing but `align-fl ledger`. */
+export async function requireBudget(ledger: string, { epsilon, delta }: Budget): Promise<void> {
+  if (!hasLedger(ledger)) return;
+  const { budget } = await readLedger(ledger);
+  if (budget.epsilon === epsilon && budget.delta === delta) return;
+  throw new SpecError(
+    `--budget-epsilon: the ledger in ${ledger} has begun, with epsilon ${epsilonWords(budget.epsilon)} at delta ${budget.delta}, and ` +
+      'joining does not change it. Leave the option out, or first set the budget with: ' +
+      `align-fl ledger ${ledger} --budget-epsilon ${epsilonWords(epsilon)} --budget-delta ${delta}`,
+    { path: '--budget-epsilon', ledger },
+  );
+}
+
+/** The owner has agreed: the budget that they named is the one that the ledger begins with. */
+export async function beginWith(
+  { budget, now }: { readonly budget: Budget | null; readonly now: () => Date },
+  { config }: Work,
+): Promise<void> {
+  if (config === null || budget === null || hasLedger(config.ledgerDir)) return;
+  await setBudget(config.ledgerDir, budget, now);
+}
+
+/** Of the ledger in a folder, or the one that waits there for it; null where its owner set none. */
+export async function budgetIn(ledgerDir: string): Promise<Budget | null> {
+  return hasLedger(ledgerDir) ? (await readLedger(ledgerDir)).budget : firstBudget(ledgerDir);
+}
