@@ -2,15 +2,17 @@
 // terminal that is closed, a pipe whose reader has heard enough. Nothing stays behind, and the same command goes on.
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import { setUp } from '../scripts/set-up.mjs';
+import { inviteSilo } from '../src/deployment/invitations.ts';
 import { laptopLayout } from '../src/deployment/laptop.ts';
-import { openRunFolder, parseSpec, runExperiment } from '../src/index.ts';
-import { hashesIn } from './killed-federation.ts';
+import { parseSpec } from '../src/index.ts';
+import { undisturbed as alone } from './kill-checks.ts';
+import { hashesIn, killedFederation } from './killed-federation.ts';
 import { NEEDS_FAULTS, triesFaults } from './nats-fixture.ts';
 import { temporaryFolder } from './small-silos.ts';
 
@@ -100,48 +102,35 @@ describe.skipIf(!triesFaults || process.platform === 'win32')(`a command of a fe
   test.concurrent(
     'server start --local and silo join: say how to go on, and do; a pipe that is closed stops neither',
     async () => {
-      const { root, server, home, data, invite } = laptopLayout(join(ROOT, 'apart'));
-      const first = started(['up', SPEC, '--out', root]);
-      await first.said('round 1 east: decoder');
-      first.kill('SIGINT');
-      expect(await first.end).toMatchObject({ code: 130 });
-
-      const serve = ['server', 'start', server.root, '--local'];
-      const joins = (silo: string) => [
-        'silo',
-        'join',
-        invite(silo),
-        '--data',
-        data(silo),
-        '--home',
-        home(silo),
-        '--yes',
-      ];
-      for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-        const [serving, north, east] = [started(serve), started(joins('north')), started(joins('east'))];
-        await serving.said('north: decoder');
-        for (const one of [north, serving, east]) one.kill(signal);
-        expect(await serving.end).toMatchObject({
-          code: 130,
-          stderr: expect.stringContaining(`Stopped. To go on: align-fl server start ${server.root} --local`),
-        });
-        for (const one of [north, east]) {
-          expect(await one.end).toMatchObject({
-            code: 130,
-            stderr: expect.stringContaining('Stopped. To go on: align-fl silo join --home'),
-          });
-        }
-        expect(workingIn(root)).toEqual([]);
+      const { root, serve, joins, server } = await apart();
+      const [serving, north, east] = [started(serve), started(joins('north')), started(joins('east'))];
+      await serving.said('north: decoder');
+      for (const [one, signal] of [
+        [north, 'SIGTERM'],
+        [east, 'SIGINT'],
+        [serving, 'SIGTERM'],
+      ] as const) {
+        one.kill(signal);
       }
+      expect(await serving.end).toMatchObject({
+        code: 130,
+        stderr: expect.stringContaining(`Stopped. To go on: align-fl server start ${server} --local`),
+      });
+      for (const one of [north, east]) {
+        expect(await one.end).toMatchObject({
+          code: 130,
+          stderr: expect.stringContaining('Stopped. To go on: align-fl silo join --home'),
+        });
+      }
+      expect(workingIn(root)).toEqual([]);
 
-      const codes = join(ROOT, 'codes');
+      const codes = join(root, 'codes');
       const headed = (args: readonly string[]) =>
         spawned('sh', ['-c', '{ "$@"; echo $? >> "$0"; } 2>&1 | head -n 1', codes, process.execPath, ENTRY, ...args]);
-      const ends = [headed(serve), headed(joins('north')), headed(joins('east'))].map((one) => one.end);
-      await Promise.all(ends);
+      await Promise.all([serve, joins('north'), joins('east')].map((args) => headed(args).end));
       expect(readFileSync(codes, 'utf8')).toBe('0\n0\n0\n');
       expect(workingIn(root)).toEqual([]);
-      expect(hashesIn(server.run)).toEqual(await undisturbed());
+      expect(hashesIn(join(server, 'run'))).toEqual(await undisturbed());
     },
     LIMIT_MS,
   );
@@ -149,49 +138,57 @@ describe.skipIf(!triesFaults || process.platform === 'win32')(`a command of a fe
   (hasTerminals ? test.concurrent : test.skip)(
     'at a terminal: ends when that is closed, also while it asks; Ctrl-C and Ctrl-D at the question are no crash',
     async () => {
-      const { root, server, data } = laptopLayout(join(ROOT, 'terminal'));
       const inMidRun = join(ROOT, 'mid-run');
-      for (const [words, folder] of [
-        ['round 1 north: decoder', inMidRun],
-        ['A federation of 2 silos', root],
-      ] as const) {
-        const closed = atTerminal(['up', SPEC, '--out', folder]);
-        await closed.said(words);
-        closed.kill('SIGKILL'); // of `script`, which is the terminal
-        await nobodyIn(folder);
-      }
+      const up = atTerminal(['up', SPEC, '--out', inMidRun]);
+      const { root, serve, joins, departures } = await apart();
+      const serving = started(serve);
+      await up.said('round 1 north: decoder');
+      up.kill('SIGKILL'); // of `script`, which is the terminal
+      await nobodyIn(inMidRun);
 
-      const serving = started(['server', 'start', server.root, '--local']);
-      await serving.said('signalled, seed 0'); // "Running", or "Going on with": the first may have come so far
-      const line = spawnSync(process.execPath, [ENTRY, 'server', 'invite', server.root, 'north', '--again'], {
-        encoding: 'utf8',
-      }).stdout;
-      const again = join(ROOT, 'again.invite');
-      writeFileSync(again, line);
-      const anew = join(root, 'anew');
-      const joins = ['silo', 'join', again, '--data', data('north'), '--home', anew];
+      await serving.said('signalled, seed 0');
+      const asking = joins('north').filter((arg) => arg !== '--yes');
       for (const key of ['\u0003', '\u0004']) {
-        const asked = atTerminal(joins);
+        const asked = atTerminal(asking);
         await asked.said('Type yes:');
         asked.child.stdin?.write(key);
         const { code, stdout } = await asked.end;
         expect(stdout).toContain('Stopped before an answer: nothing was agreed to.');
         expect(code).toBe(130);
       }
-      const asked = atTerminal(joins);
+      const asked = atTerminal(asking);
       await asked.said('Type yes:');
       asked.kill('SIGKILL');
-      await until(() => !workingIn(anew).some(({ command }) => command.includes('silo join')));
+      await until(() => !workingIn(root).some(({ command }) => command.includes('silo join')));
       serving.kill('SIGTERM');
       expect(await serving.end).toMatchObject({ code: 130 });
       expect(workingIn(root)).toEqual([]);
-      expect(readFileSync(join(anew, 'departures.jsonl'), 'utf8')).toBe('');
+      expect(readFileSync(departures, 'utf8')).toBe('');
     },
     LIMIT_MS,
   );
 });
 
 // --- internal ---
+
+/** A federation whose parts are started one by one, and the command lines for that. */
+async function apart() {
+  const { root, server, home, data } = await killedFederation(ROOT, parseSpec(WRITTEN));
+  const invites = new Map<string, string>();
+  for (const { name } of WRITTEN.silos) {
+    const file = join(root, `${name}.invite`);
+    writeFileSync(file, (await inviteSilo(server, name, { again: false })).line);
+    invites.set(name, file);
+  }
+  const at = (silo: string) => [invites.get(silo) ?? '', '--data', data(silo), '--home', home(silo).root, '--yes'];
+  return {
+    root,
+    server: server.root,
+    serve: ['server', 'start', server.root, '--local'],
+    joins: (silo: string) => ['silo', 'join', ...at(silo)],
+    departures: home('north').departures,
+  };
+}
 
 interface Command {
   readonly child: ChildProcess;
@@ -262,11 +259,6 @@ async function until(isSo: () => boolean): Promise<void> {
 let known: Promise<Readonly<Record<string, string>>> | null = null;
 
 function undisturbed(): Promise<Readonly<Record<string, string>>> {
-  const play = async () => {
-    const path = mkdtempSync(join(ROOT, 'alone-'));
-    await runExperiment({ folder: await openRunFolder({ path, spec: parseSpec(WRITTEN) }), data: { env: {} } });
-    return hashesIn(path);
-  };
-  known ??= play();
+  known ??= alone(ROOT, parseSpec(WRITTEN));
   return known;
 }

@@ -28,6 +28,7 @@ export function onInterrupt(abort: AbortController, tell: () => void): () => voi
     process.off('SIGINT', askOrQuit).off('SIGTERM', askOrQuit).off('SIGHUP', hangUp).off('disconnect', ask);
   };
   process.on('SIGINT', askOrQuit).on('SIGTERM', askOrQuit).on('SIGHUP', hangUp).on('disconnect', ask);
+  if (process.send !== undefined && !process.connected) process.nextTick(ask); // gone before we listened
   return stopListening;
 }
 
