@@ -15,6 +15,7 @@ import { undisturbed as alone } from './kill-checks.ts';
 import { hashesIn, killedFederation } from './killed-federation.ts';
 import { NEEDS_FAULTS, triesFaults } from './nats-fixture.ts';
 import { temporaryFolder } from './small-silos.ts';
+import { TWO_SILOS } from './two-silos.ts';
 
 const ROOT = temporaryFolder();
 const HOME = resolve(import.meta.dirname, '..');
@@ -22,24 +23,10 @@ const ENTRY = join(HOME, 'bin', 'align-fl.mjs');
 const LIMIT_MS = 240_000;
 
 const WRITTEN = {
+  ...TWO_SILOS,
   name: 'signalled',
   rounds: 8,
-  data: {
-    source: { kind: 'drawn-digits', train: 80, test: 60 },
-    partition: {
-      kind: 'class-disjoint',
-      classes: [
-        [0, 1],
-        [2, 3],
-      ],
-    },
-  },
-  silos: [{ name: 'north' }, { name: 'east' }],
-  model: { kind: 'mlp', hidden: [8], latent: 2 },
   local: { epochs: 10, batchSize: 8 },
-  server: { epochs: 1, batchSize: 16, images: 20 },
-  privacy: { mechanism: 'none' },
-  evaluation: { controls: false, probeSplits: 1, gridImages: 4 },
 };
 const SPEC = join(ROOT, 'spec.yaml');
 const hasTerminals = spawnSync('script', ['--version'], { encoding: 'utf8' }).stdout?.includes('util-linux') ?? false;

@@ -24,30 +24,17 @@ import { siloStatus } from '../src/deployment/silo-status.ts';
 import { openRunFolder, parseSpec, runExperiment, type Spec } from '../src/index.ts';
 import { natsServer, NEEDS_NATS } from './nats-fixture.ts';
 import { temporaryFolder } from './small-silos.ts';
+import { TWO_SILOS } from './two-silos.ts';
 
 const ROOT = temporaryFolder();
 const now = () => new Date();
 const data = { env: {} };
 
 const TINY = parseSpec({
+  ...TWO_SILOS,
   name: 'tiny',
-  rounds: 2,
-  data: {
-    source: { kind: 'drawn-digits', train: 120, test: 100 },
-    partition: {
-      kind: 'class-disjoint',
-      classes: [
-        [0, 1],
-        [2, 3],
-      ],
-    },
-  },
-  silos: [{ name: 'north' }, { name: 'east' }],
-  model: { kind: 'mlp', hidden: [8], latent: 2 },
-  local: { epochs: 2, batchSize: 8 },
+  data: { ...TWO_SILOS.data, source: { kind: 'drawn-digits', train: 120, test: 100 } },
   server: { epochs: 2, batchSize: 16, images: 20 },
-  privacy: { mechanism: 'none' },
-  evaluation: { controls: false, probeSplits: 1, gridImages: 4 },
 });
 
 const LABELLED = parseSpec({

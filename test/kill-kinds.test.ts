@@ -12,7 +12,7 @@ import { runLayout } from '../src/experiments/run-layout.ts';
 import { storedRelease } from '../src/experiments/stored-decoders.ts';
 import type { ReceivedUpload } from '../src/exchange/upload.ts';
 import type { SiloPort } from '../src/federation/silo-port.ts';
-import { openRunFolder, parseSpec, runExperiment, type SpecInput } from '../src/index.ts';
+import { openRunFolder, parseSpec, runExperiment } from '../src/index.ts';
 import { readDepartures } from '../src/net/departures.ts';
 import { readLedger } from '../src/privacy/ledger.ts';
 import {
@@ -34,37 +34,21 @@ import {
 } from './killed-federation.ts';
 import { NEEDS_FAULTS, triesFaults } from './nats-fixture.ts';
 import { temporaryFolder } from './small-silos.ts';
+import { TWO_SILOS } from './two-silos.ts';
 
 const ROOT = temporaryFolder();
 const LIMIT_MS = 240_000;
 const DELTA = 1e-5;
 
-const SMALL = {
-  rounds: 2,
-  data: {
-    source: { kind: 'drawn-digits', train: 80, test: 60 },
-    partition: {
-      kind: 'class-disjoint',
-      classes: [
-        [0, 1],
-        [2, 3],
-      ],
-    },
-  },
-  model: { kind: 'mlp', hidden: [8], latent: 2 },
-  local: { epochs: 2, batchSize: 8 },
-  server: { epochs: 1, batchSize: 16, images: 20 },
-  evaluation: { controls: false, probeSplits: 1, gridImages: 4 },
-} as const satisfies Partial<SpecInput>;
 /** A closed form has to find the classes above its noise. */
-const MORE_IMAGES = { ...SMALL.data, source: { ...SMALL.data.source, train: 800 } } as const;
+const MORE_IMAGES = { ...TWO_SILOS.data, source: { ...TWO_SILOS.data.source, train: 800 } } as const;
 const CLOSED_FORM = { kind: 'linear-gaussian', components: 1, frequencies: 6, rank: 4 } as const;
 const gaussian = (noise: 'secure' | 'seeded') =>
   ({ mechanism: 'gaussian', epsilon: 200, delta: DELTA, noise }) as const;
 
 /** A closed form at one silo and an autoencoder at the other; all noise can be repeated. */
 const LABELLED = parseSpec({
-  ...SMALL,
+  ...TWO_SILOS,
   name: 'struck-labelled',
   data: MORE_IMAGES,
   task: 'classify',
@@ -72,25 +56,22 @@ const LABELLED = parseSpec({
     { name: 'north', generator: CLOSED_FORM, privacy: gaussian('seeded') },
     { name: 'east', generator: { kind: 'vae' } },
   ],
-  privacy: { mechanism: 'none' },
 });
 
 /** Closed forms with noise of the system. */
 const COMPUTED = parseSpec({
-  ...SMALL,
+  ...TWO_SILOS,
   name: 'struck-computed',
   data: MORE_IMAGES,
   task: 'classify',
-  silos: [{ name: 'north' }, { name: 'east' }],
   generator: CLOSED_FORM,
   privacy: gaussian('secure'),
 });
 
 const LATE = parseSpec({
-  ...SMALL,
+  ...TWO_SILOS,
   name: 'struck-late',
   rounds: 5,
-  silos: [{ name: 'north' }, { name: 'east' }],
   privacy: { mechanism: 'dp-sgd', epsilon: 8, delta: DELTA, noise: 'secure' },
 });
 const CLOSING: RoundClosing = { quorum: 1, deadlineMinutes: 0.05 };

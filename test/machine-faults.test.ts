@@ -13,30 +13,15 @@ import { openRunFolder, parseSpec, runExperiment } from '../src/index.ts';
 import { hashesIn, type KilledFederation, killedFederation } from './killed-federation.ts';
 import { natsServer, NEEDS_NATS } from './nats-fixture.ts';
 import { temporaryFolder } from './small-silos.ts';
+import { TWO_SILOS } from './two-silos.ts';
 
 const ROOT = temporaryFolder();
 const LIMIT_MS = 240_000;
 const isAsked = process.env['ALIGN_FL_MACHINE_FAULTS'] === '1' && process.getuid?.() === 0 && natsServer !== null;
 
 const SPEC = parseSpec({
+  ...TWO_SILOS,
   name: 'cramped',
-  rounds: 2,
-  data: {
-    source: { kind: 'drawn-digits', train: 80, test: 60 },
-    partition: {
-      kind: 'class-disjoint',
-      classes: [
-        [0, 1],
-        [2, 3],
-      ],
-    },
-  },
-  silos: [{ name: 'north' }, { name: 'east' }],
-  model: { kind: 'mlp', hidden: [8], latent: 2 },
-  local: { epochs: 2, batchSize: 8 },
-  server: { epochs: 1, batchSize: 16, images: 20 },
-  privacy: { mechanism: 'none' },
-  evaluation: { controls: false, probeSplits: 1, gridImages: 4 },
 });
 
 const mounted: string[] = [];

@@ -18,29 +18,14 @@ import { contentHash } from '../src/storage/content-hash.ts';
 import { hashesIn, type KilledFederation, killedFederation, type LogLine, SHORT } from './killed-federation.ts';
 import { NEEDS_FAULTS, triesFaults } from './nats-fixture.ts';
 import { temporaryFolder } from './small-silos.ts';
+import { TWO_SILOS } from './two-silos.ts';
 
 const ROOT = temporaryFolder();
 const LIMIT_MS = 240_000;
 
 const SPEC = parseSpec({
+  ...TWO_SILOS,
   name: 'faulty',
-  rounds: 2,
-  data: {
-    source: { kind: 'drawn-digits', train: 80, test: 60 },
-    partition: {
-      kind: 'class-disjoint',
-      classes: [
-        [0, 1],
-        [2, 3],
-      ],
-    },
-  },
-  silos: [{ name: 'north' }, { name: 'east' }],
-  model: { kind: 'mlp', hidden: [8], latent: 2 },
-  local: { epochs: 2, batchSize: 8 },
-  server: { epochs: 1, batchSize: 16, images: 20 },
-  privacy: { mechanism: 'none' },
-  evaluation: { controls: false, probeSplits: 1, gridImages: 4 },
 });
 
 /** A decoder of two parts at one silo. */
