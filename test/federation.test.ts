@@ -109,6 +109,23 @@ async function join_(
   });
 }
 
+/** Without an invite, as after a stop. */
+function joinAgain(federation: Federation) {
+  return joinFederation({
+    layout: siloLayout(federation.home('north')),
+    invite: null,
+    data: null,
+    release: null,
+    ledger: null,
+    budget: null,
+    ask: async () => true,
+    emit: () => {},
+    signal: AbortSignal.timeout(20_000),
+    now,
+    version: '0.1.0',
+  });
+}
+
 describe.skipIf(natsServer === null)(`a federation over TLS${NEEDS_NATS}`, () => {
   test.each([TINY, LABELLED])(
     'ends with the hashes of a run in one process: $name',
@@ -170,6 +187,37 @@ describe.skipIf(natsServer === null)(`a federation over TLS${NEEDS_NATS}`, () =>
     expect(readdirSync(federation.home('north')).filter((name) => name.startsWith('silo.nk'))).toEqual(['silo.nk']);
     stop.abort();
     await serving;
+  });
+
+  test('a silo that leaves while its owner is asked ends without an answer, and its server hears of it', async () => {
+    const federation = await federationOf(TINY);
+    const stop = new AbortController();
+    const events: ServerEvent[] = [];
+    const serving = serve(federation, stop.signal, (event) => events.push(event)).catch(() => {});
+    const layout = siloLayout(federation.home('north'));
+    let isAsked = () => {};
+    const asked = new Promise<void>((done) => (isAsked = done));
+    const joining = join_(federation, 'north', {
+      ask: () => {
+        isAsked();
+        return new Promise(() => {});
+      },
+    });
+    await asked;
+    await leaveFederation({ layout, emit: () => {}, signal: AbortSignal.timeout(20_000), version: '0.1.0' });
+    expect(await joining).toBe('left');
+    const isFarewell = (event: ServerEvent) => event.kind === 'network' && event.event.kind === 'silo-left';
+    await vi.waitFor(() => expect(events.filter(isFarewell)).toHaveLength(1), 5000);
+    expect(await readSiloSettings(layout)).toMatchObject({ agreed: null, wish: 'left', farewell: true });
+    await serving; // nobody is left to wait for
+    await expect(joinAgain(federation)).rejects.toThrow('has left its federation for good. To take part again');
+    const again = await inviteSilo(federation.layout, 'north', { again: true });
+    const servingAgain = serve(federation, stop.signal).catch(() => {});
+    const rejoining = join_(federation, 'north', { invite: again.line, ask: async () => false });
+    await expect(rejoining).rejects.toThrow('Not agreed');
+    expect(await readSiloSettings(layout)).toMatchObject({ wish: 'work', farewell: false });
+    stop.abort();
+    await servingAgain;
   });
 
   test('a silo that leaves agrees to nothing, and needs no images', async () => {

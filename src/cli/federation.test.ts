@@ -106,7 +106,11 @@ test('align-fl up gives an example that fits the option', async () => {
 describe('align-fl silo', () => {
   test.each([
     ['no invite and no home', ['join'], 'Name the file of an invite'],
-    ['an invite that is not there', ['join', 'nosuch.invite'], 'Could not read the invite nosuch.invite: ENOENT'],
+    [
+      'an invite that is not there',
+      ['join', 'nosuch.invite'],
+      'Could not read the invite nosuch.invite: there is no such file',
+    ],
     ['a budget without its delta', ['join', 'good', '--budget-epsilon', '1'], 'go together'],
     ['a folder of nobody', ['status', 'nosuch'], 'is no folder of a silo'],
     ['a folder of nobody', ['pause', 'nosuch'], 'is no folder of a silo'],

@@ -74,6 +74,8 @@ function lineOf(event: OtherEvent): string | null {
   switch (event.kind) {
     case 'enrolling':
       return `Silo ${event.silo} made a key of its own and shows its public half to ${event.servers.join(' or ')}`;
+    case 'resumed':
+      return 'This silo was paused, and goes on now';
     case 'unreachable':
       return `${event.message} Trying again; Ctrl-C stops.`;
     case 'connection':

@@ -3,10 +3,10 @@
 import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
-import { AbortedError, SpecError } from '../errors.ts';
+import { AbortedError, LostPeerError, SpecError } from '../errors.ts';
 import type { Consent } from '../deployment/consent.ts';
 import { changeSiloSettings, defaultSiloHome, siloLayout } from '../deployment/silo-home.ts';
-import { siloStatus } from '../deployment/silo-status.ts';
+import { type SiloStatus, siloStatus } from '../deployment/silo-status.ts';
 import { isAtWork } from '../deployment/work-lock.ts';
 import { readInvite } from '../net/invite.ts';
 import type { Budget } from '../privacy/ledger-entry.ts';
@@ -61,7 +61,7 @@ export function addSiloCommand(program: Command, console: Console, now: () => Da
     .action(async (home: string) => {
       await leaveFrom(home, console);
       console.print(
-        'Left. What was released cannot be called back; ask whoever runs the server for `align-fl forget`. Ledger and log stay here.',
+        'Left, and the server is told. What was released cannot be called back; ask whoever runs the server for `align-fl forget`. Ledger and log stay here.',
       );
     });
 }
@@ -114,10 +114,10 @@ async function joinCommand(
       release: flags.release ?? null,
       ledger: flags.ledger ?? null,
       budget: budgetOf(flags),
-      ask: async (consent) => {
+      ask: async (consent, signal) => {
         view.close();
         console.error(consentLines(consent).join('\n'));
-        return isAgreed(consent, flags) || asked(abort.signal);
+        return isAgreed(consent, flags) || asked(signal);
       },
       emit: (event) => view.show(event),
       signal: abort.signal,
@@ -128,7 +128,12 @@ async function joinCommand(
     const log = shellWord(siloLayout(home).departures);
     if (end === 'ended') console.print(`The run is complete. All that left this machine: ${log}`);
     if (end === 'paused') console.print(`Paused. To go on: align-fl silo join --home ${shellWord(home)}`);
-    if (end === 'left') console.print('This silo has left the federation.');
+    if (end === 'left') console.print('This silo has left the federation, and the server is told.');
+    if (end === 'untold') {
+      console.print(
+        `This silo takes part no more, but its server was not there to be told. Once it is: align-fl silo leave ${shellWord(home)}`,
+      );
+    }
   } catch (error) {
     if (!(error instanceof AbortedError) || !abort.signal.aborted) throw error;
     throw new AbortedError(`Stopped. To go on: align-fl silo join --home ${shellWord(home)}`, {}, { cause: error });
@@ -138,18 +143,26 @@ async function joinCommand(
   }
 }
 
-/** A process at work sees the wish within a second; where none is, the farewell is said from here. */
+/** A process at work sees the wish within a second, and is waited for; where none is, the farewell is said from here. */
 async function leaveFrom(home: string, console: Console): Promise<void> {
   const layout = siloLayout(home);
-  await changeSiloSettings(layout, { wish: 'left' });
-  if (await isAtWork(layout.root)) return;
   const { leaveFederation } = await import('../deployment/leave.ts');
-  await leaveFederation({
-    layout,
-    emit: () => {},
-    signal: AbortSignal.timeout(LEAVE_WITHIN_MS),
-    version: console.version,
-  });
+  const signal = AbortSignal.timeout(LEAVE_WITHIN_MS);
+  try {
+    await leaveFederation({ layout, emit: () => {}, signal, version: console.version });
+  } catch (error) {
+    if (!(error instanceof AbortedError)) throw error;
+    const isBusy = await isAtWork(layout.root);
+    throw new LostPeerError(
+      isBusy
+        ? `The process that works for this silo has not ended within ${LEAVE_WITHIN_MS / 1000} s. It ends after its current step, and ` +
+            'tells the server then.'
+        : `This silo takes part no more, but its server was not there within ${LEAVE_WITHIN_MS / 1000} s to be told, and may wait for ` +
+            `it. Once it is there, tell it: align-fl silo leave ${shellWord(home)}`,
+      { path: layout.root },
+      { cause: error },
+    );
+  }
 }
 
 const LEAVE_WITHIN_MS = 60_000;
@@ -160,8 +173,9 @@ async function inviteFrom(target: string): Promise<string> {
     return text.trim();
   } catch (cause) {
     const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown';
+    const why = code === 'ENOENT' ? 'there is no such file' : code;
     throw new SpecError(
-      `Could not read the invite ${target}: ${code}. Name the file that the server's owner gave you.`,
+      `Could not read the invite ${target}: ${why}. Name the file that the server's owner gave you.`,
       {
         path: target,
       },
@@ -229,7 +243,7 @@ async function statusCommand(home: string, flags: { readonly json?: boolean }, c
   ]);
   console.print(
     [
-      `Silo ${status.silo} of federation ${status.federation}: ${status.isAtWork ? 'at work' : status.wish === 'work' ? 'not at work' : status.wish}`,
+      `Silo ${status.silo} of federation ${status.federation}: ${stateWords(status)}`,
       `Rounds done: ${status.round ?? 0}${status.rounds === null ? '' : ` of ${status.rounds}`}`,
       `Privacy: ${status.privacy}`,
       '',
@@ -238,4 +252,10 @@ async function statusCommand(home: string, flags: { readonly json?: boolean }, c
         : `What left this machine\n${textTable(['when', { header: 'what', align: 'left' }, 'round', 'size', 'SHA-256', 'state'], rows)}`,
     ].join('\n'),
   );
+}
+
+function stateWords({ isAtWork: isBusy, wish, farewell }: SiloStatus): string {
+  if (wish === 'left') return farewell ? 'left' : 'left, but its server is not told yet (align-fl silo leave)';
+  if (isBusy) return 'at work';
+  return wish === 'work' ? 'not at work' : 'paused';
 }

@@ -15,7 +15,10 @@ import { openDepartures } from '../net/departures.ts';
 import { openOutbox } from '../net/outbox.ts';
 import { runSiloAgent } from '../net/silo-agent.ts';
 import { TIMING, type Timing } from '../net/timing.ts';
+import { within } from '../net/waiting.ts';
 import { isThere } from '../storage/presence.ts';
+import type { Consent } from './consent.ts';
+import { beginWork, type OwnerWishes } from './owner-wishes.ts';
 import { openSiloWork, type SiloOwner, type SiloWork } from './silo-work.ts';
 import {
   changeSiloSettings,
@@ -30,7 +33,9 @@ import {
 import { whenReachable } from './when-reachable.ts';
 import { whileWorkingIn } from './work-lock.ts';
 
-export interface JoinOptions extends SiloOwner {
+export interface JoinOptions extends Omit<SiloOwner, 'ask'> {
+  /** Whether the owner agrees. Asked once for a plan; `signal` fires when it is no question any more. */
+  readonly ask: (consent: Consent, signal: AbortSignal) => Promise<boolean>;
   /** The line that the server's owner gave; null to go on in a folder that has joined. */
   readonly invite: string | null;
   /** Folder of images, or an .npz file. */
@@ -46,30 +51,41 @@ export interface JoinOptions extends SiloOwner {
   readonly timing?: Timing;
 }
 
+/** How taking part came to its end. `untold`: the owner left while the server was not there to be told. */
+export type JoinEnd = 'ended' | 'left' | 'untold' | 'paused';
+
 /**
  * Takes part until the run ends, the owner pauses or leaves. The same call goes on after an interruption. Throws AccessError
- * where the server does not know this silo's key, PrivacyError where its ledger does not allow what is asked.
+ * where the server does not know this silo's key or the silo has left before, PrivacyError where its ledger does not allow what
+ * is asked.
  */
-export async function joinFederation(options: JoinOptions): Promise<'ended' | 'left' | 'paused'> {
+export async function joinFederation(options: JoinOptions): Promise<JoinEnd> {
   const { layout } = options;
   await makeSiloFolder(layout);
   return whileWorkingIn(layout.root, async () => {
     const invite = options.invite === null ? null : readInvite(options.invite);
-    const settings = await settingsFor(options, invite);
-    const identity = await enrolled(options, settings, invite);
-    return work(options, settings, identity);
+    await requireOwnInvite(layout, invite);
+    const wishes = await beginWork(layout, invite);
+    if (wishes.before === 'paused') options.emit({ kind: 'resumed' });
+    const signal = AbortSignal.any([options.signal, wishes.paused, wishes.left]);
+    try {
+      const settings = await settingsFor(options, invite);
+      const identity = await enrolled({ ...options, signal }, settings, invite);
+      return await work(options, { settings, identity, wishes, signal });
+    } catch (error) {
+      if (!(error instanceof AbortedError) || options.signal.aborted || !signal.aborted) throw error;
+      return wishes.left.aborted ? 'untold' : 'paused';
+    } finally {
+      wishes.close();
+    }
   });
 }
 
 // --- internal ---
 
-/** What is known already, or what the invite says; on disk when the promise resolves. */
-async function settingsFor(
-  { layout, data, release, ledger }: JoinOptions,
-  invite: Invite | null,
-): Promise<SiloSettings> {
-  const known = await readSiloSettings(layout);
-  if (known === null && invite === null) await requireSiloSettings(layout); // which says what to do
+/** Throws StateError where there is neither a silo nor an invite, and where the invite is for another silo. */
+async function requireOwnInvite(layout: SiloLayout, invite: Invite | null): Promise<void> {
+  const known = invite === null ? await requireSiloSettings(layout) : await readSiloSettings(layout);
   if (known !== null && invite !== null && (known.silo !== invite.silo || known.server !== invite.server)) {
     throw new StateError(
       `${layout.root} belongs to silo '${known.silo}' of federation '${known.federation}', and the invite is for '${invite.silo}' ` +
@@ -77,6 +93,14 @@ async function settingsFor(
       { path: layout.root },
     );
   }
+}
+
+/** What is known already, or what the invite says; on disk when the promise resolves. */
+async function settingsFor(
+  { layout, data, release, ledger }: JoinOptions,
+  invite: Invite | null,
+): Promise<SiloSettings> {
+  const known = await readSiloSettings(layout);
   if (data !== null && release !== null) {
     throw new SpecError('--data trains a decoder and --release brings one along. Leave one of them out.', {
       path: '--release',
@@ -94,7 +118,7 @@ async function settingsFor(
     throw new DataError(`${from}: there is no such folder or file. Correct the path.`, { path: from });
   if (data !== null) await readSiloImages(from); // what cannot be read must not replace what could
   const silo = (invite ?? known)?.silo as string;
-  const settings: SiloSettings = {
+  const settings: Omit<SiloSettings, 'wish' | 'farewell'> = {
     format: 'align-fl/silo@1',
     silo,
     federation: (invite ?? known)?.federation as string,
@@ -108,10 +132,10 @@ async function settingsFor(
     agreed: known?.agreed ?? null,
     material: known?.material ?? null,
     invite: known?.invite ?? null,
-    wish: 'work',
   };
-  await saveSiloSettings(layout, settings);
-  return settings;
+  if (known === null) await saveSiloSettings(layout, { ...settings, wish: 'work', farewell: false });
+  else await changeSiloSettings(layout, settings); // but for what the owner wishes meanwhile
+  return requireSiloSettings(layout);
 }
 
 /**
@@ -164,30 +188,29 @@ async function isKnown(options: JoinOptions, settings: SiloSettings, identity: I
   }
 }
 
-async function work(
-  options: JoinOptions,
-  settings: SiloSettings,
-  identity: Identity,
-): Promise<'ended' | 'left' | 'paused'> {
-  const { layout, emit, signal, now, version, timing = TIMING } = options;
+/** What is settled when a silo goes to work. */
+interface Ready {
+  readonly settings: SiloSettings;
+  readonly identity: Identity;
+  readonly wishes: OwnerWishes;
+  /** Fires when the process is stopped, and when the owner pauses or leaves. */
+  readonly signal: AbortSignal;
+}
+
+async function work(options: JoinOptions, { settings, identity, wishes, signal }: Ready): Promise<JoinEnd> {
+  const { layout, emit, now, version, timing = TIMING } = options;
   const { silo } = settings;
-  const pausing = new AbortController();
-  const leave = new AbortController();
-  const watch = setInterval(() => {
-    const obey = (found: SiloSettings | null) => {
-      if (found?.wish === 'paused') pausing.abort();
-      if (found?.wish === 'left') leave.abort();
-    };
-    void readSiloSettings(layout).then(obey, () => {}); // the next look finds what is half written now
-  }, LOOK_EVERY_MS);
+  const ask: SiloOwner['ask'] = (consent) =>
+    within(options.ask(consent, signal), { signal, limitMs: timing.answerMs, what: 'The question' });
   const onNotice = (notice: ConnectionNotice) => emit({ kind: 'connection', notice });
-  const as = { identity, inboxPrefix: siloInbox(silo), name: `silo ${silo}`, signal, onNotice };
+  // The connection outlives the owner's wishes: over it a farewell is said.
+  const as = { identity, inboxPrefix: siloInbox(silo), name: `silo ${silo}`, signal: options.signal, onNotice };
   let nc: NatsConnection | null = null;
   let siloWork: SiloWork | null = null;
   try {
-    nc = await whenReachable(options, () => connectNats(settings, as));
-    siloWork = await openSiloWork(options, settings);
-    return await runSiloAgent({
+    nc = await whenReachable({ emit, signal }, () => connectNats(settings, as));
+    siloWork = await openSiloWork({ ...options, ask }, settings);
+    const end = await runSiloAgent({
       nc,
       identity,
       silo,
@@ -200,19 +223,14 @@ async function work(
       agree: siloWork.agree,
       play: siloWork.play,
       emit: (event) => emit({ kind: 'agent', event }),
-      signal: AbortSignal.any([signal, pausing.signal]),
-      leave: leave.signal,
+      signal: AbortSignal.any([options.signal, wishes.paused]),
+      leave: wishes.left,
       timing,
     });
-  } catch (error) {
-    if (error instanceof AbortedError && pausing.signal.aborted && !signal.aborted) return 'paused';
-    throw error;
+    if (end === 'left') await changeSiloSettings(layout, { farewell: true });
+    return end;
   } finally {
-    clearInterval(watch);
     await siloWork?.close();
     await nc?.close();
   }
 }
-
-/** How soon `silo pause` and `silo leave` are noticed. */
-const LOOK_EVERY_MS = 1000;

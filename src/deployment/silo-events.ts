@@ -6,6 +6,7 @@ import type { Spent } from '../silo/silo-account.ts';
 
 export type SiloEvent =
   | { readonly kind: 'enrolling'; readonly silo: string; readonly servers: readonly string[] }
+  | { readonly kind: 'resumed' }
   | { readonly kind: 'unreachable'; readonly message: string }
   | { readonly kind: 'connection'; readonly notice: ConnectionNotice }
   | { readonly kind: 'spent'; readonly round: number; readonly spent: Spent }

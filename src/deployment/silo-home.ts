@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { StateError } from '../errors.ts';
 import { SILO_NAME } from '../net/subjects.ts';
 import { readJson, writeJsonAtomic } from '../storage/atomic-file.ts';
+import { withFolderLock } from '../storage/folder-lock.ts';
 import { isThere } from '../storage/presence.ts';
 
 /** Paths below the folder of a silo. Nothing in it is ever sent but what `departures` tells of. */
@@ -68,6 +69,8 @@ const settingsSchema = z.strictObject({
   invite: z.string().nullable().default(null),
   /** `paused` until the next `join`; `left` for good. */
   wish: z.enum(['work', 'paused', 'left']),
+  /** Whether the server was told that this silo has left. */
+  farewell: z.boolean().default(false),
 });
 
 /** `silo.json` */
@@ -100,10 +103,26 @@ export async function saveSiloSettings(layout: SiloLayout, settings: SiloSetting
   await writeJsonAtomic(layout.settings, settings);
 }
 
-/** Changes what is named and leaves all else as it is on disk, such as a wish that came meanwhile. */
-export async function changeSiloSettings(layout: SiloLayout, change: Partial<SiloSettings>): Promise<void> {
-  await saveSiloSettings(layout, { ...(await requireSiloSettings(layout)), ...change });
+/**
+ * Changes what is named and leaves all else as it is on disk, such as a wish that came meanwhile; one process at a time. A
+ * function is given what is on disk, and may throw. Throws StateError where there are no settings.
+ */
+export async function changeSiloSettings(
+  layout: SiloLayout,
+  change: Partial<SiloSettings> | ((found: SiloSettings) => Partial<SiloSettings>),
+): Promise<void> {
+  await requireSiloSettings(layout); // or there is no folder to lock
+  await withFolderLock(layout.root, { kind: SETTINGS_LOCK, waitMs: 10_000 }, async () => {
+    const found = await requireSiloSettings(layout);
+    await saveSiloSettings(layout, { ...found, ...(typeof change === 'function' ? change(found) : change) });
+  });
 }
+
+const SETTINGS_LOCK = {
+  name: 'settings-lock',
+  held: 'Another process is changing silo.json',
+  advice: 'try again in a moment',
+};
 
 /** Makes the folder, readable by its owner alone. */
 export async function makeSiloFolder(layout: SiloLayout): Promise<void> {

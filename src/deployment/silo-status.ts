@@ -17,6 +17,8 @@ export interface SiloStatus {
   readonly federation: string;
   readonly isAtWork: boolean;
   readonly wish: 'work' | 'paused' | 'left';
+  /** Whether the server was told that this silo has left. */
+  readonly farewell: boolean;
   /** The last round that it has completed; null for none. */
   readonly round: number | null;
   /** Of the plan; null before one was agreed to. */
@@ -28,13 +30,14 @@ export interface SiloStatus {
 
 /** Throws StateError where the folder is none of a silo, or damaged. */
 export async function siloStatus(layout: SiloLayout): Promise<SiloStatus> {
-  const { silo, federation, ledger, wish, agreed } = await requireSiloSettings(layout);
+  const { silo, federation, ledger, wish, farewell, agreed } = await requireSiloSettings(layout);
   const plan = agreed === null ? null : parseSpec(await readJson(layout.plan(agreed), { maxBytes: 4_000_000 }));
   return {
     silo,
     federation,
     isAtWork: await isAtWork(layout.root),
     wish,
+    farewell,
     round: agreed === null ? null : await roundDone(layout, agreed),
     rounds: plan?.rounds ?? null,
     privacy: await privacyIn(ledger),

@@ -80,6 +80,7 @@ async function siloNorth() {
     material: null,
     invite: null,
     wish: 'work',
+    farewell: false,
   };
   await saveSiloSettings(layout, settings);
   const shown: string[] = [];

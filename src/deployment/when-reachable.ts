@@ -13,15 +13,20 @@ export async function whenReachable<T>(
     try {
       return await connect();
     } catch (error) {
-      if (!(error instanceof LostPeerError) || signal.aborted) throw error;
+      if (signal.aborted) throw stopped(error);
+      if (!(error instanceof LostPeerError)) throw error;
       emit({ kind: 'unreachable', message: error.message });
     }
     await pause(TRY_EVERY_MS, undefined, { signal }).catch((cause: unknown) => {
-      throw new AbortedError('Stopped while waiting for the server.', {}, { cause });
+      throw stopped(cause);
     });
   }
 }
 
 // --- internal ---
+
+function stopped(cause: unknown): AbortedError {
+  return new AbortedError('Stopped while waiting for the server.', {}, { cause });
+}
 
 const TRY_EVERY_MS = 2000;

@@ -26,6 +26,7 @@ export async function greet(agent: Agent, alone?: LookAlone): Promise<Welcome> {
   const hello = { silo, instance, version, state, pending };
   const seals = agent.seals ?? (async () => []);
   const { welcome, isByLedger } = await sayHello({ link, identity, server, hello, seals, emit: onEvent });
+  agent.run = welcome.run;
   await alone?.close(); // what it took is settled before anything else happens
   emit({ kind: 'welcome', run: welcome.run, plan: welcome.plan });
   await agent.agree(welcome, isByLedger);

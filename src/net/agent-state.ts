@@ -46,4 +46,6 @@ export interface Agent extends AgentSelf {
   readonly status: StatusTeller;
   /** Of the run that the silo works for; null before the first one. */
   welcome: Welcome | null;
+  /** The run of the last welcome, agreed to or not: what a farewell is about. */
+  run: string | null;
 }

@@ -27,7 +27,7 @@ export interface SiloAgentOptions extends AgentSelf {
 /**
  * Works for the server until the run ends or the silo leaves. Throws AbortedError when stopped, what `agree` throws, what
  * `sayHello` throws, and StateError where the silo's own folders are damaged. A round that fails is told to the server by its
- * code alone, and the agent goes on.
+ * code alone, and the agent goes on. Whoever leaves before the server has answered has nobody to tell: AbortedError.
  */
 export async function runSiloAgent(options: SiloAgentOptions): Promise<'ended' | 'left'> {
   const { nc, silo, leave } = options;
@@ -43,7 +43,7 @@ export async function runSiloAgent(options: SiloAgentOptions): Promise<'ended' |
       return false;
     });
     if (isOver) return 'ended';
-    if (!isLeaving()) throwIfAborted(signal, `The silo ${silo}`);
+    if (!isLeaving() || agent.run === null) throwIfAborted(signal, `The silo ${silo}`);
     await sayFarewell(agent, options.signal);
     return 'left';
   } finally {
@@ -69,6 +69,7 @@ function agentOf(options: SiloAgentOptions, signal: AbortSignal): Agent {
     departures: home.departures,
     status: openStatus({ nc, identity, silo, instance, everyMs: timing.statusEveryMs }),
     welcome: null,
+    run: null,
   };
 }
 
@@ -138,8 +139,8 @@ async function follow(agent: Agent, message: TaskMessage, seq: number): Promise<
 }
 
 /** Tells the server that the silo takes part no more, where it was let in. */
-async function sayFarewell({ link, identity, silo, instance, welcome }: Agent, signal: AbortSignal): Promise<void> {
-  if (welcome === null) return;
+async function sayFarewell({ link, identity, silo, instance, run }: Agent, signal: AbortSignal): Promise<void> {
+  if (run === null) return;
   const farewell = { link: { ...link, signal }, identity, silo }; // the agent's own signal has fired
-  await publish(farewell, 'left', { run: welcome.run, silo, instance }, 'The farewell');
+  await publish(farewell, 'left', { run, silo, instance }, 'The farewell');
 }
