@@ -61,7 +61,7 @@ export function addSiloCommand(program: Command, console: Console, now: () => Da
     .action(async (home: string) => {
       await leaveFrom(home, console);
       console.print(
-        'Left, and the server is told. What was released cannot be called back; ask whoever runs the server for `align-fl forget`. Ledger and log stay here.',
+        'Left. What was released cannot be called back; ask whoever runs the server for `align-fl forget`. Ledger and log stay here.',
       );
     });
 }
@@ -128,7 +128,7 @@ async function joinCommand(
     const log = shellWord(siloLayout(home).departures);
     if (end === 'ended') console.print(`The run is complete. All that left this machine: ${log}`);
     if (end === 'paused') console.print(`Paused. To go on: align-fl silo join --home ${shellWord(home)}`);
-    if (end === 'left') console.print('This silo has left the federation, and the server is told.');
+    if (end === 'left') console.print('This silo has left the federation.');
     if (end === 'untold') {
       console.print(
         `This silo takes part no more, but its server was not there to be told. Once it is: align-fl silo leave ${shellWord(home)}`,

@@ -23,6 +23,7 @@ import { openSiloWork, type SiloOwner, type SiloWork } from './silo-work.ts';
 import {
   changeSiloSettings,
   defaultLedgerDir,
+  mayBeKnown,
   makeSiloFolder,
   readSiloSettings,
   requireSiloSettings,
@@ -74,7 +75,10 @@ export async function joinFederation(options: JoinOptions): Promise<JoinEnd> {
       return await work(options, { settings, identity, wishes, signal });
     } catch (error) {
       if (!(error instanceof AbortedError) || options.signal.aborted || !signal.aborted) throw error;
-      return wishes.left.aborted ? 'untold' : 'paused';
+      if (!wishes.left.aborted) return 'paused';
+      if (mayBeKnown(layout, await requireSiloSettings(layout))) return 'untold';
+      await changeSiloSettings(layout, { farewell: true }); // there is nobody to tell
+      return 'left';
     } finally {
       wishes.close();
     }

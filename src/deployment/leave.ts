@@ -8,11 +8,16 @@ import { connectNats } from '../net/connect.ts';
 import { loadIdentity } from '../net/identity.ts';
 import { siloInbox } from '../net/nats-permissions.ts';
 import { pause } from '../net/waiting.ts';
-import { isThere } from '../storage/presence.ts';
 import { TIMING, type Timing } from '../net/timing.ts';
 import { sealedReleases } from '../silo/sealed-releases.ts';
 import type { SiloEvent } from './silo-events.ts';
-import { changeSiloSettings, requireSiloSettings, type SiloLayout, type SiloSettings } from './silo-home.ts';
+import {
+  changeSiloSettings,
+  mayBeKnown,
+  requireSiloSettings,
+  type SiloLayout,
+  type SiloSettings,
+} from './silo-home.ts';
 import { roundDone } from './silo-rounds.ts';
 import { whenReachable } from './when-reachable.ts';
 import { isAtWork, whileWorkingIn } from './work-lock.ts';
@@ -54,9 +59,8 @@ async function sayFarewell(options: LeaveOptions): Promise<void> {
   const { layout } = options;
   const settings = await requireSiloSettings(layout);
   if (settings.farewell) return;
-  const hasKey = settings.invite !== null || isThere(layout.identity); // else the server never knew this silo
   try {
-    if (hasKey) await tellServer(options, settings);
+    if (mayBeKnown(layout, settings)) await tellServer(options, settings);
   } catch (error) {
     // Who was revoked, or said farewell already without living to note it, has nobody to tell.
     if (!(error instanceof AccessError && KNOWN_NO_MORE.has(String(error.facts['reason'])))) throw error;

@@ -87,7 +87,7 @@ describe('a silo that waits for its server', () => {
     const joining = begin(line);
     await isWaiting();
     const leaving = leaveFederation({ layout, emit: () => {}, signal: AbortSignal.timeout(20_000), version: '0.1.0' });
-    expect(await joining).toBe('untold');
+    expect(await joining).toBe('left');
     await leaving;
     expect(await readSiloSettings(layout)).toMatchObject({ wish: 'left', farewell: true });
     await expect(begin(null)).rejects.toThrow(AccessError);

@@ -99,6 +99,11 @@ export async function requireSiloSettings(layout: SiloLayout): Promise<SiloSetti
   );
 }
 
+/** Whether the server may know a key of this silo; else it was never let in. */
+export function mayBeKnown(layout: SiloLayout, { invite }: SiloSettings): boolean {
+  return invite !== null || isThere(layout.identity);
+}
+
 export async function saveSiloSettings(layout: SiloLayout, settings: SiloSettings): Promise<void> {
   await writeJsonAtomic(layout.settings, settings);
 }
