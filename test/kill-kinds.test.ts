@@ -99,13 +99,11 @@ describe.skipIf(!triesFaults)(`a federation over TLS that is killed${NEEDS_FAULT
     async () => {
       const federation = await federationOf(LABELLED);
       const strikes = [
-        kill('north', 'task', 1),
         kill('north', 'kept', 1),
         kill('east', 'training', 1),
         kill('server', 'release-announced', 1),
         kill('east', 'leaving', 2, 'broker'),
         kill('north', 'played', 2),
-        kill('east', 'uploaded', 2),
         kill('server', 'server-epoch', 2),
       ];
       const [alone] = await Promise.all([undisturbed(ROOT, LABELLED), federation.playAll(strikes)]);
@@ -125,7 +123,6 @@ describe.skipIf(!triesFaults)(`a federation over TLS that is killed${NEEDS_FAULT
         kill('north', 'played', 1),
         kill('east', 'leaving', 1, 'broker'),
         kill('server', 'release-ready', 1),
-        kill('north', 'task', 2),
       ];
       const [ledgers] = await Promise.all([undisturbedLedgers(ROOT, COMPUTED), federation.playAll(strikes)]);
       expect(struckIn(federation)).toEqual(expect.arrayContaining(strikes));
@@ -171,7 +168,8 @@ describe.skipIf(!triesFaults)(`a federation over TLS that is killed${NEEDS_FAULT
       expect(rounds.map(({ round }) => round)).toEqual([1, 2, 3, 4, 5]);
       const came = (round: number) => cameIn(rounds[round - 1] as RoundRecord);
       expect(came(2)).toEqual(cameIn(closed as unknown as RoundRecord));
-      expect(came(3).map(({ silo }) => silo)).toEqual(['north']);
+      const own = came(3).filter(({ answers }) => answers === 3); // on a busy machine an answer to round 2 may join it, too
+      expect(own.map(({ silo }) => silo)).toEqual(['north']);
       expect(came(4)).toMatchObject([
         { silo: 'north', answers: 4 },
         { silo: 'east', answers: 3 },
