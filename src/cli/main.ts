@@ -3,6 +3,7 @@
 import { Command, CommanderError } from 'commander';
 import colours from 'picocolors';
 import { AbortedError, AlignError } from '../errors.ts';
+import { plainLine } from '../exchange/plain-text.ts';
 import { packageVersion } from '../experiments/version.ts';
 import { type Console, processConsole } from './console.ts';
 
@@ -107,5 +108,5 @@ function report(error: unknown, console: Console, asJson: boolean): number {
 
 /** Without control characters but line ends: names of files, keys of a spec and words of a server may have some. */
 function shown(message: string): string {
-  return message.replaceAll(/[^\P{C}\n]/gu, ' ');
+  return message.split('\n').map(plainLine).join('\n');
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { ServerStatus, StatusOfSilo } from '../deployment/server-status.ts';
+import { PLAIN_TEXT } from '../exchange/plain-text.ts';
 import { serverStatusText } from './server-status-text.ts';
 
 const NOW = new Date('2026-01-02T03:04:50.000Z');
@@ -106,4 +107,12 @@ test('what a silo said last stands as it is where no server knows better', () =>
   expect(rows(true, { isHere: false })).toMatch(/\na +in +away \(training\) +2/);
   expect(rows(true, { isHere: false, state: 'stopped' })).toMatch(/\na +in +stopped +2/);
   expect(rows(true, { state: null, round: null })).toMatch(/\na +in +here /);
+});
+
+test('nothing that a silo said reaches the terminal as it came', () => {
+  const message = 'no\u001b[2J\u009b1m\r\u202eyes\nforged\u2028';
+  const trouble = { at: at(20), round: 1, code: 'PRIVACY', message };
+  const text = serverStatusText(status({ silos: [silo('a', { trouble })] }), NOW);
+  expect(text.split('\n').every((line) => PLAIN_TEXT.test(line))).toBe(true);
+  expect(text).toContain('(PRIVACY): no [2J 1m  yes forged');
 });

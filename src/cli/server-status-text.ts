@@ -2,6 +2,7 @@
 
 import type { RoundPlayed, SiloTrouble } from '../deployment/status-file.ts';
 import { secondsSince, type ServerStatus, type StatusOfSilo } from '../deployment/server-status.ts';
+import { plainLine } from '../exchange/plain-text.ts';
 import { counted } from '../experiments/counted.ts';
 import { formatSeconds } from '../report/format.ts';
 import { textTable } from '../report/text-table.ts';
@@ -20,7 +21,9 @@ export function serverStatusText(status: ServerStatus, now: Date): string {
     silo.committed.join(' '),
   ]);
   const troubles = silos.flatMap(({ name: silo, trouble }) =>
-    trouble === null ? [] : [`  ${silo}${roundOf(trouble)}, ${ago(trouble.at)} (${trouble.code}): ${trouble.message}`],
+    trouble === null
+      ? []
+      : [`  ${silo}${roundOf(trouble)}, ${ago(trouble.at)} (${trouble.code}): ${plainLine(trouble.message)}`],
   );
   return [
     `${name}: ${state}, ${roundsDone} of ${counted(rounds, 'round')} done; ${isAtWork ? 'a server is at work' : 'no server is at work here'}`,

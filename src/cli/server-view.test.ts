@@ -1,6 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import { expect, test, vi } from 'vitest';
 import type { ServerEvent } from '../deployment/server-events.ts';
+import { PLAIN_TEXT } from '../exchange/plain-text.ts';
 import { createServerView } from './server-view.ts';
 
 /** Lines that a server's console without a terminal gets. */
@@ -71,5 +72,35 @@ test('how far silos are is told of those that are there, in the round that is pl
     '  round 1: a 30 %',
     '  round 1: a 30 %, b 30 %',
     '  round 2: a 5 %',
+  ]);
+});
+
+test('nothing that came over the network reaches the terminal as it came', () => {
+  const words = 'no\u001b[2J\u009b1m\r\u202eyes\nforged\u2028';
+  const dropped = { kind: 'message-dropped', subject: `fl.up.${words}`, reason: 'body', message: words } as const;
+  const lines = told(
+    { kind: 'network', event: dropped },
+    { kind: 'network', event: { kind: 'retry', what: words, message: words } },
+    { kind: 'connection', notice: { type: 'refused', message: words } },
+    { kind: 'join-refused', silo: 'a', why: words },
+    { kind: 'notice', text: words },
+  );
+  expect(lines).toHaveLength(5);
+  for (const line of lines) {
+    expect(line).toMatch(PLAIN_TEXT);
+    expect(line).toContain('no [2J 1m  yes forged');
+  }
+});
+
+test('a silo that is still at an earlier round does not take the place of those at this one', () => {
+  let nowMs = 0;
+  vi.spyOn(performance, 'now').mockImplementation(() => (nowMs += 11_000));
+  const said = (silo: string, round: number, percent: number): ServerEvent => {
+    const status = { silo, instance: 'i', state: 'training', round, percent } as const;
+    return { kind: 'network', event: { kind: 'silo-status', silo, status } };
+  };
+  expect(told(said('a', 3, 10), said('late', 2, 50), said('b', 3, 20))).toEqual([
+    '  round 3: a 10 %',
+    '  round 3: a 10 %, b 20 %',
   ]);
 });

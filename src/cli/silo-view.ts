@@ -3,7 +3,7 @@
 import { performance } from 'node:perf_hooks';
 import colours from 'picocolors';
 import type { SiloEvent } from '../deployment/silo-events.ts';
-import { plainLine } from '../net/message-words.ts';
+import { plainLine } from '../exchange/plain-text.ts';
 import { epsilonWords } from '../privacy/event-words.ts';
 import { formatSeconds } from '../report/format.ts';
 import { bar, createLiveLines } from './live-lines.ts';

@@ -5,7 +5,7 @@ import { counted } from '../experiments/counted.ts';
 import { decodersBy } from '../experiments/participation.ts';
 import { siloIn } from '../experiments/silo-configs.ts';
 import { generatorOfSilo, type PrivacySpec, privacyOfSilo, type SiloSpec, type Spec } from '../experiments/spec.ts';
-import { plainLine } from '../net/message-words.ts';
+import { plainLine } from '../exchange/plain-text.ts';
 import { whyNoGuarantee } from '../privacy/dp-plan.ts';
 import { epsilonWords } from '../privacy/event-words.ts';
 import type { Budget } from '../privacy/ledger-entry.ts';

@@ -3,6 +3,7 @@ import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { temporaryFolder } from '../../test/small-silos.ts';
+import { PLAIN_TEXT } from '../exchange/plain-text.ts';
 import type { HubEvent } from '../net/net-events.ts';
 import { networkLogIn, openNetworkLog, type NetworkLogOptions } from './network-log.ts';
 import type { ServerEvent } from './server-events.ts';
@@ -79,4 +80,20 @@ test('where it cannot be written that is told once, and nothing stops', async ()
   for (let round = 1; round <= 3; round++) log.take(network({ kind: 'task-sent', silo: 'a', round }));
   log.close();
   expect(log.failures).toHaveLength(1);
+});
+
+test('nothing of what a stranger sent turns or hides a line', async () => {
+  const layout = await layoutOf();
+  const log = opened(layout);
+  const words = 'no\u001b[2J\u009b1m\u202eyes\u2028forged';
+  log.take(network({ kind: 'message-dropped', subject: `fl.up.${words}`, reason: 'body', message: words }));
+  log.close();
+  const text = readFileSync(layout.networkLog, 'utf8');
+  expect(text).toContain('no [2J 1m yes forged');
+  expect(
+    text
+      .trimEnd()
+      .split('\n')
+      .every((line) => PLAIN_TEXT.test(line)),
+  ).toBe(true);
 });

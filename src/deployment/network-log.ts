@@ -1,6 +1,7 @@
 // `network.jsonl`: what happened between a server and its silos, a line an event, for whoever looks into it afterwards.
 
 import { renameSync, statSync } from 'node:fs';
+import { plainLine } from '../exchange/plain-text.ts';
 import { type EventLog, openEventLog } from '../experiments/event-log.ts';
 import { isThere } from '../storage/presence.ts';
 import type { ServerEvent } from './server-events.ts';
@@ -81,11 +82,11 @@ function entryOf(event: ServerEvent): object | null {
   }
 }
 
-/** A stranger's messages may be long, and what is wrong with them longer. */
+/** A stranger's messages may be long, what is wrong with them longer, and both are read at terminals. */
 function clipped(event: object): object {
   const entries = Object.entries(event).map(([name, value]: [string, unknown]) => [
     name,
-    typeof value === 'string' ? value.slice(0, LONGEST_TEXT) : value,
+    typeof value === 'string' ? plainLine(value.slice(0, LONGEST_TEXT)) : value,
   ]);
   return Object.fromEntries(entries) as object;
 }

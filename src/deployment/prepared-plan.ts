@@ -9,7 +9,7 @@ import { parseSpec } from '../experiments/parse-spec.ts';
 import { loadRelease } from '../experiments/release-folder.ts';
 import { siloConfigOf, siloIn } from '../experiments/silo-configs.ts';
 import type { Spec } from '../experiments/spec.ts';
-import { isPlain } from '../net/message-words.ts';
+import { isPlain } from '../exchange/plain-text.ts';
 import type { Budget } from '../privacy/ledger-entry.ts';
 import type { SiloConfig } from '../silo/silo-config.ts';
 import { readFileBounded } from '../storage/atomic-file.ts';

@@ -1,5 +1,6 @@
 // Keeps `status.json` while a server is at work, from what it tells its console: for `align-fl server status`, whichever process asks.
 
+import { plainLine } from '../exchange/plain-text.ts';
 import type { HubEvent } from '../net/net-events.ts';
 import { every, LOOK_EVERY_MS } from './every.ts';
 import type { ServerEvent } from './server-events.ts';
@@ -135,7 +136,8 @@ function withSilo(status: StatusFile, name: string, change: Partial<SiloHeard>):
 }
 
 function withTrouble(status: StatusFile, name: string, trouble: SiloTrouble): StatusFile {
-  return withSilo(status, name, { trouble: { ...trouble, message: trouble.message.slice(0, LONGEST_MESSAGE) } });
+  const message = plainLine(trouble.message.slice(0, LONGEST_MESSAGE));
+  return withSilo(status, name, { trouble: { ...trouble, message } });
 }
 
 const LONGEST_MESSAGE = 1000;

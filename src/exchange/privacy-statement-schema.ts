@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import { LIPSCHITZ_FORMS } from '../privacy/lipschitz-options.ts';
+import { PLAIN_TEXT } from './plain-text.ts';
 
 /** Characters of a declaration at most. */
 export const MAX_DECLARATION = 2000;
@@ -25,11 +26,7 @@ const declaredSchema = z.strictObject({
   guarantee: z.literal('none').describe('None that align-fl knows of.'),
   epsilon: z.null().describe('Not known: no ledger of align-fl saw the training.'),
   delta: z.null().describe('Not known.'),
-  declaration: z
-    .string()
-    .max(MAX_DECLARATION)
-    .regex(/^(?=\S)\P{Cc}+$/u)
-    .describe("The maker's own words."),
+  declaration: z.string().max(MAX_DECLARATION).regex(/^\S/u).regex(PLAIN_TEXT).describe("The maker's own words."),
   text: z.string().min(1).describe('For people: shown wherever the release is.'),
 });
 

@@ -31,14 +31,21 @@ describe('what the maker of a decoder declares', () => {
     expect(privacyStatementSchema.safeParse({ ...said, guarantee: 'epsilon-delta' }).success).toBe(false);
   });
 
-  test.each(['', '  ', 'two\nlines', '\u001b[31mred', 'x'.repeat(2001)])(
-    'is one line of bounded length, unlike %j',
-    (words) => {
-      expect(() => declaredStatement(words)).toThrow(SpecError);
-      const said = { ...declaredStatement('words'), declaration: words };
-      expect(privacyStatementSchema.safeParse(said).success).toBe(false);
-    },
-  );
+  test.each([
+    '',
+    '  ',
+    'two\nlines',
+    '\u001b[31mred',
+    'soft\u00adhyphen',
+    'a\u200db',
+    'a\u202eb',
+    'a\u2028b',
+    'x'.repeat(2001),
+  ])('is one line of bounded length, unlike %j', (words) => {
+    expect(() => declaredStatement(words)).toThrow(SpecError);
+    const said = { ...declaredStatement('words'), declaration: words };
+    expect(privacyStatementSchema.safeParse(said).success).toBe(false);
+  });
 });
 
 describe('a statement of DP-SGD', () => {

@@ -9,6 +9,7 @@ import { jsonEpsilon } from '../privacy/json-epsilon.ts';
 import type { LipschitzControl } from '../privacy/lipschitz-options.ts';
 import { latentsOf, type PenaltyLatents } from '../privacy/lipschitz-penalty.ts';
 import type { LipschitzCertificate } from './lipschitz-certificate.ts';
+import { PLAIN_TEXT } from './plain-text.ts';
 import {
   type DeclaredPrivacy,
   type DpSgdPrivacy,
@@ -31,13 +32,13 @@ export const NO_PRIVACY: NoPrivacy = withText({
 
 /**
  * The statement of a decoder that was made elsewhere, with what its maker says. Throws SpecError for an empty or very long
- * declaration, or one with control characters.
+ * declaration, or one that is not plain.
  */
 export function declaredStatement(declaration: string): DeclaredPrivacy {
   const words = declaration.trim();
-  if (words === '' || words.length > MAX_DECLARATION || /\p{Cc}/u.test(words)) {
+  if (words === '' || words.length > MAX_DECLARATION || !PLAIN_TEXT.test(words)) {
     throw new SpecError(
-      `A privacy declaration is one line of 1 to ${MAX_DECLARATION} characters; this one has ${words.length}, or line ends. ` +
+      `A privacy declaration is one line of 1 to ${MAX_DECLARATION} characters; this one has ${words.length}, or line ends, or characters that cannot be seen. ` +
         'Say in a sentence or two what was done, and by what it can be checked.',
       { path: 'privacy' },
     );

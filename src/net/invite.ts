@@ -4,6 +4,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
 import { AccessError, AlignError } from '../errors.ts';
+import { PLAIN_TEXT } from '../exchange/plain-text.ts';
 import type { ServerAddress } from './connect.ts';
 import { type Identity, identityOf, isPublicKey } from './identity.ts';
 import { SILO_NAME } from './subjects.ts';
@@ -71,11 +72,7 @@ const CHECKSUM_LENGTH = 12;
 
 const contentSchema = z.strictObject({
   v: z.literal(VERSION),
-  federation: z
-    .string()
-    .min(1)
-    .max(200)
-    .regex(/^\P{C}+$/u, 'has control characters'),
+  federation: z.string().min(1).max(200).regex(PLAIN_TEXT, 'has control characters'),
   silo: z.string().regex(SILO_NAME, 'is no name of a silo'),
   servers: z
     .array(

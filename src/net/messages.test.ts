@@ -86,7 +86,7 @@ test('a release is as long as its parts together', () => {
   expect(() => sealMessage(identity, { subject, kind: 'release', body })).toThrow(/as long/);
 });
 
-const ESCAPES = ['\u001b[2JNothing leaves this machine.', 'a\nb', 'a\u202eb', 'a\u0000'];
+const ESCAPES = ['\u001b[2JNothing leaves this machine.', 'a\nb', 'a\u202eb', 'a\u2028b', 'a\u200db', 'a\u0000'];
 
 test.each(ESCAPES)('no text for people has control characters: %j', (text) => {
   const { release, refused, failed, welcome, denied } = SOUND;

@@ -3,7 +3,7 @@
 import { z } from 'zod';
 import { privacyStatementSchema } from '../exchange/privacy-statement-schema.ts';
 import { saysWhatItsFieldsSay } from '../exchange/privacy-statement-text.ts';
-import { isPlain, PLAIN_WORDS } from './message-words.ts';
+import { isPlain, PLAIN_TEXT } from '../exchange/plain-text.ts';
 import { MAX_DECODER_BYTES, PART_BYTES, SILO_NAME } from './subjects.ts';
 
 /** The version of the protocol; another one is refused by name. */
@@ -12,16 +12,12 @@ export const PROTOCOL = 'align-fl/net@1';
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 const silo = z.string().regex(SILO_NAME);
 const round = z.int().min(1).max(1_000_000);
-const run = z
-  .string()
-  .min(1)
-  .max(200)
-  .regex(/^\P{C}+$/u); // it goes into headers: no control characters
+const run = z.string().min(1).max(200).regex(PLAIN_TEXT); // it goes into headers
 const code = z
   .string()
   .max(64)
   .regex(/^[A-Z][A-Z_]*$/);
-const words = z.string().max(500).regex(PLAIN_WORDS);
+const words = z.string().max(500).regex(PLAIN_TEXT);
 const instance = z
   .string()
   .max(64)
@@ -121,7 +117,7 @@ export const MESSAGES = {
     run,
     plan: sha256,
     planText: z.string().max(500_000),
-    federation: z.string().max(200).regex(PLAIN_WORDS),
+    federation: z.string().max(200).regex(PLAIN_TEXT),
     since: z.int().min(0),
   }),
   denied: z.strictObject({

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { PLAN, releaseOf } from '../../test/federation-on-nats.ts';
 import { temporaryFolder } from '../../test/small-silos.ts';
-import { StateError } from '../errors.ts';
+import { MessageError, StateError } from '../errors.ts';
 import { contentHash } from '../storage/content-hash.ts';
 import { openOutbox } from './outbox.ts';
 
@@ -51,4 +51,13 @@ test.each(['release.json', 'decoder.onnx'])('a damaged %s is an error, not a rel
   const [name = ''] = readdirSync(folder);
   writeFileSync(join(folder, name, file), '{}');
   await expect(openOutbox(folder).list(PLAN)).rejects.toThrow(StateError);
+});
+
+test('a release whose notice nobody could send is not kept', async () => {
+  const folder = newFolder();
+  const release = releaseOf('a', 1);
+  const privacy = { ...release.privacy, text: 'a\u202eb' };
+  await expect(openOutbox(folder).put({ ...release, privacy }, task)).rejects.toThrow(MessageError);
+  expect(await openOutbox(folder).list(PLAN)).toEqual([]);
+  expect(await openOutbox(folder).get(PLAN, 1)).toBeNull();
 });

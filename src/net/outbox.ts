@@ -3,7 +3,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { StateError } from '../errors.ts';
+import { MessageError, StateError } from '../errors.ts';
 import type { ReceivedRelease } from '../exchange/release.ts';
 import { readJson, writeFileAtomic, writeJsonAtomic } from '../storage/atomic-file.ts';
 import { isThere } from '../storage/presence.ts';
@@ -20,7 +20,10 @@ export interface OutboxEntry {
 }
 
 export interface Outbox {
-  /** Keeps a release; when the promise resolves it survives a power failure. One that is there already stays as it is. */
+  /**
+   * Keeps a release; when the promise resolves it survives a power failure. One that is there already stays as it is. Throws
+   * MessageError, and keeps nothing, where no notice of it could be sent.
+   */
   put(release: ReceivedRelease, task: OutboxTask): Promise<OutboxEntry>;
   /** Null where there is none. Throws StateError where its file is damaged. */
   get(plan: string, round: number): Promise<OutboxEntry | null>;
@@ -86,6 +89,7 @@ export function openOutbox(folder: string): Outbox {
         privacy,
         parts: [...splitIntoParts(onnx)],
       };
+      requireSendable(header);
       await writeFileAtomic(join(place, DECODER), onnx);
       await writeJsonAtomic(join(place, HEADER), { v: 1, release: header }); // last: it makes the entry one
       return { header, file: join(place, DECODER) };
@@ -114,5 +118,17 @@ export function openOutbox(folder: string): Outbox {
 const [HEADER, DECODER] = ['release.json', 'decoder.onnx'];
 const PLAN_DIGITS = 16;
 const MAX_HEADER_BYTES = 256 * 1024;
+
+/** What cannot be sent must not be kept: it would stop every process that finds it here. */
+function requireSendable(header: ReleaseHeader): void {
+  const { error } = releaseSchema.safeParse(header);
+  if (!error) return;
+  const { path, message } = error.issues[0] ?? { path: [], message: '' };
+  throw new MessageError(
+    `The notice of round ${header.round} does not fit into a message (${path.join('.')}: ${message}). Nothing was kept and nothing left.`,
+    { reason: 'body' },
+    { cause: error },
+  );
+}
 
 const entrySchema = z.strictObject({ v: z.literal(1), release: releaseSchema });
