@@ -37,7 +37,7 @@ export async function requireNotGiven(
     `A decoder of round ${round} of ${spec.name} has left this silo, and the folder that could give it again is lost. Another in its ` +
       'place would be paid for a second time, and the server may have the first. Nothing was trained and nothing left. This silo ' +
       'goes on with the next round; where the server waits for this one, whoever runs it can go on without it (a quorum).',
-    { silo: config.name, round },
+    { silo: config.name, round, lost: true },
   );
 }
 

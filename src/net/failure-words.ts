@@ -18,7 +18,8 @@ import {
 
 /** The code and words that leave the silo for `error`. */
 export function failureOf(error: unknown): { readonly code: string; readonly message: string } {
-  const code = error instanceof AlignError && Object.hasOwn(WORDS, error.code) ? error.code : 'UNEXPECTED';
+  const own = error instanceof PrivacyError && error.facts['lost'] === true ? LOST_CODE : null;
+  const code = own ?? (error instanceof AlignError && Object.hasOwn(WORDS, error.code) ? error.code : 'UNEXPECTED');
   return { code, message: WORDS[code as keyof typeof WORDS] };
 }
 
@@ -34,10 +35,15 @@ export function revivedFailure(
   return new Class(text, facts);
 }
 
+/** Of a decoder that has left a silo and is lost: the server may stop asking for it. Its error is a PrivacyError with `facts.lost`. */
+export const LOST_CODE = 'LOST_RELEASE';
+
 // --- internal ---
 
 const WORDS = {
   PRIVACY: 'its privacy budget or rules refuse it. Nothing left it. Its owner can see more on its machine.',
+  [LOST_CODE]:
+    'its decoder has left it once, and the folder that could give it again is lost. It is not made a second time.',
   DATA: 'its data cannot be used. Its owner can see more on its machine.',
   STATE: 'its saved state cannot be used. Its owner can see more on its machine.',
   SPEC: 'it cannot be done as it was asked for. Its owner can see more on its machine.',
@@ -55,6 +61,7 @@ const WORDS = {
 
 const CLASSES = {
   PRIVACY: PrivacyError,
+  [LOST_CODE]: PrivacyError,
   DATA: DataError,
   STATE: StateError,
   COMMITTED: StateError,

@@ -17,8 +17,10 @@ export interface ArrivalOptions {
   readonly inspect: (file: string, header: ReleaseHeader) => Promise<void>;
   /** After every change of a candidate. */
   readonly onSettled: (candidate: Candidate) => void;
-  /** Asks the silo for the round again, as its parts are not where they should be. */
-  readonly askAgain: (header: ReleaseHeader) => Promise<void>;
+  /** Whether it may still be the answer to its round. */
+  readonly isWanted: (candidate: Candidate) => boolean;
+  /** Asks the silo for the round again, as its parts are not where they should be. Returns the number of the task. */
+  readonly askAgain: (header: ReleaseHeader) => Promise<number>;
 }
 
 export interface Arrivals {
@@ -33,7 +35,7 @@ export interface Arrivals {
 }
 
 export function openArrivals(options: ArrivalOptions): Arrivals {
-  const { link, incomingDir, inspect, onSettled, askAgain } = options;
+  const { link, incomingDir, inspect, onSettled, isWanted, askAgain } = options;
   const waiting: Visit[] = [];
   const atWork = new Set<Promise<void>>();
   const fileOf = ({ silo, round, decoder }: ReleaseHeader) =>
@@ -60,16 +62,22 @@ export function openArrivals(options: ArrivalOptions): Arrivals {
   const visit = async ({ candidate, tries }: Visit): Promise<void> => {
     const { header } = candidate;
     try {
+      if (!isWanted(candidate)) return drop(candidate);
       const file = fileOf(header);
       if (!(await downloadDecoder(link, header, file))) {
         candidate.isMissing = true;
         onSettled(candidate);
-        if (tries % ASK_EVERY === 0) await askAgain(header);
+        if (tries % ASK_EVERY === 0) {
+          const task = await askAgain(header);
+          candidate.asked ??= task;
+          onSettled(candidate); // it may have been answered meanwhile
+        }
         later({ candidate, tries });
         return;
       }
       const what = `The inspection of round ${header.round} of ${header.silo}`;
       await within(inspect(file, header), { signal: link.signal, limitMs: INSPECT_WITHIN_MS, what });
+      if (!isWanted(candidate)) return drop(candidate); // another one was faster
       candidate.state = 'ready';
       candidate.isMissing = false;
       candidate.error = null;
@@ -104,6 +112,10 @@ export function openArrivals(options: ArrivalOptions): Arrivals {
 }
 
 // --- internal ---
+
+function drop(candidate: Candidate): void {
+  candidate.isQueued = false;
+}
 
 interface Visit {
   readonly candidate: Candidate;

@@ -4,7 +4,7 @@ import { LostPeerError, ShapeError } from '../errors.ts';
 import type { ReceivedRelease } from '../exchange/release.ts';
 import type { SiloPort } from '../federation/silo-port.ts';
 import { readSameFile } from '../storage/same-file.ts';
-import { COMMITTED_FAILURE, revivedFailure } from './failure-words.ts';
+import { revivedFailure } from './failure-words.ts';
 import { nextCandidate } from './hub-records.ts';
 import type { HubState } from './hub-state.ts';
 import { askFor } from './hub-tells.ts';
@@ -33,9 +33,6 @@ export function hubPort(hub: HubState, name: string): Required<SiloPort> {
 
 // --- internal ---
 
-/** With which a silo answers, when it is asked for missing parts, that it has none: it forgot them as committed, or lost its folder. */
-const GONE: ReadonlySet<string> = new Set([COMMITTED_FAILURE.code, 'PRIVACY']);
-
 /** Waits for the release of a round; asks for it where it is not here and not on its way. */
 async function answerTo(hub: HubState, name: string, round: number, signal: AbortSignal): Promise<ReceivedRelease> {
   const { link, records, arrivals } = hub;
@@ -57,9 +54,6 @@ async function answerTo(hub: HubState, name: string, round: number, signal: Abor
     const announced = nextCandidate(candidates);
     if (announced) {
       if (announced.error !== null && looked.has(announced)) throw announced.error;
-      if (announced.isMissing && failed?.round === round && GONE.has(failed.code)) {
-        throw revivedFailure(name, round, failed); // neither side has it any more
-      }
       looked.add(announced);
       arrivals.enqueue(announced);
     } else if (candidates.length > 0) {

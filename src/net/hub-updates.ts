@@ -2,6 +2,7 @@
 
 import { MessageError } from '../errors.ts';
 import { fail, openMessage } from './envelope.ts';
+import { giveUpLost } from './hub-lost.ts';
 import { nextCandidate } from './hub-records.ts';
 import type { HubState } from './hub-state.ts';
 import { nonceOf } from './hub-tells.ts';
@@ -37,9 +38,9 @@ function believe(hub: HubState, { subject, data, isNew }: Update): void {
         return fail('not-asked', subject, `has a nonce that does not belong to round ${body.round} of ${silo}`);
       }
       record.left = null; // it came back, if it was gone
+      if (record.failed?.round === body.round) record.failed = null; // before it had this
       const candidate = records.add(body);
       if (candidate === null) return;
-      if (record.failed?.round === body.round) record.failed = null; // before it had this
       emit({ kind: 'release-announced', silo, round: body.round, sha256: body.decoder.sha256 });
       const isNext = nextCandidate(record.rounds.get(body.round) ?? []) === candidate;
       if (isNext && body.round > record.committedRound) arrivals.enqueue(candidate);
@@ -48,6 +49,7 @@ function believe(hub: HubState, { subject, data, isNew }: Update): void {
     case 'failed':
       record.failed = body;
       record.left = null;
+      giveUpLost(records, silo, body.round);
       emit({ kind: 'silo-failed', silo, round: body.round, code: body.code, message: body.message, isNew });
       break;
     case 'left':

@@ -1,12 +1,13 @@
-import { readdirSync, rmSync } from 'node:fs';
+import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { describe, expect, test } from 'vitest';
-import { departuresOf, releaseOf, wholeOf } from '../../test/federation-on-nats.ts';
+import { departuresOf, QUICK, releaseOf, wholeOf } from '../../test/federation-on-nats.ts';
 import { NEEDS_NATS, natsServer } from '../../test/nats-fixture.ts';
 import { federations, outcomeOf, task, uploadOf } from '../../test/net-fixture.ts';
 import { AbortedError, LostPeerError, PrivacyError } from '../errors.ts';
 import { createIdentity } from './identity.ts';
+import { splitIntoParts, uploadParts } from './parts.ts';
 
 describe.skipIf(!natsServer)(`A server over a real nats-server${NEEDS_NATS}`, () => {
   const open = federations();
@@ -200,16 +201,63 @@ describe.skipIf(!natsServer)(`A server over a real nats-server${NEEDS_NATS}`, ()
     federation.dropIncoming();
     rmSync(join(a.folder, 'outbox'), { recursive: true });
     a.done.clear();
-    const hub = await federation.openHub();
-    federation.agent(a, {
+    let hub = await federation.openHub();
+    const lost = federation.agent(a, {
       seals: async () => [uploadOf('a', 1)],
       play: async (round) => {
-        if (round === 1) throw new PrivacyError('It has left already.');
+        if (round === 1) throw new PrivacyError('It has left already.', { lost: true });
         return releaseOf('a', round);
       },
     });
-    await expect(hub.port('a').play(task(1))).rejects.toMatchObject({ code: 'PRIVACY', facts: { failed: true } });
+    const why = { code: 'PRIVACY', facts: { failed: true, code: 'LOST_RELEASE' } };
+    await expect(hub.port('a').play(task(1))).rejects.toMatchObject(why);
+    await expect(hub.port('a').play(task(1))).rejects.toMatchObject(why);
     expect(await wholeOf(hub.port('a').play(task(2)))).toEqual(await wholeOf(releaseOf('a', 2)));
+
+    // Nobody has it, says the silo; then its owner puts the folder back. What it told the server before counts no more.
+    await lost.stop();
+    await hub.close();
+    federation.dropIncoming();
+    for (const round of [1, 2]) a.done.set(round, releaseOf('a', round));
+    hub = await federation.openHub();
+    federation.hubEvents.length = 0;
+    const playing = hub.port('a').play(task(1));
+    playing.catch(() => {});
+    await federation.seen('task-sent');
+    federation.agent(a);
+    expect(await wholeOf(playing)).toEqual(await wholeOf(releaseOf('a', 1)));
+  });
+
+  test('a silo that refuses for now has lost nothing: a release of which parts are missing is waited for', async () => {
+    const { federation, a } = await open('a');
+    const broken = async () => {
+      throw new Error('killed here');
+    };
+    const asking = await federation.openHub({ inspect: broken });
+    const first = federation.agent(a);
+    await expect(asking.port('a').play(task(1))).rejects.toThrow(/killed here/);
+    await first.stop();
+    await asking.close();
+    await (await jetstreamManager(federation.nc)).streams.purge('OBJ_up-a');
+    federation.dropIncoming();
+    rmSync(join(a.folder, 'outbox'), { recursive: true });
+    const hub = await federation.openHub();
+    const refusing = federation.agent(a, {
+      play: async () => {
+        throw new PrivacyError('The budget is spent.');
+      },
+    });
+    const playing = hub.port('a').play(task(1));
+    playing.catch(() => {});
+    await federation.seen('silo-failed');
+    await refusing.stop();
+    const whole = releaseOf('a', 1);
+    const link = { nc: federation.nc, timing: QUICK, signal: new AbortController().signal };
+    const file = join(a.folder, 'decoder.onnx');
+    const bytes = await whole.decoder.bytes();
+    writeFileSync(file, bytes);
+    await uploadParts(link, 'a', file, splitIntoParts(bytes));
+    expect(await wholeOf(playing)).toEqual(await wholeOf(whole));
   });
 
   test('every message again, in any number, changes nothing', async () => {

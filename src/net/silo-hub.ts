@@ -14,7 +14,7 @@ import { openCommitted, type OwnRelease } from './hub-committed.ts';
 import { listenForReturns, listenToSilos } from './hub-listening.ts';
 import { hubPort } from './hub-port.ts';
 import type { Presence } from './hub-presence.ts';
-import { openHubRecords } from './hub-records.ts';
+import { isWanted, openHubRecords } from './hub-records.ts';
 import { settle } from './hub-settled.ts';
 import type { HubState } from './hub-state.ts';
 import { askFor, tellCommitted, tellEnd } from './hub-tells.ts';
@@ -146,7 +146,8 @@ function stateOf(options: SiloHubOptions, signal: AbortSignal): HubState {
       incomingDir,
       inspect,
       onSettled: (candidate) => settle(hub, candidate),
-      askAgain: async ({ silo, round }) => void (await askFor(hub, silo, round)),
+      isWanted: (candidate) => isWanted(hub.records, candidate),
+      askAgain: ({ silo, round }) => askFor(hub, silo, round),
     }),
     background: openBackground(signal, (error) =>
       emit({ kind: 'retry', what: 'A message to a silo', message: String(error) }),
