@@ -125,7 +125,7 @@ export function workerSecondsLeft(worker: Worker, nowMs: number): number | null 
 type Report = Pick<Worker, 'step' | 'steps' | 'epoch' | 'loss'>;
 
 function withWorker(progress: Progress, name: string, report: Report, nowMs: number): Progress {
-  const known = progress.workers[name];
+  const known = Object.hasOwn(progress.workers, name) ? progress.workers[name] : undefined;
   const { step, steps, epoch, loss } = report;
   const startedAtMs = known?.startedAtMs ?? nowMs;
   const worker = { step, steps, epoch, loss, startedAtMs, firstStep: known?.firstStep ?? step };

@@ -140,7 +140,7 @@ function plainLine(
 
 /** What the silo has spent of its privacy budget, this round included; nothing where nobody counts. */
 function spentText(progress: Progress, silo: string, before: string): string {
-  const spent = progress.spent[silo];
+  const spent = Object.hasOwn(progress.spent, silo) ? progress.spent[silo] : undefined; // it may be called `constructor`
   if (!spent) return '';
   const words = (epsilon: number | 'Infinity') => epsilonWords(Number(epsilon));
   return `${before}epsilon ${words(spent.epsilon)} of ${words(spent.budgetEpsilon)}`;

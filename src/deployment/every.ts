@@ -1,10 +1,14 @@
 // Looking again and again, where a file is what other processes say.
 
-/** Does `work` every `ms`, never twice at a time; what fails is tried again. Returns what ends that, after work under way. */
+/** Does `work` every `ms`, unless it is still under way; what fails is tried again. Returns what ends that, after work under way. */
 export function every(ms: number, work: () => Promise<void>): () => Promise<void> {
-  let running: Promise<void> = Promise.resolve();
+  let running: Promise<void> | null = null;
+  const look = async () => {
+    await work().catch(() => {});
+    running = null;
+  };
   const timer = setInterval(() => {
-    running = running.then(work).catch(() => {});
+    running ??= look();
   }, ms);
   return async () => {
     clearInterval(timer);

@@ -11,7 +11,7 @@ export interface ServerRecords {
   close(): Promise<void>;
 }
 
-/** Opens both. A log that cannot be written is told to `emit`; the server works without. */
+/** Opens both. What cannot be written is told to `emit`, once; the server works without. */
 export async function openServerRecords(
   layout: ServerLayout,
   {
@@ -20,10 +20,16 @@ export async function openServerRecords(
     version,
   }: { readonly emit: (event: ServerEvent) => void; readonly now: () => Date; readonly version: string },
 ): Promise<ServerRecords> {
-  const status = await keepStatus(layout, now);
-  const onFailure = ({ message }: Error) =>
-    emit({ kind: 'notice', text: `${layout.networkLog} cannot be written, and ends here: ${message}` });
-  const log = openNetworkLog(layout, { version, now, onFailure });
+  const failing = (what: string) => (error: Error) => emit({ kind: 'notice', text: `${what}: ${error.message}` });
+  const status = await keepStatus(layout, {
+    now,
+    onFailure: failing(`${layout.status} cannot be written, so "server status" tells what was so before`),
+  });
+  const log = openNetworkLog(layout, {
+    version,
+    now,
+    onFailure: failing(`${layout.networkLog} cannot be written, and ends here`),
+  });
   return {
     emit(event) {
       log.take(event);

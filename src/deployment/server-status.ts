@@ -7,7 +7,7 @@ import { committedRounds, roundsDone } from './committed-rounds.ts';
 import { networkLogIn } from './network-log.ts';
 import { readSettings, type ServerLayout } from './server-folder.ts';
 import { accessOf, readRegistry, type SiloAccess } from './silo-registry.ts';
-import { readStatus, type RoundPlayed, type SiloTrouble } from './status-file.ts';
+import { heardOf, readStatus, type RoundPlayed, type SiloTrouble } from './status-file.ts';
 import { isAtWork } from './work-lock.ts';
 
 /** A federation as its server's files tell. */
@@ -70,7 +70,7 @@ export async function serverStatus(layout: ServerLayout, now: Date): Promise<Ser
     // A server that was killed may have had no time to say that the round was over.
     playing: playing !== null && !isComplete && playing.round > done.length ? playing : null,
     silos: silos.map((silo) => {
-      const { isHere = false, said = null, trouble = null } = heard.silos[silo.name] ?? {};
+      const { isHere = false, said = null, trouble = null } = heardOf(heard, silo.name) ?? {};
       return {
         name: silo.name,
         access: accessOf(silo),

@@ -72,6 +72,11 @@ export async function readStatus({ status }: Pick<ServerLayout, 'status'>): Prom
   return parsed.success ? parsed.data : NOTHING_HEARD;
 }
 
+/** What was heard of a silo; null where nothing was. A silo may be called `constructor`. */
+export function heardOf({ silos }: StatusFile, name: string): SiloHeard | null {
+  return Object.hasOwn(silos, name) ? (silos[name] ?? null) : null;
+}
+
 /** Replaces the file in one step. */
 export async function saveStatus({ status }: Pick<ServerLayout, 'status'>, content: StatusFile): Promise<void> {
   await writeJsonAtomic(status, content);

@@ -1,6 +1,6 @@
 // What a server remembers of its silos and its round, event by event, and that no end of a server makes it forget.
 
-import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import { temporaryFolder } from '../../test/small-silos.ts';
@@ -11,6 +11,7 @@ import { serverLayout } from './server-folder.ts';
 import { keepStatus, statusAfter } from './status-keeper.ts';
 
 const ROOT = temporaryFolder();
+const fail = (error: Error) => expect.fail(error.message);
 const minute = (at: number) => `2026-01-02T03:${String(at).padStart(2, '0')}:00.000Z`;
 
 const ALIGN = { strategy: 'align' } as const;
@@ -116,16 +117,38 @@ describe('a silo', () => {
 });
 
 describe('status.json', () => {
+  test('that cannot be replaced keeps no server from starting, and is told of once', async () => {
+    const layout = await layoutOf();
+    await mkdir(layout.status); // a folder is in its place
+    const failures: string[] = [];
+    const onFailure = ({ message }: Error) => void failures.push(message);
+    const keeper = await keepStatus(layout, { now: () => new Date(minute(1)), onFailure });
+    keeper.take(status('a', 'training'));
+    await keeper.close();
+    expect(failures).toHaveLength(1);
+  });
+
+  test('has a silo of any name that is allowed', async () => {
+    const layout = await layoutOf();
+    const keeper = await keepStatus(layout, { now: () => new Date(minute(1)), onFailure: fail });
+    keeper.take(network({ kind: 'silo-here', silo: 'constructor' }));
+    keeper.take(status('a', 'training'));
+    await keeper.close();
+    const { silos } = await readStatus(layout);
+    expect(silos).toMatchObject({ a: { said: { state: 'training' } } });
+    expect(Object.entries(silos)).toContainEqual(['constructor', { isHere: true, said: null, trouble: null }]);
+  });
+
   const layoutOf = async () => serverLayout(await mkdtemp(join(ROOT, 'status-')));
 
   test('keeps what was heard when a server ends, and its next one plays nothing yet and has nobody there', async () => {
     const layout = await layoutOf();
-    const first = await keepStatus(layout, () => new Date(minute(5)));
+    const first = await keepStatus(layout, { now: () => new Date(minute(5)), onFailure: fail });
     for (const event of [started('a', 2), status('a', 'training', 40), failed(1)]) first.take(event);
     await first.close();
     const written = await readStatus(layout);
     expect(written).toMatchObject({ playing: { round: 2, awaited: ['a'] }, silos: { a: { isHere: true } } });
-    const second = await keepStatus(layout, () => new Date(minute(9)));
+    const second = await keepStatus(layout, { now: () => new Date(minute(9)), onFailure: fail });
     const said = { at: minute(5), state: 'training', round: 2, percent: 40 };
     const a = {
       isHere: false,
@@ -140,7 +163,7 @@ describe('status.json', () => {
 
   test('follows while the server works', async () => {
     const layout = await layoutOf();
-    const keeper = await keepStatus(layout, () => new Date(minute(1)));
+    const keeper = await keepStatus(layout, { now: () => new Date(minute(1)), onFailure: fail });
     keeper.take(status('a', 'training', 10));
     const isWritten = async () => expect((await readStatus(layout)).silos['a']?.said?.percent).toBe(10);
     await vi.waitFor(isWritten, { timeout: 5000, interval: 50 });
@@ -155,7 +178,7 @@ describe('status.json', () => {
     const layout = await layoutOf();
     await writeFile(layout.status, content);
     expect(await readStatus(layout)).toEqual(NOTHING_HEARD);
-    const keeper = await keepStatus(layout, () => new Date(minute(1)));
+    const keeper = await keepStatus(layout, { now: () => new Date(minute(1)), onFailure: fail });
     keeper.take(status('a', 'training'));
     await keeper.close();
     expect(await readFile(layout.status, 'utf8')).toContain('training');

@@ -6,6 +6,7 @@ import { every, LOOK_EVERY_MS } from './every.ts';
 import type { ServerEvent } from './server-events.ts';
 import type { ServerLayout } from './server-folder.ts';
 import {
+  heardOf,
   NOTHING_HEARD,
   readStatus,
   type RoundPlayed,
@@ -22,15 +23,27 @@ export interface StatusKeeper {
   close(): Promise<void>;
 }
 
-/** Goes on with what an earlier server has heard; of the present nothing is known yet. */
-export async function keepStatus(layout: ServerLayout, now: () => Date): Promise<StatusKeeper> {
+/**
+ * Goes on with what an earlier server has heard; of the present nothing is known yet. `onFailure` hears once where the file cannot
+ * be replaced, which is tried again; the server goes on without.
+ */
+export async function keepStatus(
+  layout: ServerLayout,
+  { now, onFailure }: { readonly now: () => Date; readonly onFailure: (error: Error) => void },
+): Promise<StatusKeeper> {
   let status = atStart(await readStatus(layout));
   let saved = NOTHING_HEARD;
+  let hasFailed = false;
   const save = async () => {
     if (status === saved) return;
     const content = status;
-    await saveStatus(layout, content);
-    saved = content;
+    try {
+      await saveStatus(layout, content);
+      saved = content;
+    } catch (error) {
+      if (!hasFailed) onFailure(error instanceof Error ? error : new Error(String(error)));
+      hasFailed = true;
+    }
   };
   await save();
   const end = every(LOOK_EVERY_MS, save);
@@ -40,7 +53,7 @@ export async function keepStatus(layout: ServerLayout, now: () => Date): Promise
     },
     async close() {
       await end();
-      await save().catch(() => {}); // nobody's run depends on it
+      await save();
     },
   };
 }
@@ -131,7 +144,7 @@ function withRound(
 }
 
 function withSilo(status: StatusFile, name: string, change: Partial<SiloHeard>): StatusFile {
-  const known = status.silos[name] ?? { isHere: false, said: null, trouble: null };
+  const known = heardOf(status, name) ?? { isHere: false, said: null, trouble: null };
   return { ...status, silos: { ...status.silos, [name]: { ...known, ...change } } };
 }
 
@@ -143,18 +156,15 @@ function withTrouble(status: StatusFile, name: string, trouble: SiloTrouble): St
 const LONGEST_MESSAGE = 1000;
 
 /** Whether the silo itself has told why nothing comes from it in this round. */
-function hasTold(
-  { playing, silos }: StatusFile,
-  { silo, round, code }: Extract<ServerEvent, { kind: 'silo-missing' }>,
-): boolean {
-  const trouble = silos[silo]?.trouble;
+function hasTold(status: StatusFile, { silo, round, code }: Extract<ServerEvent, { kind: 'silo-missing' }>): boolean {
+  const { playing } = status;
+  const trouble = heardOf(status, silo)?.trouble;
   if (!trouble || playing?.round !== round) return false;
   return trouble.round === round && trouble.code === code && trouble.at >= playing.beganAt;
 }
 
-function roundOfTrouble({ silos }: StatusFile, name: string): number {
-  const trouble: SiloTrouble | null = silos[name]?.trouble ?? null;
-  return trouble?.round ?? 0;
+function roundOfTrouble(status: StatusFile, name: string): number {
+  return heardOf(status, name)?.trouble?.round ?? 0;
 }
 
 function without(names: readonly string[], name: string): string[] {
