@@ -9,7 +9,7 @@ import type { Body, Welcome } from './messages.ts';
 /** Answers hellos and hears statuses from now on. `version`: of this software. */
 export function listenToSilos(hub: HubState, welcome: Welcome, version: string): Presence {
   const { link, identity, plan, keys, records, committed } = hub;
-  const rules: HelloRules = { version, plan, records, committed: committed.of };
+  const rules: HelloRules = { version, plan, records, committed };
   return openPresence({
     nc: link.nc,
     identity,
@@ -49,7 +49,7 @@ function greeted(hub: HubState, { silo, instance, pending, state }: Body<'hello'
   const record = hub.records.of(silo);
   if (record.left !== null && record.left !== instance) record.left = null;
   if (state.plan !== hub.plan) return;
-  for (const { round, sha256 } of hub.committed.of(silo)) {
+  for (const { round, sha256 } of hub.committed(silo)) {
     if (pending.some((one) => one.round === round && one.sha256 === sha256)) {
       hub.background.start(tellCommitted(hub, { silo, round, sha256 }));
     }

@@ -29,8 +29,6 @@ export type PresenceEvent =
   | { readonly kind: 'message-dropped'; readonly subject: string; readonly reason: string; readonly message: string };
 
 export interface Presence {
-  /** The last status of each silo that is there. */
-  statuses(): ReadonlyMap<string, Body<'status'>>;
   isAnyoneHere(): boolean;
   forget(silo: string): void;
   close(): void;
@@ -54,7 +52,7 @@ export function openPresence(options: PresenceOptions): Presence {
     clearTimeout(known?.timer);
     const timer = setTimeout(() => gone(silo), timing.heardWithinMs);
     timer.unref();
-    present.set(silo, { instance, timer, status: known?.status ?? null });
+    present.set(silo, { instance, timer });
     if (!known) on({ kind: 'silo-here', silo, instance });
     return true;
   };
@@ -97,8 +95,6 @@ export function openPresence(options: PresenceOptions): Presence {
       const { body } = openMessage(message.data, { subject: message.subject, from, kinds: ['status'] });
       requireOwnName(message, silo, body);
       if (!heard(silo, body.instance)) return on({ kind: 'two-instances', silo, instance: body.instance });
-      const here = present.get(silo);
-      if (here) here.status = body;
       on({ kind: 'silo-status', silo, status: body });
       if (body.state === 'stopped') gone(silo);
     });
@@ -130,8 +126,6 @@ export function openPresence(options: PresenceOptions): Presence {
     nc.subscribe(statusSubject('*'), { callback: (_, message) => onStatusMessage(message) }),
   ];
   return {
-    statuses: () =>
-      new Map([...present].flatMap(([silo, { status }]) => (status === null ? [] : [[silo, status] as const]))),
     isAnyoneHere: () => present.size > 0,
     forget: gone,
     close() {
@@ -146,7 +140,6 @@ export function openPresence(options: PresenceOptions): Presence {
 interface Present {
   readonly instance: string;
   readonly timer: NodeJS.Timeout;
-  status: Body<'status'> | null;
 }
 
 const TWO_PROCESSES =

@@ -4,7 +4,7 @@ import type { Background } from './background.ts';
 import type { Link } from './bucket.ts';
 import type { Signer } from './envelope.ts';
 import type { Arrivals } from './hub-arrivals.ts';
-import type { CommittedReleases } from './hub-committed.ts';
+import type { OwnRelease } from './hub-committed.ts';
 import type { HubRecords } from './hub-records.ts';
 import type { HubEvent } from './net-events.ts';
 
@@ -19,8 +19,8 @@ export interface HubState {
   readonly keys: Map<string, string>;
   /** What silos announced, failed with, and whether they are gone. */
   readonly records: HubRecords;
-  /** What silos may forget. */
-  readonly committed: CommittedReleases;
+  /** Of a silo, by the caller's journal as it is now: what it may forget. */
+  readonly committed: (silo: string) => readonly OwnRelease[];
   /** Releases on their way in. */
   readonly arrivals: Arrivals;
   /** Messages to silos that nobody waits for. */

@@ -95,7 +95,7 @@ export async function startNatsServer(options: {
     child.once('error', () => done()); // could not be started at all
   });
   const pid = child.pid ?? -1;
-  const ended = { promise: exited, hasHappened: () => child.exitCode !== null || child.signalCode !== null || pid < 0 };
+  const ended = { hasHappened: () => child.exitCode !== null || child.signalCode !== null || pid < 0 };
   try {
     const url = await urlOf(place, pid, ended);
     child.unref();

@@ -259,11 +259,10 @@ describe.skipIf(!natsServer)(`A silo over a real nats-server${NEEDS_NATS}`, () =
         },
       });
       await agent.seen('server-away');
-      const hub = await federation.openHub();
+      await federation.openHub();
       expect(await agent.result).toBeInstanceOf(PrivacyError);
       expect(a.trained).toEqual([]);
       await federation.seen('silo-away');
-      expect(hub.statuses().has('a')).toBe(false);
     });
 
     test('its state and whole percents are heard, and its silence', async () => {
@@ -276,8 +275,13 @@ describe.skipIf(!natsServer)(`A silo over a real nats-server${NEEDS_NATS}`, () =
         },
       });
       const playing = outcomeOf(hub.port('a').play(task(1)));
-      await federation.seenWhere((event) => event.kind === 'silo-status' && event.status.percent === 41);
-      expect(hub.statuses().get('a')).toMatchObject({ state: 'training', round: 1, percent: 41 });
+      await federation.seenWhere(
+        (event) =>
+          event.kind === 'silo-status' &&
+          event.status.percent === 41 &&
+          event.status.state === 'training' &&
+          event.status.round === 1,
+      );
       await agent.stop();
       await federation.seen('silo-away');
       await hub.close();

@@ -10,7 +10,7 @@ import type { SiloPort } from '../federation/silo-port.ts';
 import { openBackground } from './background.ts';
 import { insistOn, type Link } from './bucket.ts';
 import { openArrivals } from './hub-arrivals.ts';
-import { openCommitted, type OwnRelease } from './hub-committed.ts';
+import { newestOf, type OwnRelease } from './hub-committed.ts';
 import { listenForReturns, listenToSilos } from './hub-listening.ts';
 import { hubPort } from './hub-port.ts';
 import type { Presence } from './hub-presence.ts';
@@ -41,7 +41,10 @@ export interface SiloHubOptions {
   readonly run: string;
   /** What silos are asked to agree to. `sha256` is that of `text`. */
   readonly plan: { readonly sha256: string; readonly text: string };
-  /** From the caller's journal: releases of a silo that are committed in this plan, with the rounds that they answered. */
+  /**
+   * From the caller's journal: releases of a silo that are committed in this plan, with the rounds that they answered. It is asked
+   * whenever that matters, and knows of what `commit` is told.
+   */
   readonly committedSoFar: (silo: string) => readonly OwnRelease[];
   /** Where decoders lie until a later one of their silo is committed. */
   readonly incomingDir: string;
@@ -66,8 +69,6 @@ export interface SiloHub {
    * harmless. Throws ShapeError for one that answers a later round.
    */
   commit(round: number, uploads: readonly ReleaseId[]): Promise<void>;
-  /** The last status of each silo that is there. */
-  statuses(): ReadonlyMap<string, Body<'status'>>;
   /** Knows a silo, or its new key, from now on. */
   addSilo(name: string, publicKey: string): void;
   /** Revokes a silo: nothing of it is heard any more. */
@@ -86,7 +87,7 @@ export async function openSiloHub(options: SiloHubOptions): Promise<SiloHub> {
 
   for (const silo of options.revoked ?? []) records.of(silo).isRevoked = true;
   for (const silo of keys.keys()) {
-    const newest = committed.newestOf(silo);
+    const newest = newestOf(committed(silo));
     if (newest) await arrivals.discard(silo, records.commit(silo, newest.round));
   }
   const since = await lastTask(link);
@@ -94,7 +95,7 @@ export async function openSiloHub(options: SiloHubOptions): Promise<SiloHub> {
   const presence = listenToSilos(hub, welcomeTo(options, since), options.version);
   const stopListening = listenForReturns(hub);
   for (const silo of keys.keys()) {
-    const newest = committed.newestOf(silo); // the last server may have been killed before it said so
+    const newest = newestOf(committed(silo)); // the last server may have been killed before it said so
     if (newest) background.start(tellCommitted(hub, { silo, ...newest }));
   }
 
@@ -104,7 +105,6 @@ export async function openSiloHub(options: SiloHubOptions): Promise<SiloHub> {
       return hubPort(hub, name);
     },
     commit: (round, uploads) => commit(hub, round, uploads),
-    statuses: () => presence.statuses(),
     addSilo(name, publicKey) {
       requireSiloName(name);
       keys.set(name, publicKey);
@@ -140,7 +140,7 @@ function stateOf(options: SiloHubOptions, signal: AbortSignal): HubState {
     plan: plan.sha256,
     keys: new Map(options.silos),
     records: openHubRecords(),
-    committed: openCommitted(options.committedSoFar),
+    committed: options.committedSoFar,
     arrivals: openArrivals({
       link,
       incomingDir,
@@ -172,10 +172,9 @@ async function commit(hub: HubState, round: number, uploads: readonly ReleaseId[
   if (uploads.some((upload) => upload.round > round)) {
     throw new ShapeError(`Round ${round} cannot have committed the answer to a later one. This is a bug.`);
   }
-  const { records, committed, arrivals } = hub;
+  const { records, arrivals } = hub;
   await Promise.all(
     uploads.map(async (upload) => {
-      committed.note(upload);
       await arrivals.discard(upload.silo, records.commit(upload.silo, upload.round));
       await tellCommitted(hub, upload);
     }),
