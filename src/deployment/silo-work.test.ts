@@ -13,9 +13,10 @@ import { writeRelease } from '../experiments/release-folder.ts';
 import { openDepartures } from '../net/departures.ts';
 import type { Welcome } from '../net/messages.ts';
 import { firstBudget } from '../privacy/first-budget.ts';
-import { readLedger } from '../privacy/ledger.ts';
+import { readLedger, setBudget } from '../privacy/ledger.ts';
 import { spentOf } from '../privacy/ledger-charges.ts';
 import { contentHash } from '../storage/content-hash.ts';
+import { loadState, saveState, type StoredState } from '../training/state-file.ts';
 import { consentLines } from './consent.ts';
 import { dealToSilos } from './deal-to-silos.ts';
 import { type FederationImages, federationSpec, planOf } from './federation-spec.ts';
@@ -252,10 +253,8 @@ describe('a silo that lost its folder and kept its ledger', () => {
 
   test('is asked anew, and pays for the rounds that are to come out of a budget that was exactly right', async () => {
     const { open, shown, charges } = await lostNorth();
-    const stranger = await open();
-    await expect(stranger.agree(welcome)).rejects.toThrow('exceed the privacy budget'); // as if nothing had been given
-    await stranger.close();
     const work = await open();
+    await work.agree(welcome, true);
     await work.agree(welcome, true);
     expect(shown).toHaveLength(2);
     expect(shown[1]).toContain('it begins a new model');
@@ -282,6 +281,72 @@ describe('a silo that lost its folder and kept its ledger', () => {
     await again.play(2, HOOKS);
     await again.close();
     expect((await charges()).map(({ round }) => round)).toEqual([1, 2]);
+  });
+
+  test('trains no sealed round anew though the server has nothing of it', async () => {
+    const { open, charges } = await lostNorth();
+    const work = await open();
+    await work.agree(welcome);
+    await expect(work.play(1, HOOKS)).rejects.toThrow(/was sealed by its ledger/);
+    expect((await work.play(2, HOOKS)).round).toBe(2);
+    await work.close();
+    expect((await charges()).map(({ round }) => round)).toEqual([1, 2]);
+  });
+
+  test('trains no sealed round anew where the folder was put back as of the middle of it', async () => {
+    const { open, layout, settings, charges } = await lostNorth();
+    const work = await open();
+    await work.agree(welcome);
+    await work.play(2, HOOKS);
+    const file = join(layout.state(welcome.plan), 'state.safetensors');
+    const ended = await loadState(file);
+    await saveState(`${file}.complete`, { ...(ended as StoredState), round: 1 });
+    await saveState(file, { ...(ended as StoredState), finished: false });
+    expect(await work.state()).toEqual({ plan: welcome.plan, round: 1 });
+    await expect(work.play(2, HOOKS)).rejects.toThrow(/was sealed by its ledger/);
+    expect((await work.play(3, HOOKS)).round).toBe(3);
+    await work.close();
+    expect((await charges()).map(({ round }) => round)).toEqual([1, 2, 3]);
+    expect((await readLedger(settings.ledger)).entries.every(({ plan }) => plan === welcome.plan)).toBe(true);
+  });
+
+  test('an older copy of the folder has its owner asked again, once, and goes on with the model that is there', async () => {
+    const { open, layout, shown } = await lostNorth();
+    const work = await open();
+    await work.agree(welcome);
+    await work.play(2, HOOKS);
+    await work.agree(welcome, true);
+    expect(shown).toHaveLength(3);
+    expect(shown[2]).toMatch(/knows of round 2 at most.*from what is here/s);
+    expect(shown[2]).not.toMatch(/ANOTHER SET OF IMAGES|HAS CHANGED/);
+    await work.close();
+    const again = await open();
+    await again.agree(welcome, true);
+    expect(shown).toHaveLength(3);
+    expect(await readSiloSettings(layout)).toMatchObject({ agreed: welcome.plan, agreedByLedger: welcome.plan });
+    await again.close();
+  });
+
+  test('counts no round of a run of the same name under another plan', async () => {
+    const { open, settings, charges } = await lostNorth();
+    await setBudget(settings.ledger, { epsilon: 40, delta: 1e-5 }, () => new Date(0));
+    const other = welcomeTo({ rounds: 3, privacy, seed: 2 });
+    const work = await open();
+    await work.agree(other);
+    const { privacy: said } = await work.play(1, HOOKS);
+    await work.play(2, HOOKS);
+    await work.close();
+    const entries = await charges();
+    expect(entries.map(({ plan, round }) => [plan === other.plan, round])).toEqual([
+      [false, 1],
+      [true, 1],
+      [true, 2],
+    ]);
+    expect(said.epsilon).toBeCloseTo(spentOf(entries.slice(0, 2), 1e-5).epsilon, 9);
+    await setBudget(settings.ledger, { epsilon: EPSILON, delta: 1e-5 }, () => new Date(0));
+    const third = await open();
+    await expect(third.agree(welcomeTo({ rounds: 3, privacy, seed: 3 }))).rejects.toThrow('All planned rounds of tiny');
+    await third.close();
   });
 
   test('shows nothing of another run, or of another ledger', async () => {
@@ -334,7 +399,7 @@ test('a silo that brings its decoder along knows what left after a restart, so t
   const departures = await openDepartures(layout.departures, () => new Date(0));
   const of = { run: 'tiny', plan: welcome.plan, round: 1, privacy };
   await departures.note({ ...of, decoder: { ...decoder, classes: null } }, 'leaving');
-  await departures.noteFailure({ ...of, round: 2 }, 'STATE');
+  await departures.noteFailure({ ...of, round: 2, task: 2 }, 'STATE');
   await work.close();
   const again = await open({ data: null, release });
   expect(await again.state()).toEqual({ plan: welcome.plan, round: 1 });
