@@ -55,14 +55,14 @@ export function forgottenRound(hello: Body<'hello'>, rules: HelloRules): number 
 
 // --- internal ---
 
-/** Releases of a silo that the server has: committed, or announced and not refused. */
+/** Releases of a silo that the server has, each once: committed, or announced and not refused. */
 function releasesOf(silo: string, { records, committed }: HelloRules): readonly NamedRelease[] {
   const announced = [...records.of(silo).rounds.values()]
     .flat()
     .filter(({ state }) => state !== 'refused')
     .map(({ header: { round, decoder } }) => ({ round, sha256: decoder.sha256 }));
-  const isAlso = (one: NamedRelease) => !isIn(committed(silo), one);
-  return [...committed(silo), ...announced.filter(isAlso)];
+  const all = [...committed(silo), ...announced];
+  return [...new Map(all.map((one) => [`${one.round}/${one.sha256}`, one])).values()];
 }
 
 function knownRound({ state }: Body<'hello'>, { plan }: HelloRules): number {
