@@ -125,7 +125,9 @@ describe.skipIf(!triesFaults)(`a federation over TLS${NEEDS_FAULTS}`, () => {
         { code: 0 },
         { code: 0 },
       ]);
-      expect(federation.log().some((line) => line.step === 'silo-began-anew' && line.silo === 'north')).toBe(true);
+      expect(federation.log().some((line) => line.step === 'silo-let-in-by-ledger' && line.silo === 'north')).toBe(
+        true,
+      );
 
       const { entries } = await readLedger(ledger);
       const files = [1, 2, 3].map((round) => readFileSync(runLayout(federation.server.run).decoder(round, 'north')));

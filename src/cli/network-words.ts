@@ -34,8 +34,8 @@ export function hubWords(event: HubEvent): string | null {
       return `Two processes work as ${event.silo} at the same time: its owner should stop one of them`;
     case 'silo-denied':
       return `${event.silo} was denied (${event.code}): ${event.message}`;
-    case 'silo-began-anew':
-      return `${event.silo} has lost the folder that gave its decoders up to round ${event.round}; its ledger knows of each, so it begins its model anew`;
+    case 'silo-let-in-by-ledger':
+      return `${event.silo} knows nothing in its folder (new, or an older copy) of its decoders up to round ${event.round}; its ledger knows of each, so it was let in`;
     case 'silo-failed':
       return `${event.silo} gives nothing in round ${event.round} (${event.code}): ${event.message}`;
     case 'release-ready':
@@ -91,7 +91,7 @@ export function agentWords(event: AgentEvent): string | null {
     case 'denied':
       return `The server says no (${event.code}): ${event.message}`;
     case 'ledger-shown':
-      return `The server has decoders of this silo that its folder knows nothing of. The ledger has seals of what left (${event.seals}): shown to the server.`;
+      return `The server has decoders of this silo that its folder knows nothing of. The ledger has a seal of each that it named (${event.seals}): the server was told that, and nothing else of the ledger.`;
     case 'welcome':
       return `The server of ${event.run} is there, with plan ${event.plan.slice(0, 16)}.`;
     case 'task':

@@ -9,7 +9,6 @@ import { loadIdentity } from '../net/identity.ts';
 import { siloInbox } from '../net/nats-permissions.ts';
 import { pause } from '../net/waiting.ts';
 import { TIMING, type Timing } from '../net/timing.ts';
-import { sealedReleases } from '../silo/sealed-releases.ts';
 import type { SiloEvent } from './silo-events.ts';
 import {
   changeSiloSettings,
@@ -86,8 +85,8 @@ async function tellServer(options: LeaveOptions, settings: SiloSettings): Promis
       link,
       identity,
       server,
-      hello: { silo, instance, version, state, pending: [] },
-      seals: () => sealedReleases({ name: silo, ledgerDir: settings.ledger }, settings.federation),
+      hello: { silo, instance, version, state, pending: [], isLeaving: true },
+      seals: async () => [], // whoever leaves need not know its past
       emit: (event) => emit({ kind: 'agent', event }),
     });
     await publish({ link, identity, silo }, 'left', { run, silo, instance }, 'The farewell');

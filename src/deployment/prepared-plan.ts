@@ -53,7 +53,8 @@ export async function prepared(
   }
   const { set, notes } = await readSiloImages(settings.data);
   const places = { stateDir: layout.state(plan), ledgerDir: settings.ledger };
-  const config: SiloConfig = { ...siloConfigOf(spec, settings.silo, set, places), gaps: 'allowed' }; // rounds may close without it
+  // Rounds may close without it, and another run may have the name of this one.
+  const config: SiloConfig = { ...siloConfigOf(spec, settings.silo, set, places), gaps: 'allowed', plan };
   if (budget !== null) await requireBudget(settings.ledger, budget);
   return { spec, plan, material: imageSetHash(set), config, brought: null, notes };
 }

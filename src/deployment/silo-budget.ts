@@ -6,6 +6,7 @@ import { epsilonWords } from '../privacy/event-words.ts';
 import { firstBudget } from '../privacy/first-budget.ts';
 import { readLedger, setBudget } from '../privacy/ledger.ts';
 import type { Budget } from '../privacy/ledger-entry.ts';
+import { isOfRun } from '../privacy/ledger-charges.ts';
 import { hasLedger } from '../privacy/ledger-file.ts';
 import { type SiloConfig, stateFileOf } from '../silo/silo-config.ts';
 import { requireWholePlan } from '../silo/whole-plan.ts';
@@ -14,26 +15,24 @@ import { isThere } from '../storage/presence.ts';
 /** What a silo does in a plan: trains or computes as `config` says, or looks at no record (null). */
 interface Work {
   readonly spec: Pick<Spec, 'name'>;
+  /** SHA-256. */
+  readonly plan: string;
   readonly config: SiloConfig | null;
 }
 
 /**
- * All rounds together have to fit the budget before the first; later ones are refused one by one. `isBegun`: the ledger has seals of
- * some. Throws PrivacyError.
+ * All rounds that the ledger has not paid for yet have to fit the budget together before a model begins; later ones are refused one
+ * by one. Throws PrivacyError.
  */
-export async function requireAffordable(
-  budget: Budget | null,
-  { spec, config }: Work,
-  isBegun: boolean,
-): Promise<void> {
+export async function requireAffordable(budget: Budget | null, { spec, config }: Work): Promise<void> {
   if (config === null || isThere(stateFileOf(config))) return;
-  await requireWholePlan(config, spec.name, { first: budget, isBegun });
+  await requireWholePlan(config, spec.name, budget);
 }
 
 /** Whether a round of the plan was paid for, though its training may have failed and left no state. */
-export async function isCharged({ spec, config }: Work): Promise<boolean> {
+export async function isCharged({ spec, plan, config }: Work): Promise<boolean> {
   if (config === null || !hasLedger(config.ledgerDir)) return false;
-  return (await readLedger(config.ledgerDir)).entries.some(({ run }) => run === spec.name);
+  return (await readLedger(config.ledgerDir)).entries.some((charge) => isOfRun(charge, { run: spec.name, plan }));
 }
 
 /** `silo join` sets the budget that a ledger begins with; one that is kept already is changed by nothing but `align-fl ledger`. */

@@ -63,6 +63,8 @@ const settingsSchema = z.strictObject({
   ledger: z.string(),
   /** SHA-256 of the plan that was agreed to; null before. */
   agreed: z.string().nullable(),
+  /** The plan for which it was agreed to go on by the seals of the ledger, as this folder knows less than was given. */
+  agreedByLedger: z.string().optional(),
   /** SHA-256 of the images, or of the decoder brought along, for which it was agreed to; null before. */
   material: z.string().nullable().default(null),
   /** Public key of the invite by which this silo's key was enrolled; null before. */

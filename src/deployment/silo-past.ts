@@ -11,17 +11,17 @@ import { releasesThatLeft, roundDone } from './silo-rounds.ts';
 
 /**
  * Where the model's past is lost, only what the ledger knows may be gone on without: throws StateError for a release that left and
- * has no seal. A round that left once is not trained again, as that would be paid for twice, and the server may have the first:
- * throws PrivacyError.
+ * has no seal. A round that was sealed or left once, and is not complete on disk, is not trained again, whatever the server knows
+ * of it, as that would be paid for twice, and the server may have the first: throws PrivacyError.
  */
 export async function requireNotGiven(
   layout: SiloLayout,
   { spec, plan, config }: Prepared,
-  { round, isAnew }: { readonly round: number; readonly isAnew: boolean },
+  round: number,
 ): Promise<void> {
   if (config === null) return;
   const stored = await loadState(stateFileOf(config));
-  if (stored !== null && stored.round >= round) return;
+  if (stored !== null && (stored.round > round || (stored.round === round && stored.finished))) return;
   const left = await releasesThatLeft(layout, plan);
   const seals = await sealedReleases(config, spec.name);
   const unknown = left.find(({ sha256 }) => !seals.some((seal) => seal.sha256 === sha256));
@@ -32,11 +32,12 @@ export async function requireNotGiven(
       { round: unknown.round },
     );
   }
-  if (![...left, ...(isAnew ? seals : [])].some((one) => one.round === round)) return;
+  if (![...left, ...seals].some((one) => one.round === round)) return;
   throw new PrivacyError(
-    `A decoder of round ${round} of ${spec.name} has left this silo, and the folder that could give it again is lost. Another in its ` +
-      'place would be paid for a second time, and the server may have the first. Nothing was trained and nothing left. This silo ' +
-      'goes on with the next round; where the server waits for this one, whoever runs it can go on without it (a quorum).',
+    `A decoder of round ${round} of ${spec.name} has left this silo, or was sealed by its ledger to leave, and the folder that could ` +
+      'give it again is lost or behind. Another in its place would be paid for a second time, and the server may have the first. ' +
+      'Nothing was trained and nothing left. This silo goes on with the next round; where the server waits for this one, whoever ' +
+      'runs it can go on without it (a quorum). Another run of the same plan needs another name.',
     { silo: config.name, round, lost: true },
   );
 }

@@ -4,7 +4,7 @@ import { readDepartures } from '../net/departures.ts';
 import type { SealedRelease } from '../silo/sealed-releases.ts';
 import { stateFileOf } from '../silo/silo-config.ts';
 import { isThere } from '../storage/presence.ts';
-import { loadState } from '../training/state-file.ts';
+import { loadRounds } from '../training/round-training.ts';
 import { type SiloLayout } from './silo-home.ts';
 
 /**
@@ -12,8 +12,9 @@ import { type SiloLayout } from './silo-home.ts';
  * brings a decoder along has no such state. Throws StateError where a file is damaged.
  */
 export async function roundDone(layout: SiloLayout, plan: string): Promise<number | null> {
-  const stored = await loadState(stateFileOf({ stateDir: layout.state(plan) }));
-  const trained = stored === null ? 0 : stored.finished ? stored.round : stored.round - 1;
+  const file = stateFileOf({ stateDir: layout.state(plan) });
+  const { from } = await loadRounds({ file, round: Number.POSITIVE_INFINITY, gaps: 'allowed' }); // before any later one
+  const trained = from?.round ?? 0;
   const left = (await releasesThatLeft(layout, plan)).map(({ round }) => round);
   const done = Math.max(trained, ...left);
   return done === 0 ? null : done;

@@ -1,98 +1,18 @@
 // What a silo does when it is asked, what it refuses, and what it knows of itself after a restart.
 
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { handMadeLabelledDecoder, HAND_MADE_SHAPE } from '../../test/hand-made-decoder.ts';
-import { temporaryFolder } from '../../test/small-silos.ts';
+import { DIGITS, HAND_MADE, HOOKS, ROOT, siloNorth, welcomeTo } from '../../test/silo-folder.ts';
 import { openEngine } from '../engine/engine.ts';
 import { PrivacyError, SpecError } from '../errors.ts';
 import { declaredStatement } from '../exchange/privacy-statement.ts';
-import { parseSpec } from '../experiments/parse-spec.ts';
 import { writeRelease } from '../experiments/release-folder.ts';
 import { openDepartures } from '../net/departures.ts';
-import type { Welcome } from '../net/messages.ts';
 import { firstBudget } from '../privacy/first-budget.ts';
-import { readLedger } from '../privacy/ledger.ts';
-import { spentOf } from '../privacy/ledger-charges.ts';
 import { contentHash } from '../storage/content-hash.ts';
-import { consentLines } from './consent.ts';
-import { dealToSilos } from './deal-to-silos.ts';
-import { type FederationImages, federationSpec, planOf } from './federation-spec.ts';
-import {
-  changeSiloSettings,
-  defaultLedgerDir,
-  makeSiloFolder,
-  readSiloSettings,
-  saveSiloSettings,
-  type SiloSettings,
-  siloLayout,
-} from './silo-home.ts';
-import { openSiloWork, type SiloOwner } from './silo-work.ts';
-
-const ROOT = temporaryFolder();
-const HOOKS = { signal: new AbortController().signal, onPercent: () => {} };
-
-const specWith = (over: object) =>
-  parseSpec({
-    name: 'tiny',
-    rounds: 1,
-    data: {
-      source: { kind: 'drawn-digits', train: 80, test: 60 },
-      partition: { kind: 'class-disjoint', classes: [[0], [1]] },
-    },
-    silos: [{ name: 'north' }, { name: 'east' }],
-    model: { kind: 'mlp', hidden: [8], latent: 2 },
-    local: { epochs: 1, batchSize: 8 },
-    server: { epochs: 1, batchSize: 8, images: 20 },
-    privacy: { mechanism: 'none' },
-    ...over,
-  });
-
-const DIGITS = { shape: { channels: 1, height: 28, width: 28 }, classes: 10 };
-/** What `broughtDecoder` draws. */
-const HAND_MADE = { shape: HAND_MADE_SHAPE, classes: 3 };
-
-/** What a server says to a silo that it lets in. */
-function welcomeTo(over: object, images: FederationImages = DIGITS): Welcome {
-  const { text, sha256 } = planOf(federationSpec(specWith(over), images, null));
-  return { run: 'tiny', plan: sha256, planText: text, federation: 'fed', since: 0 };
-}
-
-/** A silo with images, whose owner says yes; `shown` is what they were shown. */
-async function siloNorth() {
-  const root = mkdtempSync(join(ROOT, 'silo-'));
-  const dataOf = (silo: string) => join(root, silo, 'data');
-  await dealToSilos(specWith({}), { env: {} }, dataOf);
-  const layout = siloLayout(join(root, 'home'));
-  await makeSiloFolder(layout);
-  const settings: SiloSettings = {
-    format: 'align-fl/silo@1',
-    silo: 'north',
-    federation: 'fed',
-    servers: ['tls://localhost:1'],
-    ca: '',
-    server: 'U',
-    data: dataOf('north'),
-    release: null,
-    ledger: defaultLedgerDir(dataOf('north'), 'north'),
-    agreed: null,
-    material: null,
-    invite: null,
-    wish: 'work',
-    farewell: false,
-  };
-  await saveSiloSettings(layout, settings);
-  const shown: string[] = [];
-  const ask: SiloOwner['ask'] = async (consent) => {
-    shown.push(consentLines(consent).join('\n'));
-    return true;
-  };
-  const owner: SiloOwner = { layout, budget: null, ask, emit: () => {}, now: () => new Date(0) };
-  const open = (change: Partial<SiloSettings> = {}, as: Partial<SiloOwner> = {}) =>
-    readSiloSettings(layout).then((now) => openSiloWork({ ...owner, ...as }, { ...settings, ...now, ...change }));
-  return { layout, settings, shown, open, dataOf };
-}
+import { changeSiloSettings, defaultLedgerDir, readSiloSettings } from './silo-home.ts';
 
 /** A folder as `align-fl release` writes it. */
 async function broughtDecoder(): Promise<string> {
@@ -227,102 +147,6 @@ describe('a silo with images', () => {
   });
 });
 
-describe('a silo that lost its folder and kept its ledger', () => {
-  const EPSILON = 4;
-  const privacy = { mechanism: 'dp-sgd', epsilon: EPSILON, delta: 1e-5 };
-  const welcome = welcomeTo({ rounds: 3, privacy });
-  // As the invite names the run for which the ledger is asked.
-  const named = { federation: 'tiny' };
-
-  /** A silo that gave round 1, and so far nothing but its ledger and its images is left of it. */
-  async function lostNorth() {
-    const silo = await siloNorth();
-    const work = await silo.open(named);
-    expect(await work.seals()).toEqual([]);
-    await work.agree(welcome);
-    const { round, decoder } = await work.play(1, HOOKS);
-    expect(await work.seals()).toEqual([{ round, sha256: decoder.sha256 }]);
-    await work.close();
-    rmSync(silo.layout.root, { recursive: true });
-    await makeSiloFolder(silo.layout);
-    await saveSiloSettings(silo.layout, { ...silo.settings, ...named });
-    const charges = async () => (await readLedger(silo.settings.ledger)).entries;
-    return { ...silo, charges };
-  }
-
-  test('is asked anew, and pays for the rounds that are to come out of a budget that was exactly right', async () => {
-    const { open, shown, charges } = await lostNorth();
-    const stranger = await open();
-    await expect(stranger.agree(welcome)).rejects.toThrow('exceed the privacy budget'); // as if nothing had been given
-    await stranger.close();
-    const work = await open();
-    await work.agree(welcome, true);
-    expect(shown).toHaveLength(2);
-    expect(shown[1]).toContain('it begins a new model');
-    for (const round of [2, 3]) expect((await work.play(round, HOOKS)).round).toBe(round);
-    await work.close();
-    const entries = await charges();
-    expect(entries.map(({ round, sealed }) => [round, sealed !== null])).toEqual(
-      [1, 2, 3].map((round) => [round, true]),
-    );
-    expect(spentOf(entries, 1e-5).epsilon).toBeLessThanOrEqual(EPSILON);
-    const undisturbed = entries.slice(0, 1).flatMap((charge) => [charge, charge, charge]);
-    expect(spentOf(entries, 1e-5)).toEqual(spentOf(undisturbed, 1e-5));
-  });
-
-  test('trains no round a second time that has left it, also after a restart', async () => {
-    const { open, charges } = await lostNorth();
-    const work = await open();
-    await work.agree(welcome, true);
-    await expect(work.play(1, HOOKS)).rejects.toThrow(/A decoder of round 1 .* has left this silo/);
-    await work.close();
-    const again = await open(); // charged, and without a state
-    await again.agree(welcome, true);
-    await expect(again.play(1, HOOKS)).rejects.toThrow(PrivacyError);
-    await again.play(2, HOOKS);
-    await again.close();
-    expect((await charges()).map(({ round }) => round)).toEqual([1, 2]);
-  });
-
-  test('shows nothing of another run, or of another ledger', async () => {
-    const { open, settings, dataOf } = await lostNorth();
-    const work = await open();
-    expect(await work.seals()).toHaveLength(1);
-    await work.close();
-    const elsewhere = { ledger: defaultLedgerDir(dataOf('east'), 'north') };
-    for (const change of [{ federation: 'another' }, { silo: 'east' }, elsewhere]) {
-      const other = await open({ ...settings, ...named, ...change });
-      expect(await other.seals()).toEqual([]);
-      await other.close();
-    }
-  });
-});
-
-test('a silo whose state alone is lost goes on by what its ledger knows, and not without', async () => {
-  const noted = async (privacy: object) => {
-    const { open, layout, settings } = await siloNorth();
-    const welcome = welcomeTo({ rounds: 2, privacy });
-    const work = await open();
-    await work.agree(welcome);
-    const { privacy: said, decoder } = await work.play(1, HOOKS);
-    const departures = await openDepartures(layout.departures, () => new Date(0));
-    const of = { run: 'tiny', plan: welcome.plan, round: 1, privacy: said };
-    await departures.note({ ...of, decoder: { ...decoder, classes: null } }, 'leaving');
-    await work.close();
-    rmSync(layout.state(welcome.plan), { recursive: true });
-    return { work: await open(), settings };
-  };
-  const counted = await noted({ mechanism: 'dp-sgd', epsilon: 4, delta: 1e-5 });
-  expect(await counted.work.state()).toMatchObject({ round: 1 });
-  await expect(counted.work.play(1, HOOKS)).rejects.toThrow(PrivacyError);
-  await counted.work.play(2, HOOKS);
-  await counted.work.close();
-  expect((await readLedger(counted.settings.ledger)).entries).toHaveLength(2);
-  const uncounted = await noted({ mechanism: 'none' });
-  await expect(uncounted.work.play(2, HOOKS)).rejects.toThrow(/The decoder of round 1 left .*Put back the folder/);
-  await uncounted.work.close();
-});
-
 test('a silo that brings its decoder along knows what left after a restart, so that its server lets it in again', async () => {
   const { open, layout } = await siloNorth();
   const release = await broughtDecoder();
@@ -334,7 +158,7 @@ test('a silo that brings its decoder along knows what left after a restart, so t
   const departures = await openDepartures(layout.departures, () => new Date(0));
   const of = { run: 'tiny', plan: welcome.plan, round: 1, privacy };
   await departures.note({ ...of, decoder: { ...decoder, classes: null } }, 'leaving');
-  await departures.noteFailure({ ...of, round: 2 }, 'STATE');
+  await departures.noteFailure({ ...of, round: 2, task: 2 }, 'STATE');
   await work.close();
   const again = await open({ data: null, release });
   expect(await again.state()).toEqual({ plan: welcome.plan, round: 1 });

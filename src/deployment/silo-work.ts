@@ -38,9 +38,9 @@ export interface SiloWork {
   /** Releases of this federation that the ledger has a seal of. */
   readonly seals: () => Promise<readonly SealedRelease[]>;
   /**
-   * `isByLedger`: the server let this silo in for those seals, as it has releases that this folder knows nothing of. Throws
-   * AbortedError where the owner does not agree, PrivacyError where the ledger does not allow the whole plan, or what is left of
-   * it.
+   * `isByLedger`: the server let this silo in for those seals, as it has releases that this folder knows nothing of; then the
+   * owner is asked again, once. Throws AbortedError where they do not agree, PrivacyError where the ledger does not allow the
+   * whole plan, or what is left of it.
    */
   readonly agree: (welcome: Welcome, isByLedger?: boolean) => Promise<void>;
   readonly play: (
@@ -54,15 +54,15 @@ export interface SiloWork {
 export async function openSiloWork(options: SiloOwner, settings: SiloSettings): Promise<SiloWork> {
   const { layout } = options;
   const { agreed: before } = settings;
+  let { agreedByLedger } = settings;
   let ready = before === null ? null : await prepared(options, settings, await textOfPlan(layout, before));
   if (ready !== null && ready.material !== settings.material) {
     await requireNotBegun(layout, ready);
     ready = null; // to be asked again
   }
   let agreed = ready === null ? null : before;
-  if (ready !== null && !(await isCharged(ready))) await requireAffordable(options.budget, ready, false);
+  if (ready !== null && !(await isCharged(ready))) await requireAffordable(options.budget, ready);
   if (ready !== null) await beginWith(options, ready);
-  let isAnew = false;
   const threads: SiloThreads = openSiloThreads({ engine: { executor: 'auto', threads: 1 } }, 1);
   return {
     async state() {
@@ -73,13 +73,12 @@ export async function openSiloWork(options: SiloOwner, settings: SiloSettings): 
         ? []
         : sealedReleases({ name: settings.silo, ledgerDir: settings.ledger }, settings.federation),
     async agree({ federation, plan, planText }, isByLedger = false) {
-      isAnew = isByLedger;
-      if (plan === agreed) return;
+      if (plan === agreed && (!isByLedger || plan === agreedByLedger)) return;
       if (contentHash(planText) !== plan) {
         throw new SpecError('The plan that came is not the one that was named. Ask whoever runs the server.', { plan });
       }
       const next = await prepared(options, settings, planText);
-      await requireAffordable(options.budget, next, isByLedger);
+      await requireAffordable(options.budget, next);
       const { spec, config } = next;
       const consent: Consent = {
         federation,
@@ -87,21 +86,26 @@ export async function openSiloWork(options: SiloOwner, settings: SiloSettings): 
         spec,
         plan,
         planFile: layout.proposed,
-        before: agreed ?? before,
+        before: agreed === plan ? null : (agreed ?? before), // the same with the same images: only its past is lost
         images: config?.images ?? null,
         brought: next.brought,
         config,
         budget: config === null ? null : (options.budget ?? (await budgetIn(config.ledgerDir))),
-        notes: isByLedger ? [...next.notes, BEGINS_ANEW] : next.notes,
+        notes: isByLedger ? [...next.notes, byLedgerWords(await roundDone(layout, plan))] : next.notes,
       };
       await writeFileAtomic(layout.proposed, planText);
       if (!(await options.ask(consent))) {
-        const seals = isByLedger ? ' and the seals of its ledger' : '';
+        const seals = isByLedger ? ', and that its ledger knows of the decoders that the server named' : '';
         throw new AbortedError(`Not agreed: nothing left this machine but the public key of this silo${seals}.`);
       }
       await beginWith(options, next);
       await writeFileAtomic(layout.plan(plan), planText);
-      await changeSiloSettings(layout, { agreed: plan, material: next.material });
+      if (isByLedger) agreedByLedger = plan;
+      await changeSiloSettings(layout, {
+        agreed: plan,
+        material: next.material,
+        ...(isByLedger && { agreedByLedger: plan }),
+      });
       agreed = plan;
       ready = next;
     },
@@ -110,7 +114,7 @@ export async function openSiloWork(options: SiloOwner, settings: SiloSettings): 
       const { spec, config } = ready;
       requirePlanned(spec, settings.silo, round);
       if (config === null) return broughtRelease(spec, settings, round);
-      await requireNotGiven(layout, ready, { round, isAnew });
+      await requireNotGiven(layout, ready, round);
       const port = threads.port(config, {
         onSpent: (at, spent) => options.emit({ kind: 'spent', round: at, spent }),
         onProgress: (at, { step, steps, loss }) => {
@@ -128,9 +132,15 @@ export async function openSiloWork(options: SiloOwner, settings: SiloSettings): 
 
 // --- internal ---
 
-const BEGINS_ANEW =
-  'This silo has given decoders in this run already, and the folder that gave them is lost. Its ledger knows of each: it begins ' +
-  'a new model, and pays for what that costs on top.';
+/** `done`: the last round that this folder knows of. */
+function byLedgerWords(done: number | null): string {
+  const known = 'Its ledger knows of each:';
+  return done === null
+    ? `This silo has given decoders in this run already, and the folder that gave them is lost. ${known} it begins a new model, and ` +
+        'pays for what that costs on top.'
+    : `This silo has given decoders in this run that this folder, which knows of round ${done} at most, has nothing of. ${known} it ` +
+        'goes on with the next round from what is here, and gives none of those again.';
+}
 
 /** More rounds than were agreed to are more than the owner was shown. */
 function requirePlanned(spec: Spec, silo: string, round: number): void {

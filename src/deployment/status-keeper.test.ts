@@ -80,7 +80,7 @@ describe('a silo', () => {
     });
     const denied = (code: string) => network({ kind: 'silo-denied', silo: 'a', code, message: 'no' });
     expect(trouble(failed(1), denied('LOST_STATE'))).toMatchObject({ round: null, code: 'LOST_STATE', message: 'no' });
-    const anew = network({ kind: 'silo-began-anew', silo: 'a', round: 4 });
+    const anew = network({ kind: 'silo-let-in-by-ledger', silo: 'a', round: 4 });
     expect(trouble(denied('LOST_STATE'), anew)).toMatchObject({
       code: 'LOST_STATE',
       message: expect.stringMatching(/up to round 4; its ledger/),

@@ -121,8 +121,8 @@ function afterNetwork(status: StatusFile, event: HubEvent, at: string): StatusFi
       if (code === 'ALREADY_CONNECTED') return status; // by itself, for some seconds after it was killed
       return withTrouble(status, silo, { at, round: null, code, message });
     }
-    case 'silo-began-anew': {
-      const message = `It lost the folder that gave its decoders up to round ${event.round}; its ledger knows of each. It begins its model anew.`;
+    case 'silo-let-in-by-ledger': {
+      const message = `Its folder knows nothing of its decoders up to round ${event.round} (new, or an older copy); its ledger knows of each.`;
       return withTrouble(status, event.silo, { at, round: null, code: 'LOST_STATE', message });
     }
     default:

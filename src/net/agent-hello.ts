@@ -5,7 +5,7 @@ import { AccessError, MessageError, PrivacyError } from '../errors.ts';
 import { contentHash } from '../storage/content-hash.ts';
 import { insistOn, type Link } from './bucket.ts';
 import { fail, openMessage, sealMessage, type Signer } from './envelope.ts';
-import { type Body, type Denied, type Message, MOST_NAMED, type NamedRelease, type Welcome } from './messages.ts';
+import type { Body, Denied, Message, NamedRelease, Welcome } from './messages.ts';
 import type { AgentEvent } from './net-events.ts';
 import { answerSubject, helloSubject, MAX_WELCOME_BYTES } from './subjects.ts';
 import { pause } from './waiting.ts';
@@ -16,7 +16,10 @@ export interface HelloOptions {
   /** Public key of the server. */
   readonly server: string;
   readonly hello: Omit<Body<'hello'>, 'seals'>;
-  /** Releases that the silo's ledger has a seal of: shown only to a server that has some that the silo's folder knows nothing of. */
+  /**
+   * Releases that the silo's ledger has a seal of. Where the server has some that the silo's folder knows nothing of, and names
+   * them, and there is a seal of each, just these are shown to it.
+   */
   readonly seals: () => Promise<readonly NamedRelease[]>;
   readonly emit: (event: AgentEvent) => void;
 }
@@ -35,31 +38,33 @@ export interface Greeting {
  */
 export async function sayHello({ link, identity, server, hello, seals, emit }: HelloOptions): Promise<Greeting> {
   const subject = helloSubject(hello.silo);
-  const showing = (all: readonly NamedRelease[]) => {
-    const shown = all.map(({ round, sha256 }) => ({ round, sha256 })); // and nothing else of them
-    return sealMessage(identity, { subject, kind: 'hello', body: { ...hello, seals: shown } });
-  };
+  const showing = (seals: readonly NamedRelease[]) =>
+    sealMessage(identity, { subject, kind: 'hello', body: { ...hello, seals: [...seals] } });
   let bytes = showing([]);
-  let isByLedger = false;
+  let shown = 0;
   const onRetry = (_: string, error: Error) => emit({ kind: 'server-away', message: error.message });
   const patient = AbortSignal.timeout(link.timing.otherInstanceMs);
   for (;;) {
     const { kind, body } = await insistOn({ ...link, onRetry }, 'The hello', (timeout) =>
       ask(link.nc, { silo: hello.silo, bytes, from: server, emit, timeout }),
     );
-    if (kind === 'welcome') return { welcome: body, isByLedger };
-    if (body.code === 'LOST_STATE' && !isByLedger) {
-      const shown = (await seals()).slice(-MOST_NAMED);
-      if (shown.length > 0) {
-        emit({ kind: 'ledger-shown', seals: shown.length });
-        bytes = showing(shown);
-        isByLedger = true;
+    if (kind === 'welcome') return { welcome: body, isByLedger: shown > 0 };
+    let { message } = body;
+    const { code, releases: named = [] } = body;
+    // It may have heard of others meanwhile.
+    if (code === 'LOST_STATE' && named.length > shown) {
+      const unsealed = firstUnsealed(named, await seals());
+      if (unsealed === null) {
+        shown = named.length;
+        emit({ kind: 'ledger-shown', seals: shown });
+        bytes = showing(named);
         continue;
       }
+      message += ` The privacy ledger that this silo has now has no seal of that of round ${unsealed.round}.`;
     }
-    emit({ kind: 'denied', code: body.code, message: body.message });
+    emit({ kind: 'denied', code, message });
     // An instance of ours that was killed counts as here for some seconds.
-    if (body.code !== 'ALREADY_CONNECTED' || patient.aborted) throw deniedError(hello.silo, body);
+    if (code !== 'ALREADY_CONNECTED' || patient.aborted) throw deniedError(hello.silo, { code, message });
     await pause(Math.min(AGAIN_AFTER_MS, link.timing.otherInstanceMs / 4), link.signal);
   }
 }
@@ -67,6 +72,11 @@ export async function sayHello({ link, identity, server, hello, seals, emit }: H
 // --- internal ---
 
 const AGAIN_AFTER_MS = 2_000;
+
+function firstUnsealed(named: readonly NamedRelease[], seals: readonly NamedRelease[]): NamedRelease | null {
+  const known = new Set(seals.map(({ round, sha256 }) => `${round}/${sha256}`));
+  return named.find(({ round, sha256 }) => !known.has(`${round}/${sha256}`)) ?? null;
+}
 
 interface Asking {
   readonly silo: string;

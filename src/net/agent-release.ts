@@ -10,7 +10,7 @@ import type { Agent } from './agent-state.ts';
 import type { Link } from './bucket.ts';
 import { publishDurably } from './durable-publish.ts';
 import { sealMessage } from './envelope.ts';
-import { COMMITTED_FAILURE, failureOf } from './failure-words.ts';
+import { COMMITTED_FAILURE, failureOf, failureOfCode } from './failure-words.ts';
 import type { Body, Kind } from './messages.ts';
 import type { OutboxEntry } from './outbox.ts';
 import { removeOtherParts, uploadParts } from './parts.ts';
@@ -26,9 +26,10 @@ export async function answerTask(agent: Agent, body: Body<'train'>, task: number
   const { link, outbox, departures, status, play, emit, silo } = agent;
   const { run, plan, round, nonce } = body;
   emit({ kind: 'task', round });
-  if (departures.last(plan, round)?.state === 'committed') {
-    return fail(agent, body, task, COMMITTED_FAILURE);
-  }
+  const last = departures.last(plan, round);
+  if (last?.state === 'committed') return fail(agent, body, task, COMMITTED_FAILURE);
+  // The same task again, as its acknowledgement was lost: another try would be paid for anew.
+  if (last?.state === 'failed' && last.task === task) return fail(agent, body, task, failureOfCode(last.code ?? ''));
   let entry = await outbox.get(plan, round);
   if (entry === null) {
     let release: ReceivedRelease;
@@ -44,7 +45,7 @@ export async function answerTask(agent: Agent, body: Body<'train'>, task: number
       throwIfAborted(link.signal, `Round ${round}`);
       if (error instanceof AbortedError) throw error;
       emit({ kind: 'failed', round, code: failureOf(error).code, message: String((error as Error).message ?? error) });
-      await departures.noteFailure(body, failureOf(error).code);
+      await departures.noteFailure({ ...body, task }, failureOf(error).code);
       return fail(agent, body, task, failureOf(error));
     }
     emit({ kind: 'played', round, sha256: release.decoder.sha256 });

@@ -27,7 +27,7 @@ test('a log tells what left, in which state, and goes on where it was', async ()
   const second = await openDepartures(path, now);
   expect(second.last(PLAN, 1)?.state).toBe('delivered');
   expect(second.last(PLAN, 2)).toBeNull();
-  await second.noteFailure({ ...task, round: 2 }, 'PRIVACY');
+  await second.noteFailure({ ...task, round: 2, task: 7 }, 'PRIVACY');
   await second.note(await headerOf(1), 'committed');
   const { departures } = await readDepartures(path);
   expect(departures.map(({ round, state, code }) => [round, state, code])).toEqual([

@@ -27,6 +27,11 @@ const departureSchema = z.strictObject({
         'refused it. failed: nothing but a code left.',
     ),
   code: z.string().nullable().describe('Why it was refused or failed.'),
+  task: z
+    .int()
+    .min(1)
+    .optional()
+    .describe('Number of the task that failed: it is answered so again, should it come twice.'),
 });
 
 /** A line of the log. */
@@ -35,10 +40,15 @@ export type Departure = Readonly<z.infer<typeof departureSchema>>;
 export interface Departures {
   /** Notes a step of a release; when the promise resolves, it is on disk. A step that was noted last is not noted twice. */
   note(header: NotedHeader, state: Departure['state'], code?: string): Promise<void>;
-  /** Notes that a round gave nothing, and the code that left instead. */
-  noteFailure(at: { readonly run: string; readonly plan: string; readonly round: number }, code: string): Promise<void>;
+  /** Notes that a task gave nothing, and the code that left instead. */
+  noteFailure(at: FailedTask, code: string): Promise<void>;
   /** The last step of a release; null where none of this round left. */
   last(plan: string, round: number): Departure | null;
+}
+
+export interface FailedTask extends Pick<ReleaseHeader, 'run' | 'plan' | 'round'> {
+  /** Number of the task in its stream. */
+  readonly task: number;
 }
 
 type NotedHeader = Pick<ReleaseHeader, 'run' | 'plan' | 'round' | 'privacy' | 'decoder'>;
@@ -82,7 +92,7 @@ export async function openDepartures(path: string, now: () => Date): Promise<Dep
         code: code ?? null,
       });
     },
-    async noteFailure({ run, plan, round }, code) {
+    async noteFailure({ run, plan, round, task }, code) {
       const at = now().toISOString();
       await append({
         at,
@@ -95,6 +105,7 @@ export async function openDepartures(path: string, now: () => Date): Promise<Dep
         privacy: null,
         state: 'failed',
         code,
+        task,
       });
     },
   };

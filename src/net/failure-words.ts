@@ -18,9 +18,14 @@ import {
 
 /** The code and words that leave the silo for `error`. */
 export function failureOf(error: unknown): { readonly code: string; readonly message: string } {
-  const own = error instanceof PrivacyError && error.facts['lost'] === true ? LOST_CODE : null;
-  const code = own ?? (error instanceof AlignError && Object.hasOwn(WORDS, error.code) ? error.code : 'UNEXPECTED');
-  return { code, message: WORDS[code as keyof typeof WORDS] };
+  if (error instanceof PrivacyError && error.facts['lost'] === true) return failureOfCode(LOST_CODE);
+  return failureOfCode(error instanceof AlignError ? error.code : 'UNEXPECTED');
+}
+
+/** The words that go with a code that left before. */
+export function failureOfCode(code: string): { readonly code: string; readonly message: string } {
+  const known = Object.hasOwn(WORDS, code) ? code : 'UNEXPECTED';
+  return { code: known, message: WORDS[known as keyof typeof WORDS] };
 }
 
 /** At the server: the error again, of the class that has the code; LostPeerError for one that none has. */

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { contentHash } from '../storage/content-hash.ts';
 import { forgottenRound, type HelloRules, judgeHello } from './hub-hello.ts';
 import { openHubRecords } from './hub-records.ts';
-import { type Body, MOST_NAMED, type NamedRelease, type ReleaseHeader } from './messages.ts';
+import { type Body, type Denied, MOST_NAMED, type NamedRelease, type ReleaseHeader } from './messages.ts';
 import { createIdentity } from './identity.ts';
 import { openMessage, sealMessage } from './envelope.ts';
 
@@ -65,6 +65,25 @@ describe('a silo whose folder knows less than the server has', () => {
   });
 });
 
+test('a denial names what the server has, each once, and nothing where no hello could name it again', () => {
+  const rules = server([releaseOf(1)], [releaseOf(1), releaseOf(2)]);
+  expect(judgeHello(hello(null), rules)).toMatchObject({ ...LOST, releases: [releaseOf(1), releaseOf(2)] });
+  const many = Array.from({ length: MOST_NAMED + 1 }, (_, i) => releaseOf(i + 1));
+  const denied = judgeHello(hello(null), server(many));
+  expect(denied).toMatchObject(LOST);
+  expect(denied).not.toHaveProperty('releases');
+  expect(denied?.message).toMatch(/No ledger helps: these are 257 releases, and a hello names 256 at most/);
+});
+
+test('a silo that leaves for good needs to know nothing of its past, and is not said to begin anew', () => {
+  const rules = server([releaseOf(1)], [releaseOf(2)]);
+  const leaving = { ...hello(null), isLeaving: true } as const;
+  expect(judgeHello(leaving, rules)).toBeNull();
+  expect(forgottenRound(leaving, rules)).toBeNull();
+  rules.records.of('a').isRevoked = true;
+  expect(judgeHello(leaving, rules)).toMatchObject({ code: 'REVOKED' });
+});
+
 test('a silo whose folder knows all that the server has needs to show nothing', () => {
   const rules = server([releaseOf(1)], [releaseOf(2)]);
   for (const knows of [2, 3]) {
@@ -88,4 +107,11 @@ test('a denial fits its message, and a hello with all that it may name does', ()
   const rules = { ...server([]), committed: () => [releaseOf(999_998), releaseOf(1_000_000)] };
   const denied = judgeHello({ ...hello(999_999, [releaseOf(1_000_000)]), silo }, rules);
   expect(denied?.message.length).toBeLessThanOrEqual(500);
+  const full = judgeHello({ ...hello(null), silo }, { ...server([]), committed: () => names });
+  expect(full).toHaveProperty('releases.length', MOST_NAMED);
+  const answer = sealMessage(identity, { subject, kind: 'denied', body: full as Denied });
+  expect(openMessage(answer, { subject, from: identity.publicKey, kinds: ['denied'] }).body).toEqual(full);
+  const many = Array.from({ length: 2000 }, (_, i) => releaseOf(1_000_000 - i));
+  const tooMany = judgeHello({ ...hello(990_000, names), silo }, { ...server([]), committed: () => many });
+  expect(tooMany?.message.length).toBeLessThanOrEqual(500);
 });

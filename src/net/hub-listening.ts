@@ -19,7 +19,7 @@ export function listenToSilos(hub: HubState, welcome: Welcome, version: string):
     welcome,
     onHello(hello) {
       const forgotten = forgottenRound(hello, rules);
-      if (forgotten !== null) hub.emit({ kind: 'silo-began-anew', silo: hello.silo, round: forgotten });
+      if (forgotten !== null) hub.emit({ kind: 'silo-let-in-by-ledger', silo: hello.silo, round: forgotten });
       greeted(hub, hello);
     },
     on: (event) => heard(hub, event),

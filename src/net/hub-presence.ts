@@ -60,7 +60,7 @@ export function openPresence(options: PresenceOptions): Presence {
   const answer = (silo: string, hello: Body<'hello'>): Denied | Welcome => {
     const denied: Denied | null =
       judge(hello) ?? (heard(silo, hello.instance) ? null : { code: 'ALREADY_CONNECTED', message: TWO_PROCESSES });
-    if (denied !== null) on({ kind: 'silo-denied', silo, ...denied });
+    if (denied !== null) on({ kind: 'silo-denied', silo, code: denied.code, message: denied.message });
     return denied ?? welcome;
   };
   const reply = (message: Msg, content: Denied | Welcome) => {

@@ -81,7 +81,7 @@ const namedRelease = z.strictObject({ round, sha256 });
 /** A release by the round that it answers, and the SHA-256 of its decoder. */
 export type NamedRelease = Readonly<z.infer<typeof namedRelease>>;
 
-/** Releases that a hello names, of each kind. */
+/** Releases that a hello names, of each kind, or a denial. */
 export const MOST_NAMED = 256;
 
 const stateSchema = z.strictObject({ plan: sha256.nullable(), round: z.int().min(0).max(1_000_000).nullable() });
@@ -103,7 +103,10 @@ export const MESSAGES = {
   failed: z.strictObject({ run, plan: sha256, silo, round, task: z.int().min(1), code, message: words }),
   left: z.strictObject({ run, silo, instance }),
   // request and answer
-  /** `seals`: of the silo's own ledger, of this run; none unless the server has said that the folder knows too little. */
+  /**
+   * `seals`: of the silo's own ledger, those that the server has named; none unless it has said that the folder knows too little.
+   * `isLeaving`: nothing follows but the farewell, so that nothing is asked of the folder.
+   */
   hello: z.strictObject({
     silo,
     instance,
@@ -111,6 +114,7 @@ export const MESSAGES = {
     state: stateSchema,
     pending: z.array(namedRelease).max(MOST_NAMED),
     seals: z.array(namedRelease).max(MOST_NAMED),
+    isLeaving: z.literal(true).optional(),
   }),
   /** `since`: tasks up to this number were there before the server began; those of another plan are behind the times. */
   welcome: z.strictObject({
@@ -120,9 +124,11 @@ export const MESSAGES = {
     federation: z.string().max(200).regex(PLAIN_TEXT),
     since: z.int().min(0),
   }),
+  /** `releases`: with LOST_STATE, all that the server has of the silo; none where they are more than a hello names. */
   denied: z.strictObject({
     code: z.enum(['ALREADY_CONNECTED', 'LOST_STATE', 'REVOKED', 'VERSION']),
     message: words,
+    releases: z.array(namedRelease).max(MOST_NAMED).optional(),
   }),
   // silo -> server, not kept
   status: z.strictObject({

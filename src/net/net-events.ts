@@ -15,7 +15,7 @@ export type HubEvent =
   | { readonly kind: 'silo-here' | 'silo-away' | 'silo-left' | 'two-instances'; readonly silo: string }
   | { readonly kind: 'silo-denied'; readonly silo: string; readonly code: string; readonly message: string }
   /** Its folder knows nothing of releases up to `round`, but its ledger has a seal of each. */
-  | { readonly kind: 'silo-began-anew'; readonly silo: string; readonly round: number }
+  | { readonly kind: 'silo-let-in-by-ledger'; readonly silo: string; readonly round: number }
   | { readonly kind: 'silo-status'; readonly silo: string; readonly status: Body<'status'> }
   | {
       readonly kind: 'silo-failed';

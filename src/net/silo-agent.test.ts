@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { departuresOf, PLAN, QUICK, releaseOf, wholeOf } from '../../test/federation-on-nats.ts';
 import { NEEDS_NATS, natsServer } from '../../test/nats-fixture.ts';
 import { commitOnce, federations, outcomeOf, playOnce, task, uploadOf } from '../../test/net-fixture.ts';
-import { AbortedError, AccessError, LostPeerError, PrivacyError, StateError } from '../errors.ts';
+import { AbortedError, AccessError, LostPeerError, NumericalError, PrivacyError, StateError } from '../errors.ts';
 import { contentHash } from '../storage/content-hash.ts';
 import type { AgentEvent } from './net-events.ts';
 import { openOutbox } from './outbox.ts';
@@ -116,6 +116,31 @@ describe.skipIf(!natsServer)(`A silo over a real nats-server${NEEDS_NATS}`, () =
       expect(await departuresOf(a)).toEqual(['1 failed', '1 leaving', '1 delivered']);
     });
 
+    test('says so once more where the task comes twice, and tries another time for another task alone', async () => {
+      const { federation, a } = await open('a');
+      const hub = await federation.openHub();
+      const tried: number[] = [];
+      const play = async (round: number) => {
+        tried.push(round);
+        throw new NumericalError('diverged');
+      };
+      const stop = new AbortController();
+      const first = federation.agent(a, {
+        play,
+        signal: stop.signal,
+        // Noted, and neither told nor acknowledged.
+        emit: ({ kind }) => void (kind === 'failed' && stop.abort()),
+      });
+      const playing = outcomeOf(hub.port('a').play(task(1)));
+      expect(await first.result).toBeInstanceOf(AbortedError);
+      expect(await departuresOf(a)).toEqual(['1 failed']);
+      federation.agent(a, { play });
+      expect(await playing).toMatchObject({ facts: { code: 'NUMERICAL', failed: true } });
+      expect(tried).toEqual([1]);
+      expect(await outcomeOf(hub.port('a').play(task(1)))).toMatchObject({ facts: { code: 'NUMERICAL' } });
+      expect(tried).toEqual([1, 1]);
+    });
+
     test('leaves: its port says so, until it joins again', async () => {
       const { federation, a } = await open('a');
       const hub = await federation.openHub();
@@ -215,7 +240,7 @@ describe.skipIf(!natsServer)(`A silo over a real nats-server${NEEDS_NATS}`, () =
       a.done.clear();
       const lost = federation.agent(a, { agree, seals });
       expect(await wholeOf(hub.port('a').play(task(2)))).toEqual(await wholeOf(releaseOf('a', 2)));
-      expect(federation.hubEvents).toContainEqual({ kind: 'silo-began-anew', silo: 'a', round: 1 });
+      expect(federation.hubEvents).toContainEqual({ kind: 'silo-let-in-by-ledger', silo: 'a', round: 1 });
       await lost.seen('delivered', 2);
       await lost.stop();
       a.done.clear();
@@ -224,6 +249,23 @@ describe.skipIf(!natsServer)(`A silo over a real nats-server${NEEDS_NATS}`, () =
         [false, true],
         [1, 2],
       ]);
+    });
+
+    test('and shows just those that the server named, or nothing where its ledger lacks one of them', async () => {
+      const { federation, a } = await open('a');
+      const hub = await federation.openHub();
+      await commitOnce(federation, hub, a, 1);
+      await commitOnce(federation, hub, a, 2);
+      a.done.clear();
+      const seals = [1, 2, 3].map((round) => ({ round, sha256: releaseOf('a', round).decoder.sha256 }));
+      const lacking = federation.agent(a, { seals: async () => seals.slice(1) });
+      const error = await lacking.result;
+      expect(error).toMatchObject({ facts: { reason: 'LOST_STATE' } });
+      expect((error as Error).message).toMatch(/this silo has now has no seal of that of round 1\.$/);
+      expect(lacking.events.map(({ kind }) => kind)).not.toContain('ledger-shown');
+      const knowing = federation.agent(a, { seals: async () => seals });
+      await knowing.seen('welcome');
+      expect(knowing.events).toContainEqual({ kind: 'ledger-shown', seals: 2 });
     });
 
     test('nor is it when it was revoked and invited again meanwhile', async () => {

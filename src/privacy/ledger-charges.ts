@@ -24,9 +24,11 @@ export interface LedgerState {
   readonly entries: readonly Charge[];
 }
 
+/** Which run a charge is of: by its name, and across machines by its plan, too. */
+export type RunOfLedger = Pick<ReserveEntry, 'run' | 'plan'>;
+
 /** What a round is going to do, before it looks at any record. */
-export interface ChargeRequest {
-  readonly run: string;
+export interface ChargeRequest extends RunOfLedger {
   /** What it is spent on, such as the strategy. */
   readonly purpose: string;
   readonly round: number;
@@ -76,6 +78,11 @@ export function isOpen({ sealed, isFailed }: Charge): boolean {
   return sealed === null && !isFailed;
 }
 
+/** Whether a charge is of this very run: of two of one name on one ledger each has its own rounds. */
+export function isOfRun(charge: RunOfLedger, { run, plan }: RunOfLedger): boolean {
+  return charge.run === run && charge.plan === plan;
+}
+
 /**
  * The open charge that `request` repeats: of the same round of the same run for the same event. As nothing left for it and
  * its training did not fail, the round was interrupted: it pays for the round once.
@@ -84,7 +91,7 @@ export function openChargeFor({ entries }: LedgerState, request: ChargeRequest):
   const event = JSON.stringify(request.event);
   const same = (charge: Charge) =>
     isOpen(charge) &&
-    charge.run === request.run &&
+    isOfRun(charge, request) &&
     charge.purpose === request.purpose &&
     charge.round === request.round &&
     JSON.stringify(charge.event) === event;

@@ -39,6 +39,8 @@ const reserveSchema = z.strictObject({
   type: z.literal('reserve'),
   id: z.string().min(1).max(40),
   run: nameSchema,
+  /** SHA-256 of the plan that the run follows, across machines: there names come again. None in a simulation. */
+  plan: sha256Schema.optional(),
   /** What it is spent on, such as the strategy. */
   purpose: nameSchema,
   round: z.int().min(0),

@@ -1,4 +1,4 @@
-// A silo whose generator is computed at once: its records are looked at in its first round, and never again.
+// A silo whose generator is computed at once: its records are looked at in the round that begins, and never again.
 
 import { childKey, secretKey, seedKey } from '../engine/keys.ts';
 import { AbortedError, ShapeError } from '../errors.ts';
@@ -20,8 +20,8 @@ import type { SiloHooks } from './silo-hooks.ts';
 import { boundOf, releasePlanOf, requireSize } from './training-plan.ts';
 
 /**
- * Plays a round: fits in the first that it is asked for, and gives the same decoder in every later one, which costs nothing. Throws PrivacyError over
- * budget, SpecError for a mechanism that this generator does not know, AbortedError.
+ * Plays a round: fits in the one that begins, and gives the same decoder in every later one, which costs nothing. Throws PrivacyError
+ * over budget, SpecError for a mechanism that this generator does not know, AbortedError.
  */
 export async function playFitted(
   config: SiloConfig,

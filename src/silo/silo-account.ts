@@ -21,7 +21,7 @@ import { type GaussianReleasePlan, nominalReleaseEvent, releaseEvent } from '../
 import { firstBudget } from '../privacy/first-budget.ts';
 import { type Ledger, openLedger, readLedger } from '../privacy/ledger.ts';
 import { type LipschitzControl, lipschitzControlOf, type LipschitzOptions } from '../privacy/lipschitz-options.ts';
-import { type Charge, openChargeFor, spentOf } from '../privacy/ledger-charges.ts';
+import { type Charge, isOfRun, openChargeFor, type RunOfLedger, spentOf } from '../privacy/ledger-charges.ts';
 import type { Budget, Neighbours } from '../privacy/ledger-entry.ts';
 import { hasLedger, ledgersBeside } from '../privacy/ledger-file.ts';
 import type { StoredState } from '../training/state-file.ts';
@@ -106,7 +106,7 @@ function dpSgdTerms(config: SiloConfig, privacy: Private<'dp-sgd'>, task: Task, 
     neighbours: neighboursOf(privacy),
     requireHistory: (ledger, round) => requireHistory(config, task, { ledger, round }),
     statement: ({ entries }) => {
-      const steps = roundsBehind(entries, task) * stepsPerRound;
+      const steps = roundsBehind(entries, config, task) * stepsPerRound;
       const behind = isOwn ? plan : later;
       const nominalEpsilon = epsilonOf(nominalEvent(behind, steps), delta).epsilon;
       const spent = spentOf(entries, delta);
@@ -163,17 +163,15 @@ async function accountWith(config: SiloConfig, task: Task, terms: AccountTerms):
     budget,
     now: () => new Date(),
   });
-  const isFirst = task.round === (config.firstRound ?? 1);
-  const requestFor = (event: DpEvent) => ({ run: task.run, purpose: task.kind, round: task.round, event });
-  let request = requestFor(isFirst ? events.beginning : events.later);
+  const requestFor = (event: DpEvent) => ({ ...runOf(config, task), purpose: task.kind, round: task.round, event });
+  let request = requestFor(events.later);
   let charged: string | null = null;
   return {
     async reserve(stored, from = stored) {
       if (stored) requireKnown(handle.ledger, stored.round);
       if (from === null) request = requestFor(events.beginning);
-      else if (from.round !== task.round) request = requestFor(events.later);
-      else {
-        // Begun already: as what it was charged for is in the ledger alone.
+      else if (from.round === task.round) {
+        // Begun already: as what it was charged for is in the ledger alone. Where that failed, what it began with is there.
         const isOpenFor = (event: DpEvent) =>
           openChargeFor(handle.ledger, requestFor(dpEventSchema.parse(event))) !== null;
         const open = [events.beginning, events.later].find(isOpenFor);
@@ -188,7 +186,9 @@ async function accountWith(config: SiloConfig, task: Task, terms: AccountTerms):
       if (charged !== null) await handle.fail(charged);
     },
     async seal(sha256) {
-      const paid = handle.ledger.entries.find((charge) => isOf(task, charge) && charge.sealed?.sha256 === sha256);
+      const paid = handle.ledger.entries.find(
+        (charge) => isOf(config, task, charge) && charge.sealed?.sha256 === sha256,
+      );
       return statement(await handle.seal(paid?.id ?? (await handle.charge(request)).id, sha256));
     },
   };
@@ -205,16 +205,22 @@ async function termsIn(folder: string): Promise<Pick<AccountTerms, 'budget' | 'n
 }
 
 /** Whether a charge paid for the round of a task. */
-function isOf({ run, kind, round }: Task, charge: Charge): boolean {
-  return charge.run === run && charge.purpose === kind && charge.round === round;
+function isOf(config: SiloConfig, task: Task, charge: Charge): boolean {
+  return isOfRun(charge, runOf(config, task)) && charge.purpose === task.kind && charge.round === task.round;
+}
+
+function runOf({ plan }: SiloConfig, { run }: Task): RunOfLedger {
+  return plan === undefined ? { run } : { run, plan };
 }
 
 /**
  * Rounds that the release of `task` comes from, each once: a ledger may hold other runs of the same name, and a round that
  * was played anew.
  */
-function roundsBehind(entries: readonly Charge[], { run, kind, round }: Task): number {
-  const own = entries.filter((charge) => charge.run === run && charge.purpose === kind && charge.round <= round);
+function roundsBehind(entries: readonly Charge[], config: SiloConfig, task: Task): number {
+  const own = entries.filter(
+    (charge) => charge.round <= task.round && isOf(config, { ...task, round: charge.round }, charge),
+  );
   return new Set(own.map((charge) => charge.round)).size;
 }
 
@@ -228,7 +234,7 @@ function requireHistory(
   // that knew of it then knew of those before, or it would have been missed in that round.
   const first = task.kind === 'train-own' && config.gaps !== 'allowed' ? (config.firstRound ?? 1) : round;
   for (let r = first; r <= round; r++) {
-    if (ledger.entries.some((charge) => isOf({ ...task, round: r }, charge))) continue;
+    if (ledger.entries.some((charge) => isOf(config, { ...task, round: r }, charge))) continue;
     throw new PrivacyError(
       `The privacy ledger in ${ledger.folder} knows nothing of round ${r} of ${task.run} (${task.kind}), but ` +
         `${stateFileOf(config)} was trained in it: the ledger was lost, moved, or put back as it was before. Nothing was spent ` +

@@ -28,6 +28,8 @@ export interface SiloConfig {
   readonly gaps?: RoundGaps;
   /** Rounds of all strategies together in which the silo is going to train: what the noise is calibrated to. */
   readonly plannedRounds: number;
+  /** SHA-256 of the plan that the owner agreed to, across machines: charges are told apart by it. None in a simulation. */
+  readonly plan?: string;
   /** Folder of the silo's privacy ledger, which outlives runs. */
   readonly ledgerDir: string;
   /** Folder of the silo's private state; nothing in it is ever sent. */

@@ -215,6 +215,20 @@ describe('a private warm start', () => {
     expect((await chargesOf(config)).map(({ event }) => event)).toMatchObject([begun, begun, steps]);
   });
 
+  test('that is made and saved is not paid for again where the training after it fails', async () => {
+    const config: SiloConfig = { ...privateSilo({ noise: 'secure' }), plannedRounds: 3, gaps: 'allowed' };
+    await setBudget(config.ledgerDir, { epsilon: 200, delta: 1e-5 }, () => new Date(0));
+    const failInTraining = ({ epoch }: { readonly epoch: number }) => {
+      if (epoch > 0) throw new DataError('a failure');
+    };
+    await expect(runner.play(config, own(1), { onStep: failInTraining })).rejects.toThrow(DataError);
+    expect(await loadState(stateFileOf(config))).toMatchObject({ round: 1, finished: false });
+    await runner.play(config, own(1));
+    const steps = { type: 'selfComposed', count: 10 };
+    const begun = { type: 'composed', events: [trainingPlanOf(config)?.before, steps] };
+    expect((await chargesOf(config)).map(({ event }) => event)).toMatchObject([begun, steps]);
+  });
+
   test('that fails is paid for, and one that cannot be is not', async () => {
     const failing = privateSilo({}, { ...WARM, epsilon: 0.1 }); // noise in which 400 records cannot be seen
     await expect(runner.play(failing, own(1))).rejects.toThrow(DataError);

@@ -65,18 +65,23 @@ describe('a whole plan', () => {
   });
 
   test('that was begun, and whose model is lost, is asked for the rounds that are to come', async () => {
-    const config = await siloWithBudget(3);
+    const [plan, other] = ['1'.repeat(64), '2'.repeat(64)] as const;
+    const simulation = await siloWithBudget(3);
+    const config = { ...simulation, plan };
     const event = eventOfRound(config);
     const { charge, seal, fail } = await ledgerOf(config);
-    const chargeOf = (round: number, run = 'trial') => charge({ run, purpose: 'train-own', round, event });
+    const chargeOf = (round: number, of = plan) =>
+      charge({ run: 'trial', plan: of, purpose: 'train-own', round, event });
     await seal((await chargeOf(1)).id, '0'.repeat(64));
-    await expect(requireWholePlan(config, 'trial')).rejects.toThrow('All planned rounds of trial together');
-    await requireWholePlan(config, 'trial', { isBegun: true });
+    for (const another of [simulation, { ...simulation, plan: other }]) {
+      await expect(requireWholePlan(another, 'trial')).rejects.toThrow('All planned rounds of trial together');
+    }
+    await requireWholePlan(config, 'trial');
     await fail((await chargeOf(2)).id);
-    await chargeOf(3); // open: used again
-    await requireWholePlan(config, 'trial', { isBegun: true });
-    await chargeOf(1, 'another');
-    await expect(requireWholePlan(config, 'trial', { isBegun: true })).rejects.toThrow('All rounds that are left');
+    await chargeOf(3); // open, and spent whether its round comes again or not
+    await requireWholePlan(config, 'trial');
+    await chargeOf(1, other);
+    await expect(requireWholePlan(config, 'trial')).rejects.toThrow('All rounds that are left');
   });
 
   test('without a guarantee is refused by any budget that is finite, with the reason', async () => {

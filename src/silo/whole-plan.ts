@@ -8,38 +8,26 @@ import { epsilonWords } from '../privacy/event-words.ts';
 import { firstBudget } from '../privacy/first-budget.ts';
 import { jsonEpsilon } from '../privacy/json-epsilon.ts';
 import { readLedger } from '../privacy/ledger.ts';
-import { type Charge, isOpen, spentOf } from '../privacy/ledger-charges.ts';
+import { type Charge, isOfRun, isOpen, spentOf } from '../privacy/ledger-charges.ts';
 import type { Budget } from '../privacy/ledger-entry.ts';
 import { hasLedger } from '../privacy/ledger-file.ts';
 import { releaseEvent } from '../privacy/gaussian-release.ts';
 import type { SiloConfig } from './silo-config.ts';
 import { releasePlanOf, trainingPlanOf } from './training-plan.ts';
 
-export interface WholePlanOptions {
-  /** That a ledger which is not there yet is going to begin with, in place of the one that waits in its folder. */
-  readonly first?: Budget | null;
-  /**
-   * Whether the run has begun and its model is lost: rounds of it that the ledger has a charge for, unless it is open, are not
-   * to come any more, and the next one begins anew. Default false: a run of an earlier folder may have had the same name.
-   */
-  readonly isBegun?: boolean;
-}
-
 /**
  * Throws PrivacyError where all planned rounds of `run` together exceed the budget that the silo's owner set. To be asked
- * before the run's first round: later ones are refused one by one.
+ * where the run has no model yet: later rounds are refused one by one. Across machines the run may have begun, and its model be
+ * lost: rounds of its plan that the ledger has a charge for are paid for, and the next one begins anew. In a simulation a run of
+ * an earlier folder may have had the same name. `first`: budget that a ledger which is not there yet is going to begin with, in
+ * place of the one that waits in its folder.
  */
-export async function requireWholePlan(
-  config: SiloConfig,
-  run: string,
-  { first = null, isBegun = false }: WholePlanOptions = {},
-): Promise<void> {
+export async function requireWholePlan(config: SiloConfig, run: string, first: Budget | null = null): Promise<void> {
   const account = await accountOf(config.ledgerDir, first);
   if (account === null) return;
   const { budget } = account;
-  const rounds = config.plannedRounds - (isBegun ? roundsPaid(account.entries, run) : 0);
+  const { rounds, others, isBegun } = ahead(config, run, account.entries);
   if (rounds <= 0) return;
-  const others = account.entries.filter((charge) => !(isOpen(charge) && charge.run === run)); // an open one is used again
   const { event, instead: otherwise } = wholeOf(config, rounds);
   const total = spentOf([...others, { event }], budget.delta).epsilon;
   if (total <= budget.epsilon) return;
@@ -75,9 +63,15 @@ async function accountOf(folder: string, first: Budget | null) {
   return budget && { budget, entries: [] as readonly Charge[] };
 }
 
-function roundsPaid(entries: readonly Charge[], run: string): number {
-  const paid = entries.filter((charge) => charge.run === run && charge.purpose === 'train-own' && !isOpen(charge));
-  return new Set(paid.map(({ round }) => round)).size;
+/** Rounds that are to be paid for, and what was spent besides. */
+function ahead({ plan, plannedRounds }: SiloConfig, run: string, entries: readonly Charge[]) {
+  if (plan === undefined) {
+    const others = entries.filter((charge) => !(isOpen(charge) && isOfRun(charge, { run }))); // an open one is used again
+    return { rounds: plannedRounds, others, isBegun: false };
+  }
+  const own = entries.filter((charge) => charge.purpose === 'train-own' && isOfRun(charge, { run, plan }));
+  const paid = new Set(own.map(({ round }) => round)).size; // an open one, too: it pays for its round, should that come again
+  return { rounds: plannedRounds - paid, others: entries, isBegun: paid > 0 };
 }
 
 /** What so many rounds do with the silo's records, the first of them from nothing, and what to do where that is too much. */
