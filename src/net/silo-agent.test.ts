@@ -270,7 +270,7 @@ describe.skipIf(!natsServer)(`A silo over a real nats-server${NEEDS_NATS}`, () =
 
     test('nor is it when it was revoked and invited again meanwhile', async () => {
       const { federation, a } = await open('a');
-      const hub = await federation.openHub({ committedSoFar: () => [] }); // as it was when the server started
+      const hub = await federation.openHub();
       await commitOnce(federation, hub, a, 1);
       hub.removeSilo('a');
       hub.addSilo('a', a.identity.publicKey);
@@ -280,9 +280,9 @@ describe.skipIf(!natsServer)(`A silo over a real nats-server${NEEDS_NATS}`, () =
 
     test('is told again what the server committed since it started, where it missed that', async () => {
       const { federation, a } = await open('a');
-      const hub = await federation.openHub({ committedSoFar: () => [] });
+      const hub = await federation.openHub();
       await playOnce(federation, hub, a, 1);
-      await hub.commit(1, [uploadOf('a', 1)]);
+      await federation.commit(hub, 1, [uploadOf('a', 1)]);
       await (await jetstreamManager(federation.nc)).streams.purge('TASKS'); // the broker lost it
       await federation.agent(a).seen('committed', 1);
     });
