@@ -77,7 +77,7 @@ export async function siloNorth() {
     shown.push(consentLines(consent).join('\n'));
     return true;
   };
-  const owner: SiloOwner = { layout, budget: null, ask, emit: () => {}, now: () => new Date(0) };
+  const owner: SiloOwner = { layout, ask, emit: () => {}, now: () => new Date(0) };
   const open = (change: Partial<SiloSettings> = {}, as: Partial<SiloOwner> = {}) =>
     readSiloSettings(layout).then((now) => openSiloWork({ ...owner, ...as }, { ...settings, ...now, ...change }));
   return { layout, settings, shown, open, dataOf };

@@ -16,9 +16,11 @@ import { openOutbox } from '../net/outbox.ts';
 import { runSiloAgent } from '../net/silo-agent.ts';
 import { TIMING, type Timing } from '../net/timing.ts';
 import { within } from '../net/waiting.ts';
+import type { Budget } from '../privacy/ledger-entry.ts';
 import { isThere } from '../storage/presence.ts';
 import type { Consent } from './consent.ts';
 import { beginWork, type OwnerWishes } from './owner-wishes.ts';
+import { nameBudget } from './silo-budget.ts';
 import { openSiloWork, type SiloOwner, type SiloWork } from './silo-work.ts';
 import {
   changeSiloSettings,
@@ -45,6 +47,8 @@ export interface JoinOptions extends Omit<SiloOwner, 'ask'> {
   readonly release: string | null;
   /** Folder of the privacy ledger; null for one beside the images. */
   readonly ledger: string | null;
+  /** That the ledger is to begin with; null for one that was named before, or else the plan's own numbers. */
+  readonly budget: Budget | null;
   readonly signal: AbortSignal;
   /** Of align-fl. */
   readonly version: string;
@@ -101,7 +105,7 @@ async function requireOwnInvite(layout: SiloLayout, invite: Invite | null): Prom
 
 /** What is known already, or what the invite says; on disk when the promise resolves. */
 async function settingsFor(
-  { layout, data, release, ledger }: JoinOptions,
+  { layout, data, release, ledger, budget, now }: JoinOptions,
   invite: Invite | null,
 ): Promise<SiloSettings> {
   const known = await readSiloSettings(layout);
@@ -137,6 +141,7 @@ async function settingsFor(
     material: known?.material ?? null,
     invite: known?.invite ?? null,
   };
+  if (budget !== null) await nameBudget(settings.ledger, budget, now);
   if (known === null) await saveSiloSettings(layout, { ...settings, wish: 'work', farewell: false });
   else await changeSiloSettings(layout, settings); // but for what the owner wishes meanwhile
   return requireSiloSettings(layout);
@@ -152,9 +157,11 @@ async function enrolled(options: JoinOptions, settings: SiloSettings, invite: In
   if (settings.invite !== null) await takeOver(layout, settings.invite); // stopped before the last step
   if (invite === null || settings.invite === invite.enrol.publicKey) {
     if (isThere(layout.identity)) return loadIdentity(layout.identity);
-    throw new StateError(`${layout.identity} is gone. Ask whoever runs the server for a new invite.`, {
-      path: layout.identity,
-    });
+    const what =
+      settings.invite === null
+        ? `${layout.root} has not joined yet: its joining was interrupted. Run the same command with the invite again.`
+        : `${layout.identity} is gone. Ask whoever runs the server for a new invite.`;
+    throw new StateError(what, { path: layout.identity });
   }
   const used = invite.enrol.publicKey;
   const path = layout.nextIdentity(used);

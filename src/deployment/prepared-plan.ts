@@ -10,13 +10,11 @@ import { loadRelease } from '../experiments/release-folder.ts';
 import { siloConfigOf, siloIn } from '../experiments/silo-configs.ts';
 import type { Spec } from '../experiments/spec.ts';
 import { isPlain } from '../exchange/plain-text.ts';
-import type { Budget } from '../privacy/ledger-entry.ts';
 import type { SiloConfig } from '../silo/silo-config.ts';
 import { readFileBounded } from '../storage/atomic-file.ts';
 import { contentHash } from '../storage/content-hash.ts';
 import type { BroughtDecoder } from './consent.ts';
 import { imagesOf } from './federation-spec.ts';
-import { requireBudget } from './silo-budget.ts';
 import type { SiloLayout, SiloSettings } from './silo-home.ts';
 
 /** A plan, and what this silo does in it. */
@@ -33,14 +31,10 @@ export interface Prepared {
 }
 
 /**
- * Reads a plan, and the images or the decoder of this silo. Throws SpecError where they do not go together, or `budget` is not that
- * of a ledger which has begun; DataError and ReleaseError for what cannot be read.
+ * Reads a plan, and the images or the decoder of this silo. Throws SpecError where they do not go together; DataError and
+ * ReleaseError for what cannot be read.
  */
-export async function prepared(
-  { layout, budget }: { readonly layout: SiloLayout; readonly budget: Budget | null },
-  settings: SiloSettings,
-  planText: string,
-): Promise<Prepared> {
+export async function prepared(layout: SiloLayout, settings: SiloSettings, planText: string): Promise<Prepared> {
   const spec = specOf(planText);
   const plan = contentHash(planText);
   imagesOf(spec);
@@ -55,7 +49,6 @@ export async function prepared(
   const places = { stateDir: layout.state(plan), ledgerDir: settings.ledger };
   // Rounds may close without it, and another run may have the name of this one.
   const config: SiloConfig = { ...siloConfigOf(spec, settings.silo, set, places), gaps: 'allowed', plan };
-  if (budget !== null) await requireBudget(settings.ledger, budget);
   return { spec, plan, material: imageSetHash(set), config, brought: null, notes };
 }
 

@@ -24,9 +24,9 @@ interface Work {
  * All rounds that the ledger has not paid for yet have to fit the budget together before a model begins; later ones are refused one
  * by one. Throws PrivacyError.
  */
-export async function requireAffordable(budget: Budget | null, { spec, config }: Work): Promise<void> {
+export async function requireAffordable({ spec, config }: Work): Promise<void> {
   if (config === null || isThere(stateFileOf(config))) return;
-  await requireWholePlan(config, spec.name, budget);
+  await requireWholePlan(config, spec.name);
 }
 
 /** Whether a round of the plan was paid for, though its training may have failed and left no state. */
@@ -35,9 +35,16 @@ export async function isCharged({ spec, plan, config }: Work): Promise<boolean> 
   return (await readLedger(config.ledgerDir)).entries.some((charge) => isOfRun(charge, { run: spec.name, plan }));
 }
 
-/** `silo join` sets the budget that a ledger begins with; one that is kept already is changed by nothing but `align-fl ledger`. */
-export async function requireBudget(ledger: string, { epsilon, delta }: Budget): Promise<void> {
-  if (!hasLedger(ledger)) return;
+/**
+ * The budget that a ledger is to begin with: kept beside it at once, whatever becomes of the joining that named it. A ledger that has
+ * begun is changed by nothing but `align-fl ledger`: throws SpecError where it has another budget.
+ */
+export async function nameBudget(ledger: string, named: Budget, now: () => Date): Promise<void> {
+  const { epsilon, delta } = named;
+  if (!hasLedger(ledger)) {
+    await setBudget(ledger, named, now);
+    return;
+  }
   const { budget } = await readLedger(ledger);
   if (budget.epsilon === epsilon && budget.delta === delta) return;
   throw new SpecError(
@@ -46,15 +53,6 @@ export async function requireBudget(ledger: string, { epsilon, delta }: Budget):
       `align-fl ledger ${ledger} --budget-epsilon ${epsilonWords(epsilon)} --budget-delta ${delta}`,
     { path: '--budget-epsilon', ledger },
   );
-}
-
-/** The owner has agreed: the budget that they named is the one that the ledger begins with. */
-export async function beginWith(
-  { budget, now }: { readonly budget: Budget | null; readonly now: () => Date },
-  { config }: Work,
-): Promise<void> {
-  if (config === null || budget === null || hasLedger(config.ledgerDir)) return;
-  await setBudget(config.ledgerDir, budget, now);
 }
 
 /** Of the ledger in a folder, or the one that waits there for it; null where its owner set none. */

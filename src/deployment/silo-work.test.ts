@@ -11,7 +11,9 @@ import { declaredStatement } from '../exchange/privacy-statement.ts';
 import { writeRelease } from '../experiments/release-folder.ts';
 import { openDepartures } from '../net/departures.ts';
 import { firstBudget } from '../privacy/first-budget.ts';
+import { readLedger } from '../privacy/ledger.ts';
 import { contentHash } from '../storage/content-hash.ts';
+import { nameBudget } from './silo-budget.ts';
 import { changeSiloSettings, defaultLedgerDir, readSiloSettings } from './silo-home.ts';
 
 /** A folder as `align-fl release` writes it. */
@@ -126,24 +128,26 @@ describe('a silo with images', () => {
     await work.close();
   });
 
-  test('takes the budget of its owner when they agree, before the ledger begins', async () => {
+  test('keeps to the budget that its owner named, whatever the plan says and whoever agreed meanwhile', async () => {
     const { open, settings } = await siloNorth();
+    const name = (epsilon: number) => nameBudget(settings.ledger, { epsilon, delta: 1e-5 }, () => new Date(0));
     const welcome = welcomeTo({ privacy: { mechanism: 'dp-sgd', epsilon: 4, delta: 1e-5 } });
-    const of = (epsilon: number, says = true) => open({}, { budget: { epsilon, delta: 1e-5 }, ask: async () => says });
-    const small = await of(2);
+    await name(2);
+    const small = await open();
     await expect(small.agree(welcome)).rejects.toThrow('exceed the privacy budget');
     await small.close();
-    const no = await of(5, false);
+    await name(5);
+    const no = await open({}, { ask: async () => false });
     await expect(no.agree(welcome)).rejects.toThrow('Not agreed');
-    expect(await firstBudget(settings.ledger)).toBeNull();
     await no.close();
-    const yes = await of(5);
+    const yes = await open();
     await yes.agree(welcome);
     expect(await firstBudget(settings.ledger)).toEqual({ epsilon: 5, delta: 1e-5 });
     await yes.play(1, HOOKS);
     await yes.close();
-    await expect(of(6)).rejects.toThrow(`align-fl ledger ${settings.ledger}`);
-    await (await of(5)).close();
+    await expect(name(6)).rejects.toThrow(`align-fl ledger ${settings.ledger}`);
+    await name(5);
+    expect((await readLedger(settings.ledger)).budget).toEqual({ epsilon: 5, delta: 1e-5 });
   });
 });
 

@@ -8,13 +8,12 @@ import { siloIn } from '../experiments/silo-configs.ts';
 import type { Spec } from '../experiments/spec.ts';
 import { openSiloThreads, type SiloThreads } from '../federation/thread-port.ts';
 import type { Welcome } from '../net/messages.ts';
-import type { Budget } from '../privacy/ledger-entry.ts';
 import { type SealedRelease, sealedReleases } from '../silo/sealed-releases.ts';
 import { writeFileAtomic } from '../storage/atomic-file.ts';
 import { contentHash } from '../storage/content-hash.ts';
 import type { Consent } from './consent.ts';
 import { broughtRelease, prepared, textOfPlan } from './prepared-plan.ts';
-import { beginWith, budgetIn, isCharged, requireAffordable } from './silo-budget.ts';
+import { budgetIn, isCharged, requireAffordable } from './silo-budget.ts';
 import type { SiloEvent } from './silo-events.ts';
 import { changeSiloSettings, type SiloLayout, type SiloSettings } from './silo-home.ts';
 import { requireNotBegun, requireNotGiven } from './silo-past.ts';
@@ -23,8 +22,6 @@ import { roundDone } from './silo-rounds.ts';
 /** How a silo deals with its owner. */
 export interface SiloOwner {
   readonly layout: SiloLayout;
-  /** That the ledger is to begin with; null for the plan's own numbers. */
-  readonly budget: Budget | null;
   /** Whether the owner agrees. Asked once for a plan. */
   readonly ask: (consent: Consent) => Promise<boolean>;
   readonly emit: (event: SiloEvent) => void;
@@ -55,14 +52,13 @@ export async function openSiloWork(options: SiloOwner, settings: SiloSettings): 
   const { layout } = options;
   const { agreed: before } = settings;
   let { agreedByLedger } = settings;
-  let ready = before === null ? null : await prepared(options, settings, await textOfPlan(layout, before));
+  let ready = before === null ? null : await prepared(layout, settings, await textOfPlan(layout, before));
   if (ready !== null && ready.material !== settings.material) {
     await requireNotBegun(layout, ready);
     ready = null; // to be asked again
   }
   let agreed = ready === null ? null : before;
-  if (ready !== null && !(await isCharged(ready))) await requireAffordable(options.budget, ready);
-  if (ready !== null) await beginWith(options, ready);
+  if (ready !== null && !(await isCharged(ready))) await requireAffordable(ready);
   const threads: SiloThreads = openSiloThreads({ engine: { executor: 'auto', threads: 1 } }, 1);
   return {
     async state() {
@@ -77,8 +73,8 @@ export async function openSiloWork(options: SiloOwner, settings: SiloSettings): 
       if (contentHash(planText) !== plan) {
         throw new SpecError('The plan that came is not the one that was named. Ask whoever runs the server.', { plan });
       }
-      const next = await prepared(options, settings, planText);
-      await requireAffordable(options.budget, next);
+      const next = await prepared(layout, settings, planText);
+      await requireAffordable(next);
       const { spec, config } = next;
       const consent: Consent = {
         federation,
@@ -90,7 +86,7 @@ export async function openSiloWork(options: SiloOwner, settings: SiloSettings): 
         images: config?.images ?? null,
         brought: next.brought,
         config,
-        budget: config === null ? null : (options.budget ?? (await budgetIn(config.ledgerDir))),
+        budget: config === null ? null : await budgetIn(config.ledgerDir),
         notes: isByLedger ? [...next.notes, byLedgerWords(await roundDone(layout, plan))] : next.notes,
       };
       await writeFileAtomic(layout.proposed, planText);
@@ -98,7 +94,6 @@ export async function openSiloWork(options: SiloOwner, settings: SiloSettings): 
         const seals = isByLedger ? ', and that its ledger knows of the decoders that the server named' : '';
         throw new AbortedError(`Not agreed: nothing left this machine but the public key of this silo${seals}.`);
       }
-      await beginWith(options, next);
       await writeFileAtomic(layout.plan(plan), planText);
       if (isByLedger) agreedByLedger = plan;
       await changeSiloSettings(layout, {

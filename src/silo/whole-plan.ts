@@ -9,7 +9,6 @@ import { firstBudget } from '../privacy/first-budget.ts';
 import { jsonEpsilon } from '../privacy/json-epsilon.ts';
 import { readLedger } from '../privacy/ledger.ts';
 import { type Charge, isOfRun, isOpen, spentOf } from '../privacy/ledger-charges.ts';
-import type { Budget } from '../privacy/ledger-entry.ts';
 import { hasLedger } from '../privacy/ledger-file.ts';
 import { releaseEvent } from '../privacy/gaussian-release.ts';
 import type { SiloConfig } from './silo-config.ts';
@@ -19,11 +18,10 @@ import { releasePlanOf, trainingPlanOf } from './training-plan.ts';
  * Throws PrivacyError where all planned rounds of `run` together exceed the budget that the silo's owner set. To be asked
  * where the run has no model yet: later rounds are refused one by one. Across machines the run may have begun, and its model be
  * lost: rounds of its plan that the ledger has a charge for are paid for, and the next one begins anew. In a simulation a run of
- * an earlier folder may have had the same name. `first`: budget that a ledger which is not there yet is going to begin with, in
- * place of the one that waits in its folder.
+ * an earlier folder may have had the same name.
  */
-export async function requireWholePlan(config: SiloConfig, run: string, first: Budget | null = null): Promise<void> {
-  const account = await accountOf(config.ledgerDir, first);
+export async function requireWholePlan(config: SiloConfig, run: string): Promise<void> {
+  const account = await accountOf(config.ledgerDir);
   if (account === null) return;
   const { budget } = account;
   const { rounds, others, isBegun } = ahead(config, run, account.entries);
@@ -39,7 +37,7 @@ export async function requireWholePlan(config: SiloConfig, run: string, first: B
     `All ${isBegun ? 'rounds that are left' : 'planned rounds'} of ${run} together would exceed the privacy budget of ${config.name}: epsilon ` +
       `${epsilonWords(budget.epsilon)} at delta ${budget.delta} is allowed, ${epsilonWords(spent)} is spent, and with this run ` +
       `it would be ${epsilonWords(total)}. Nothing was spent and nothing left any silo. ${instead} Only the owner of the ` +
-      `records can raise the budget: align-fl ledger ${folder} --budget-epsilon <e>.`,
+      `records can raise the budget: align-fl ledger ${folder} --budget-epsilon <e> --budget-delta ${budget.delta}.`,
     {
       silo: config.name,
       run,
@@ -57,9 +55,9 @@ export async function requireWholePlan(config: SiloConfig, run: string, first: B
 /** Share of a budget after which asking for less is no advice: noise for the rest would drown everything. */
 const NEARLY_ALL = 0.99;
 
-async function accountOf(folder: string, first: Budget | null) {
+async function accountOf(folder: string) {
   if (hasLedger(folder)) return readLedger(folder);
-  const budget = first ?? (await firstBudget(folder));
+  const budget = await firstBudget(folder);
   return budget && { budget, entries: [] as readonly Charge[] };
 }
 
