@@ -61,38 +61,6 @@ describe.skipIf(!natsServer)(`A silo over a real nats-server${NEEDS_NATS}`, () =
     });
   });
 
-  describe('a silo that was away at the end of the run', () => {
-    test('hears of it when the server is gone for good, and forgets what was committed', async () => {
-      const { federation, a } = await open('a');
-      const hub = await federation.openHub();
-      await playOnce(federation, hub, a, 1);
-      await federation.commit(hub, 1, [uploadOf('a', 1)]);
-      await hub.end();
-      await hub.close();
-      const agent = federation.agent(a);
-      expect(await agent.result).toBe('ended');
-      expect(agent.events.map(({ kind }) => kind)).not.toContain('welcome');
-      expect(await departuresOf(a)).toEqual(['1 leaving', '1 delivered', '1 committed']);
-      expect(a.trained).toEqual([1]);
-    });
-
-    test('trains nothing without a server that lets it in', async () => {
-      const { federation, a } = await open('a');
-      const hub = await federation.openHub();
-      await playOnce(federation, hub, a, 1);
-      await federation.commit(hub, 1, [uploadOf('a', 1)]);
-      void outcomeOf(hub.port('a').play(task(2)));
-      await federation.seenWhere((event) => event.kind === 'task-sent' && event.round === 2);
-      await hub.close();
-      const agent = federation.agent(a);
-      await agent.seen('committed', 1);
-      await agent.seen('server-away');
-      expect(a.trained).toEqual([1]);
-      const again = await federation.openHub();
-      expect(await wholeOf(again.port('a').play(task(2)))).toEqual(await wholeOf(releaseOf('a', 2)));
-    });
-  });
-
   describe('a silo that cannot', () => {
     test('is an error at the port with its code, and without its words; it may be asked again', async () => {
       const { federation, a } = await open('a');

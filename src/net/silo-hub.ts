@@ -25,6 +25,7 @@ import type { HubEvent, ReleaseId } from './net-events.ts';
 import { requireSiloName, TASKS } from './subjects.ts';
 import { TIMING, type Timing } from './timing.ts';
 import { readUpdates } from './updates-reader.ts';
+import { withdrawTasks } from './withdrawn-tasks.ts';
 import { closedConnection, until } from './waiting.ts';
 
 export interface SiloHubOptions {
@@ -181,11 +182,16 @@ async function commit(hub: HubState, round: number, uploads: readonly ReleaseId[
   );
 }
 
-/** Tells all silos that the run is over, and waits a little for those that are there to go. */
+/** Tells all silos that the run is over, asks them for nothing more, and waits a little for those that are there to go. */
 async function endRun(hub: HubState, presence: Presence): Promise<void> {
-  const { link, keys, records } = hub;
+  const { link, keys, records, identity } = hub;
   const present = [...keys.keys()].filter((silo) => !records.of(silo).isRevoked);
-  await Promise.all(present.map((silo) => tellEnd(hub, silo)));
+  await Promise.all(
+    present.map(async (silo) => {
+      await withdrawTasks(link, silo, identity.publicKey);
+      await tellEnd(hub, silo);
+    }),
+  );
   if (!presence.isAnyoneHere()) return;
   const wait = { signal: link.signal, limitMs: link.timing.endMs, what: 'The silos to go' };
   await until<void>(wait, (resolve) => {
