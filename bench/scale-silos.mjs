@@ -54,6 +54,7 @@ async function silo(name) {
       departures: await openDepartures(join(home, 'departures.jsonl'), () => new Date()),
     },
     state: () => ({ plan, round: done === 0 ? null : done }),
+    seals: async () => [],
     agree: async (welcome) => {
       plan = welcome.plan;
     },

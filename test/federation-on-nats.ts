@@ -181,6 +181,7 @@ export async function testFederation(nats: TestNats, root: string, names: readon
             departures: await openDepartures(join(silo.folder, 'departures.jsonl'), () => new Date(0)),
           },
           state: () => ({ plan: silo.done.size > 0 ? PLAN : null, round: Math.max(0, ...silo.done.keys()) }),
+          seals: async () => [],
           agree: async () => {},
           play: async (round) => {
             const known = silo.done.get(round);

@@ -12,12 +12,13 @@ import { inviteSilo } from '../src/deployment/invitations.ts';
 import { laptopLayout } from '../src/deployment/laptop.ts';
 import { parseSpec } from '../src/index.ts';
 import { undisturbed as alone } from './kill-checks.ts';
-import { hashesIn, killedFederation } from './killed-federation.ts';
+import { federationsIn, hashesIn } from './killed-federation.ts';
 import { NEEDS_FAULTS, triesFaults } from './nats-fixture.ts';
 import { temporaryFolder } from './small-silos.ts';
 import { TWO_SILOS } from './two-silos.ts';
 
 const ROOT = temporaryFolder();
+const federations = federationsIn(ROOT);
 const HOME = resolve(import.meta.dirname, '..');
 const ENTRY = join(HOME, 'bin', 'align-fl.mjs');
 const LIMIT_MS = 240_000;
@@ -37,7 +38,8 @@ beforeAll(async () => {
   await setUp(HOME);
   writeFileSync(SPEC, stringify(WRITTEN));
 }, LIMIT_MS);
-afterAll(() => {
+afterAll(async () => {
+  await federations.close();
   for (const child of living) child.kill('SIGKILL');
   for (const { pid } of workingIn(ROOT)) process.kill(pid, 'SIGKILL');
 });
@@ -163,7 +165,7 @@ describe.skipIf(!triesFaults || process.platform === 'win32')(`a command of a fe
 
 /** A federation whose parts are started one by one, and the command lines for that. */
 async function apart() {
-  const { root, server, home, data } = await killedFederation(ROOT, parseSpec(WRITTEN));
+  const { root, server, home, data } = await federations.make(parseSpec(WRITTEN));
   const invites = new Map<string, string>();
   for (const { name } of WRITTEN.silos) {
     const file = join(root, `${name}.invite`);

@@ -25,9 +25,9 @@ import {
   undisturbedLedgers,
 } from './kill-checks.ts';
 import {
+  federationsIn,
   hashesIn,
   type KilledFederation,
-  killedFederation,
   type LogLine,
   type RoundClosing,
   type Strike,
@@ -76,15 +76,10 @@ const LATE = parseSpec({
 });
 const CLOSING: RoundClosing = { quorum: 1, deadlineMinutes: 0.05 };
 
-const federations: KilledFederation[] = [];
-async function federationOf(...[spec, options]: [spec: typeof LATE, options?: { closing: RoundClosing }]) {
-  const made = await killedFederation(ROOT, spec, options);
-  federations.push(made);
-  return made;
-}
+const federations = federationsIn(ROOT);
 
 beforeAll(() => setUp(resolve(import.meta.dirname, '..')), LIMIT_MS);
-afterAll(() => Promise.all(federations.map((one) => one.close())));
+afterAll(federations.close);
 
 const kill = (who: string, step: string, round: number, target: Strike['target'] = 'self'): Strike => ({
   who,
@@ -97,7 +92,7 @@ describe.skipIf(!triesFaults)(`a federation over TLS that is killed${NEEDS_FAULT
   test.concurrent(
     'with labelled images ends with the hashes of a run in one process: generators in closed form, and autoencoders',
     async () => {
-      const federation = await federationOf(LABELLED);
+      const federation = await federations.make(LABELLED);
       const strikes = [
         kill('north', 'kept', 1),
         kill('east', 'training', 1),
@@ -118,7 +113,7 @@ describe.skipIf(!triesFaults)(`a federation over TLS that is killed${NEEDS_FAULT
   test.concurrent(
     'with generators in closed form and noise of the system looks at its records once, and pays once',
     async () => {
-      const federation = await federationOf(COMPUTED);
+      const federation = await federations.make(COMPUTED);
       const strikes = [
         kill('north', 'played', 1),
         kill('east', 'leaving', 1, 'broker'),
@@ -136,9 +131,9 @@ describe.skipIf(!triesFaults)(`a federation over TLS that is killed${NEEDS_FAULT
   test.concurrent(
     'with a quorum and a deadline learns in each round from what had closed it; what is late joins once; all of it is paid once',
     async () => {
-      const federation = await federationOf(LATE, { closing: CLOSING });
+      const federation = await federations.make(LATE, { closing: CLOSING });
       const { journal } = runLayout(federation.server.run);
-      const saw = (isIt: (line: LogLine) => boolean) => seen(federation, isIt);
+      const saw = (isIt: (line: LogLine) => boolean) => federation.seen(isIt);
       const isOver = (round: number) => (line: LogLine) => line.step === 'round-finished' && line.round === round;
       const strikes = [
         kill('server', 'server-started', 2), // closed, and nothing is learnt yet
@@ -258,9 +253,4 @@ async function learntAgain(federation: KilledFederation, rounds: readonly RoundR
 
 function globalOf(run: string): string {
   return sha256(join(run, 'global', 'align', 'state.safetensors'));
-}
-
-/** Resolves when the log has such a line. */
-async function seen(federation: KilledFederation, isIt: (line: LogLine) => boolean): Promise<void> {
-  while (!federation.log().some(isIt)) await pause(20);
 }

@@ -4,7 +4,7 @@
 import { resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { setUp } from '../scripts/set-up.mjs';
-import { parseSpec, type Spec } from '../src/index.ts';
+import { parseSpec } from '../src/index.ts';
 import {
   expectOneFileARound,
   expectPaidOnce,
@@ -13,7 +13,7 @@ import {
   undisturbed,
   undisturbedLedgers,
 } from './kill-checks.ts';
-import { hashesIn, type KilledFederation, killedFederation, type Strike } from './killed-federation.ts';
+import { federationsIn, hashesIn, type Strike } from './killed-federation.ts';
 import { NEEDS_FAULTS, triesFaults } from './nats-fixture.ts';
 import { temporaryFolder } from './small-silos.ts';
 import { TWO_SILOS } from './two-silos.ts';
@@ -49,15 +49,10 @@ const PRIVATE = parseSpec({
   privacy: { mechanism: 'dp-sgd', epsilon: 8, delta: DELTA, noise: 'secure' },
 });
 
-const federations: KilledFederation[] = [];
-async function federationOf(spec: Spec): Promise<KilledFederation> {
-  const made = await killedFederation(ROOT, spec);
-  federations.push(made);
-  return made;
-}
+const federations = federationsIn(ROOT);
 
 beforeAll(() => setUp(resolve(import.meta.dirname, '..')), LIMIT_MS);
-afterAll(() => Promise.all(federations.map((one) => one.close())));
+afterAll(federations.close);
 
 const inOrder = (who: string, steps: readonly string[], target: Strike['target']): Strike[] =>
   steps.map((step, i) => ({ who, step, round: i + 1, target }));
@@ -85,7 +80,7 @@ describe.skipIf(!triesFaults)(`a federation over TLS that is killed${NEEDS_FAULT
   ])(
     'at every step ends with the hashes of a run in one process: $victim',
     async ({ victim, nats, strikes }) => {
-      const federation = await federationOf(SPEC);
+      const federation = await federations.make(SPEC);
       await federation.playAll(strikes, { nats });
       expect(struckIn(federation)).toEqual(expect.arrayContaining([...strikes]));
       tabulate(victim, federation, strikes);
@@ -98,7 +93,7 @@ describe.skipIf(!triesFaults)(`a federation over TLS that is killed${NEEDS_FAULT
   test.concurrent(
     'in a private run pays for every round once, and what left is what was paid for',
     async () => {
-      const federation = await federationOf(PRIVATE);
+      const federation = await federations.make(PRIVATE);
       const strikes: readonly Strike[] = [
         { who: 'north', step: 'training', round: 1, target: 'self' },
         { who: 'east', step: 'leaving', round: 2, target: 'broker' },

@@ -5,6 +5,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { dealToSilos } from '../src/deployment/deal-to-silos.ts';
 import { federationSpec } from '../src/deployment/federation-spec.ts';
 import { initServer } from '../src/deployment/init-server.ts';
@@ -84,6 +85,8 @@ export interface KilledFederation {
   ledger(silo: string): string;
   /** All that all processes told, in the order of writing; unfinished lines are left out. */
   log(): readonly LogLine[];
+  /** Resolves when the log has such a line. */
+  seen(isIt: (line: LogLine) => boolean): Promise<void>;
   /** Starts its broker where none runs; it is started again whenever it is killed, until `close`. */
   keepBroker(): Promise<void>;
   /** A process of it. It is not started again. */
@@ -117,11 +120,37 @@ export interface Ended {
   readonly stderr: string;
 }
 
+/** Federations of one test file, which are closed together. */
+export interface KilledFederations {
+  readonly make: (...of: [spec: Spec, options?: FederationOptions]) => Promise<KilledFederation>;
+  readonly close: () => Promise<unknown>;
+}
+
+/** Makes them in folders of their own within `parent`. */
+export function federationsIn(parent: string): KilledFederations {
+  const made: KilledFederation[] = [];
+  return {
+    async make(...of) {
+      const federation = await killedFederation(parent, ...of);
+      made.push(federation);
+      return federation;
+    },
+    close: () => Promise.all(made.map((one) => one.close())),
+  };
+}
+
+export interface FederationOptions {
+  /** Default SHORT. */
+  readonly timing?: Timing;
+  /** Default every silo. */
+  readonly closing?: RoundClosing;
+}
+
 /** A federation that does in processes what `spec` does in one; folders and images are made, nothing runs. */
-export async function killedFederation(
+async function killedFederation(
   parent: string,
   spec: Spec,
-  { timing = SHORT, closing }: { readonly timing?: Timing; readonly closing?: RoundClosing } = {},
+  { timing = SHORT, closing }: FederationOptions = {},
 ): Promise<KilledFederation> {
   const root = mkdtempSync(join(parent, 'federation-'));
   const server = serverLayout(join(root, 'server'));
@@ -197,6 +226,9 @@ export async function killedFederation(
     data: (silo) => at(silo, 'data'),
     ledger: (silo) => at(silo, 'ledger'),
     log: lines,
+    async seen(isIt) {
+      while (!lines().some(isIt)) await pause(20);
+    },
     keepBroker,
     start,
     async playAll(strikes, { nats = null, beforeAgain } = {}) {

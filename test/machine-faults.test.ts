@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { setUp } from '../scripts/set-up.mjs';
 import { readDepartures } from '../src/net/departures.ts';
 import { openRunFolder, parseSpec, runExperiment } from '../src/index.ts';
-import { hashesIn, type KilledFederation, killedFederation } from './killed-federation.ts';
+import { federationsIn, hashesIn, type KilledFederation } from './killed-federation.ts';
 import { natsServer, NEEDS_NATS } from './nats-fixture.ts';
 import { temporaryFolder } from './small-silos.ts';
 import { TWO_SILOS } from './two-silos.ts';
@@ -25,11 +25,11 @@ const SPEC = parseSpec({
 });
 
 const mounted: string[] = [];
-const federations: KilledFederation[] = [];
+const federations = federationsIn(ROOT);
 
 beforeAll(() => setUp(resolve(import.meta.dirname, '..')), LIMIT_MS);
 afterAll(async () => {
-  await Promise.all(federations.map((one) => one.close()));
+  await federations.close();
   for (const place of mounted) spawnSync('umount', ['-l', place]);
 });
 
@@ -40,7 +40,7 @@ describe.skipIf(!isAsked)(`a full disk${NEEDS_NATS} (skipped without root and AL
   ])(
     'at $where ends its process with an error that says so, and the same command goes on when there is space',
     async ({ who }) => {
-      const federation = await federationOf();
+      const federation = await federations.make(SPEC);
       const place = who === 'server' ? federation.server.run : federation.home('north').outbox;
       small(place, '12k');
       await federation.keepBroker();
@@ -57,7 +57,7 @@ describe.skipIf(!isAsked)(`a full disk${NEEDS_NATS} (skipped without root and AL
   test(
     'at the store of the broker is waited for, by all sides',
     async () => {
-      const federation = await federationOf();
+      const federation = await federations.make(SPEC);
       small(federation.server.nats.store, '4m');
       await federation.keepBroker();
       const first = federation.start('server');
@@ -86,7 +86,7 @@ describe.skipIf(!isAsked || !existsSync(FAKETIME))(
     test(
       'that differ by months change nothing',
       async () => {
-        const federation = await federationOf();
+        const federation = await federations.make(SPEC);
         await federation.keepBroker();
         const processes = new Map([
           ['server', federation.start('server')],
@@ -103,7 +103,7 @@ describe.skipIf(!isAsked || !existsSync(FAKETIME))(
     test(
       'that stand outside of the time of the certificate end a silo with an error that says so',
       async () => {
-        const federation = await federationOf();
+        const federation = await federations.make(SPEC);
         await federation.keepBroker();
         for (const offset of ['-3d', '+400d']) {
           const { code, stderr } = await federation.start('north', {}, at(offset)).end;
@@ -119,12 +119,6 @@ describe.skipIf(!isAsked || !existsSync(FAKETIME))(
 );
 
 // --- internal ---
-
-async function federationOf(): Promise<KilledFederation> {
-  const made = await killedFederation(ROOT, SPEC);
-  federations.push(made);
-  return made;
-}
 
 /** A file system of its own at `place`. */
 function small(place: string, size: string): void {

@@ -1,7 +1,7 @@
 // What else goes wrong between machines, in real processes: cut connections, two processes of one silo, lost and restored
 // folders, stops on request. docs/reliability.md tells what becomes of each.
 
-import { cpSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -11,11 +11,12 @@ import { inviteSilo } from '../src/deployment/invitations.ts';
 import { readSettings } from '../src/deployment/server-folder.ts';
 import { runLayout } from '../src/experiments/run-layout.ts';
 import { readInvite, writeInvite } from '../src/net/invite.ts';
-import { openRunFolder, parseSpec, runExperiment, type Spec } from '../src/index.ts';
+import { parseSpec } from '../src/index.ts';
 import { readLedger } from '../src/privacy/ledger.ts';
 import { spentOf } from '../src/privacy/ledger-charges.ts';
 import { contentHash } from '../src/storage/content-hash.ts';
-import { hashesIn, type KilledFederation, killedFederation, type LogLine, SHORT } from './killed-federation.ts';
+import { undisturbed, undisturbedLedgers } from './kill-checks.ts';
+import { federationsIn, hashesIn, SHORT } from './killed-federation.ts';
 import { NEEDS_FAULTS, triesFaults } from './nats-fixture.ts';
 import { temporaryFolder } from './small-silos.ts';
 import { TWO_SILOS } from './two-silos.ts';
@@ -44,12 +45,12 @@ const PRIVATE = parseSpec({
   privacy: { mechanism: 'dp-sgd', epsilon: 8, delta: DELTA, noise: 'secure' },
 });
 
-const federations: KilledFederation[] = [];
+const federations = federationsIn(ROOT);
 const proxies: Server[] = [];
 
 beforeAll(() => setUp(resolve(import.meta.dirname, '..')), LIMIT_MS);
 afterAll(async () => {
-  await Promise.all(federations.map((one) => one.close()));
+  await federations.close();
   for (const proxy of proxies) proxy.close();
 });
 
@@ -57,11 +58,11 @@ describe.skipIf(!triesFaults)(`a federation over TLS${NEEDS_FAULTS}`, () => {
   test.concurrent(
     'lets one process be a silo, and one that was stopped or restored go on, but none that lost what it gave away',
     async () => {
-      const federation = await federationOf(SPEC);
+      const federation = await federations.make(SPEC);
       await federation.keepBroker();
       let server = federation.start('server');
       let north = federation.start('north');
-      await seen(federation, (line) => line.who === 'north' && line.step === 'delivered');
+      await federation.seen((line) => line.who === 'north' && line.step === 'delivered');
 
       const second = await federation.start('north', { invite: null }).end;
       expect(second).toMatchObject({ code: 1, stderr: expect.stringMatching(/^STATE: Another process works/) });
@@ -95,7 +96,7 @@ describe.skipIf(!triesFaults)(`a federation over TLS${NEEDS_FAULTS}`, () => {
         { code: 0 },
         { code: 0 },
       ]);
-      expect(hashesIn(federation.server.run)).toEqual(await undisturbed(SPEC));
+      expect(hashesIn(federation.server.run)).toEqual(await undisturbed(ROOT, SPEC));
     },
     LIMIT_MS,
   );
@@ -103,7 +104,7 @@ describe.skipIf(!triesFaults)(`a federation over TLS${NEEDS_FAULTS}`, () => {
   test.concurrent.each(['training', 'delivered'])(
     'lets a private silo that lost its folder in again by its ledger, and not without; nothing is paid for twice (%s)',
     async (step) => {
-      const federation = await federationOf(PRIVATE);
+      const federation = await federations.make(PRIVATE);
       await federation.keepBroker();
       const server = federation.start('server');
       const east = federation.start('east');
@@ -134,9 +135,7 @@ describe.skipIf(!triesFaults)(`a federation over TLS${NEEDS_FAULTS}`, () => {
       expect(entries.map(({ round, sealed }) => [round, sealed?.sha256])).toEqual(
         files.map((file, i) => [i + 1, contentHash(file)]),
       );
-      const alone = mkdtempSync(join(ROOT, 'alone-'));
-      await runExperiment({ folder: await openRunFolder({ path: alone, spec: PRIVATE }), data: { env: {} } });
-      const due = await readLedger(join(alone, 'silos', 'north'));
+      const due = await readLedger(join(await undisturbedLedgers(ROOT, PRIVATE), 'north'));
       expect(spentOf(entries, DELTA)).toEqual(spentOf(due.entries, DELTA));
     },
     LIMIT_MS,
@@ -145,7 +144,7 @@ describe.skipIf(!triesFaults)(`a federation over TLS${NEEDS_FAULTS}`, () => {
   test.concurrent(
     'goes on after a connection that was cut in mid-upload, and after a kill there with the parts that are missing',
     async () => {
-      const federation = await federationOf(LARGE);
+      const federation = await federations.make(LARGE);
       await federation.keepBroker();
       const proxy = await proxyTo((await readSettings(federation.server)).port);
       const { line } = await inviteSilo(federation.server, 'north', { again: false });
@@ -154,7 +153,7 @@ describe.skipIf(!triesFaults)(`a federation over TLS${NEEDS_FAULTS}`, () => {
       const east = federation.start('east');
       let north = federation.start('north', { invite });
       const leaving = (round: number) =>
-        seen(federation, ({ who, step, round: at }) => who === 'north' && step === 'leaving' && at === round);
+        federation.seen(({ who, step, round: at }) => who === 'north' && step === 'leaving' && at === round);
 
       await leaving(1);
       await proxy.afterSent(2 * 2 ** 20);
@@ -172,30 +171,13 @@ describe.skipIf(!triesFaults)(`a federation over TLS${NEEDS_FAULTS}`, () => {
         { code: 0 },
       ]);
       expect(proxy.sent() - before).toBeLessThan(3 * 2 ** 20);
-      expect(hashesIn(federation.server.run)).toEqual(await undisturbed(LARGE));
+      expect(hashesIn(federation.server.run)).toEqual(await undisturbed(ROOT, LARGE));
     },
     LIMIT_MS,
   );
 });
 
 // --- internal ---
-
-async function federationOf(spec: Spec): Promise<KilledFederation> {
-  const made = await killedFederation(ROOT, spec);
-  federations.push(made);
-  return made;
-}
-
-async function undisturbed(spec: Spec): Promise<Readonly<Record<string, string>>> {
-  const path = mkdtempSync(join(ROOT, 'alone-'));
-  await runExperiment({ folder: await openRunFolder({ path, spec }), data: { env: {} } });
-  return hashesIn(path);
-}
-
-/** Resolves when the log has such a line. */
-async function seen(federation: KilledFederation, isIt: (line: LogLine) => boolean): Promise<void> {
-  while (!federation.log().some(isIt)) await pause(10);
-}
 
 /** The same invite with another port, as where a silo reaches its server through something. */
 function inviteVia(line: string, port: number): string {

@@ -8,9 +8,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { setUp } from '../scripts/set-up.mjs';
 import { serverLayout } from '../src/deployment/server-folder.ts';
-import { parseSpec, type Spec } from '../src/index.ts';
+import { parseSpec } from '../src/index.ts';
 import { expectOneFileARound, undisturbed } from './kill-checks.ts';
-import { hashesIn, type KilledFederation, killedFederation, type LogLine } from './killed-federation.ts';
+import { federationsIn, hashesIn, type KilledFederation } from './killed-federation.ts';
 import { NEEDS_FAULTS, triesFaults } from './nats-fixture.ts';
 import { temporaryFolder } from './small-silos.ts';
 import { TWO_SILOS } from './two-silos.ts';
@@ -27,21 +27,16 @@ const SPEC = parseSpec({
 /** With time to stop a silo in. */
 const LONG = parseSpec({ ...SPEC, name: 'long', rounds: 6, local: { ...SPEC.local, epochs: 20 } });
 
-const federations: KilledFederation[] = [];
-async function federationOf(spec: Spec): Promise<KilledFederation> {
-  const made = await killedFederation(ROOT, spec);
-  federations.push(made);
-  return made;
-}
+const federations = federationsIn(ROOT);
 
 beforeAll(() => setUp(resolve(import.meta.dirname, '..')), LIMIT_MS);
-afterAll(() => Promise.all(federations.map((one) => one.close())));
+afterAll(federations.close);
 
 describe.skipIf(!triesFaults)(`the folder of a server${NEEDS_FAULTS}`, () => {
   test.concurrent(
     'with another plan than silos agreed to is refused and left as it was, also after a kill; put back, it goes on',
     async () => {
-      const federation = await federationOf(SPEC);
+      const federation = await federations.make(SPEC);
       await federation.keepBroker();
       const { server } = federation;
       const plan = readFileSync(server.spec, 'utf8');
@@ -74,7 +69,7 @@ describe.skipIf(!triesFaults)(`the folder of a server${NEEDS_FAULTS}`, () => {
   test.concurrent(
     'has one server at a time; one on a copy is asked for nothing twice, and spoils nothing',
     async () => {
-      const federation = await federationOf(LONG);
+      const federation = await federations.make(LONG);
       const { server } = federation;
       // Of several that ask at the same time one gets the folder, or none.
       const both = [federation.start('server', { nats: 'local' }), federation.start('server', { nats: 'local' })];
@@ -89,7 +84,7 @@ describe.skipIf(!triesFaults)(`the folder of a server${NEEDS_FAULTS}`, () => {
       await pause(500);
       const first = both.find((_, i) => !losers.has(i)) ?? federation.start('server', { nats: 'local' });
       const [north, east] = [federation.start('north'), federation.start('east')];
-      await seen(federation, (line) => line.step === 'round-finished' && line.round === 1);
+      await federation.seen((line) => line.step === 'round-finished' && line.round === 1);
       east.child.kill('SIGTERM'); // the run waits for it
       await east.end;
 
@@ -109,7 +104,7 @@ describe.skipIf(!triesFaults)(`the folder of a server${NEEDS_FAULTS}`, () => {
       expect(local).toMatchObject({ code: 1, stderr: expect.stringMatching(/^DEVICE: .*could not listen/) });
 
       const second = federation.start('server', { folder: copy });
-      await seen(federation, ({ pid, step }) => pid === second.child.pid && step === 'silo-here');
+      await federation.seen(({ pid, step }) => pid === second.child.pid && step === 'silo-here');
       expect(await Promise.all([first, north, federation.start('east')].map((one) => one.end))).toMatchObject([
         { code: 0 },
         { code: 0 },
@@ -143,9 +138,4 @@ function filesOf(root: string): Readonly<Record<string, string>> {
     .map((entry) => join(entry.parentPath, entry.name))
     .filter((file) => !file.startsWith(join(root, 'nats')) && !LOCK.test(file)); // of the one that was killed
   return Object.fromEntries(files.map((file) => [file, createHash('sha256').update(readFileSync(file)).digest('hex')]));
-}
-
-/** Resolves when the log has such a line. */
-async function seen(federation: KilledFederation, isIt: (line: LogLine) => boolean): Promise<void> {
-  while (!federation.log().some(isIt)) await pause(20);
 }

@@ -1,10 +1,10 @@
 // Under which addresses `align-fl server init` was told that silos reach the server, and when a round closes.
 
 import { hostname } from 'node:os';
+import { requireBothOrNone, requireEnoughSilos } from '../deployment/init-server.ts';
 import { SpecError } from '../errors.ts';
 import { alternativeName } from '../net/certificates.ts';
 import { type NumberKind, numberArgument, wholeNumber } from './number-argument.ts';
-import { counted } from '../experiments/counted.ts';
 
 export interface AddressFlags {
   readonly host: readonly string[];
@@ -64,16 +64,9 @@ function lowerFirst(text: string): string {
 }
 
 function quorumOf(quorum: string | undefined, deadline: string | undefined, silos: number | null): number | null {
-  if ((quorum === undefined) !== (deadline === undefined)) {
-    throw new SpecError(
-      '--quorum and --deadline go together: a round closes when its time is over and so many silos have answered.',
-      { path: '--quorum' },
-    );
-  }
+  requireBothOrNone({ quorum: quorum !== undefined, deadline: deadline !== undefined });
   if (quorum === undefined) return null;
   const answers = numberArgument('--quorum', quorum, wholeNumber('2'));
-  if (silos === null || answers <= silos) return answers;
-  throw new SpecError(`--quorum: ${answers} answers can never come from ${counted(silos, 'silo')}.`, {
-    path: '--quorum',
-  });
+  if (silos !== null) requireEnoughSilos(answers, silos);
+  return answers;
 }

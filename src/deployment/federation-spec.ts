@@ -54,6 +54,9 @@ function testOf(source: ImageSourceSpec): unknown {
   return 'train' in source ? { kind: source.kind, test: source.test } : source;
 }
 
+/** No plan's text is longer than that, by far. */
+export const MAX_PLAN_BYTES = 4_000_000;
+
 /** The plan of a federation. Where the server's own files lie is none of it. */
 export function planOf(spec: Spec): Plan {
   const { source } = spec.data;

@@ -34,17 +34,8 @@ export interface NewServer {
 export async function initServer({ layout, spec, settings, now }: NewServer): Promise<void> {
   imagesOf(spec);
   const { hosts, quorum, deadlineMinutes } = settings;
-  if (quorum !== null && quorum > spec.silos.length) {
-    throw new SpecError(`--quorum: ${quorum} answers can never come from ${counted(spec.silos.length, 'silo')}.`, {
-      path: '--quorum',
-    });
-  }
-  if ((quorum === null) !== (deadlineMinutes === null)) {
-    throw new SpecError(
-      '--quorum and --deadline go together: a round closes when its time is over and so many silos have answered.',
-      { path: '--quorum' },
-    );
-  }
+  if (quorum !== null) requireEnoughSilos(quorum, spec.silos.length);
+  requireBothOrNone({ quorum: quorum !== null, deadline: deadlineMinutes !== null });
   const certificates = await createCertificates({ hosts, now });
   const { seed } = createIdentity();
   await makeServerFolder(layout);
@@ -57,6 +48,23 @@ export async function initServer({ layout, spec, settings, now }: NewServer): Pr
   await writeFileAtomic(layout.spec, `${HEADER}${stringify(spec, { lineWidth: 0 })}`);
   await saveSettings(layout, { format: 'align-fl/server@1', ...settings });
   await writeNatsConfig(layout);
+}
+
+/** Throws SpecError for a quorum that so many silos can never reach. */
+export function requireEnoughSilos(quorum: number, silos: number): void {
+  if (quorum <= silos) return;
+  throw new SpecError(`--quorum: ${quorum} answers can never come from ${counted(silos, 'silo')}.`, {
+    path: '--quorum',
+  });
+}
+
+/** Throws SpecError where one is there without the other. */
+export function requireBothOrNone(isThere: { readonly quorum: boolean; readonly deadline: boolean }): void {
+  if (isThere.quorum === isThere.deadline) return;
+  throw new SpecError(
+    '--quorum and --deadline go together: a round closes when its time is over and so many silos have answered.',
+    { path: '--quorum' },
+  );
 }
 
 /** A new certificate of the NATS server, a year from `now`, under the authority that silos know. */

@@ -23,7 +23,7 @@ describe('a silo that lost its folder and kept its ledger', () => {
     const silo = await siloNorth();
     const work = await silo.open(named);
     expect(await work.seals()).toEqual([]);
-    await work.agree(welcome);
+    await work.agree(welcome, false);
     const { round, decoder } = await work.play(1, HOOKS);
     expect(await work.seals()).toEqual([{ round, sha256: decoder.sha256 }]);
     await work.close();
@@ -69,7 +69,7 @@ describe('a silo that lost its folder and kept its ledger', () => {
   test('trains no sealed round anew though the server has nothing of it', async () => {
     const { open, charges } = await lostNorth();
     const work = await open();
-    await work.agree(welcome);
+    await work.agree(welcome, false);
     await expect(work.play(1, HOOKS)).rejects.toThrow(/was sealed by its ledger/);
     expect((await work.play(2, HOOKS)).round).toBe(2);
     await work.close();
@@ -79,7 +79,7 @@ describe('a silo that lost its folder and kept its ledger', () => {
   test('trains no sealed round anew where the folder was put back as of the middle of it', async () => {
     const { open, layout, settings, charges } = await lostNorth();
     const work = await open();
-    await work.agree(welcome);
+    await work.agree(welcome, false);
     await work.play(2, HOOKS);
     const file = join(layout.state(welcome.plan), 'state.safetensors');
     const ended = await loadState(file);
@@ -96,7 +96,7 @@ describe('a silo that lost its folder and kept its ledger', () => {
   test('an older copy of the folder has its owner asked again, once, and goes on with the model that is there', async () => {
     const { open, layout, shown } = await lostNorth();
     const work = await open();
-    await work.agree(welcome);
+    await work.agree(welcome, false);
     await work.play(2, HOOKS);
     await work.agree(welcome, true);
     expect(shown).toHaveLength(3);
@@ -115,7 +115,7 @@ describe('a silo that lost its folder and kept its ledger', () => {
     await setBudget(settings.ledger, { epsilon: 40, delta: 1e-5 }, () => new Date(0));
     const other = welcomeTo({ rounds: 3, privacy, seed: 2 });
     const work = await open();
-    await work.agree(other);
+    await work.agree(other, false);
     const { privacy: said } = await work.play(1, HOOKS);
     await work.play(2, HOOKS);
     await work.close();
@@ -128,7 +128,9 @@ describe('a silo that lost its folder and kept its ledger', () => {
     expect(said.epsilon).toBeCloseTo(spentOf(entries.slice(0, 2), 1e-5).epsilon, 9);
     await setBudget(settings.ledger, { epsilon: EPSILON, delta: 1e-5 }, () => new Date(0));
     const third = await open();
-    await expect(third.agree(welcomeTo({ rounds: 3, privacy, seed: 3 }))).rejects.toThrow('All planned rounds of tiny');
+    await expect(third.agree(welcomeTo({ rounds: 3, privacy, seed: 3 }), false)).rejects.toThrow(
+      'All planned rounds of tiny',
+    );
     await third.close();
   });
 
@@ -151,7 +153,7 @@ test('a silo whose state alone is lost goes on by what its ledger knows, and not
     const { open, layout, settings } = await siloNorth();
     const welcome = welcomeTo({ rounds: 2, privacy });
     const work = await open();
-    await work.agree(welcome);
+    await work.agree(welcome, false);
     const { privacy: said, decoder } = await work.play(1, HOOKS);
     const departures = await openDepartures(layout.departures, () => new Date(0));
     const of = { run: 'tiny', plan: welcome.plan, round: 1, privacy: said };

@@ -1,14 +1,13 @@
 // What a silo does when it is asked: reads the plan, asks its owner, trains a round. The network's part is in net/silo-agent.ts.
 
 import { AbortedError, PrivacyError, ShapeError, SpecError } from '../errors.ts';
-import type { ReceivedRelease } from '../exchange/release.ts';
 import { counted } from '../experiments/counted.ts';
 import { answeredRound } from '../experiments/participation.ts';
 import { siloIn } from '../experiments/silo-configs.ts';
 import type { Spec } from '../experiments/spec.ts';
 import { openSiloThreads, type SiloThreads } from '../federation/thread-port.ts';
-import type { Welcome } from '../net/messages.ts';
-import { type SealedRelease, sealedReleases } from '../silo/sealed-releases.ts';
+import type { AgentSelf } from '../net/agent-state.ts';
+import { sealedReleases } from '../silo/sealed-releases.ts';
 import { writeFileAtomic } from '../storage/atomic-file.ts';
 import { contentHash } from '../storage/content-hash.ts';
 import type { Consent } from './consent.ts';
@@ -29,21 +28,12 @@ export interface SiloOwner {
 }
 
 /** What the agent asks of a silo. */
-export interface SiloWork {
-  /** Of which plan this folder has completed which round. */
-  readonly state: () => Promise<{ readonly plan: string | null; readonly round: number | null }>;
-  /** Releases of this federation that the ledger has a seal of. */
-  readonly seals: () => Promise<readonly SealedRelease[]>;
+export interface SiloWork extends Pick<AgentSelf, 'state' | 'seals' | 'play'> {
   /**
-   * `isByLedger`: the server let this silo in for those seals, as it has releases that this folder knows nothing of; then the
-   * owner is asked again, once. Throws AbortedError where they do not agree, PrivacyError where the ledger does not allow the
-   * whole plan, or what is left of it.
+   * Where the silo was let in for its ledger's seals, the owner is asked again, once. Throws AbortedError where they do not agree,
+   * PrivacyError where the ledger does not allow the whole plan, or what is left of it.
    */
-  readonly agree: (welcome: Welcome, isByLedger?: boolean) => Promise<void>;
-  readonly play: (
-    round: number,
-    hooks: { readonly signal: AbortSignal; readonly onPercent: (percent: number) => void },
-  ) => Promise<ReceivedRelease>;
+  readonly agree: AgentSelf['agree'];
   readonly close: () => Promise<void>;
 }
 
@@ -68,7 +58,7 @@ export async function openSiloWork(options: SiloOwner, settings: SiloSettings): 
       settings.data === null
         ? []
         : sealedReleases({ name: settings.silo, ledgerDir: settings.ledger }, settings.federation),
-    async agree({ federation, plan, planText }, isByLedger = false) {
+    async agree({ federation, plan, planText }, isByLedger) {
       if (plan === agreed && (!isByLedger || plan === agreedByLedger)) return;
       if (contentHash(planText) !== plan) {
         throw new SpecError('The plan that came is not the one that was named. Ask whoever runs the server.', { plan });

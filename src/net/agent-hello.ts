@@ -6,6 +6,7 @@ import { contentHash } from '../storage/content-hash.ts';
 import { insistOn, type Link } from './bucket.ts';
 import { fail, openMessage, sealMessage, type Signer } from './envelope.ts';
 import type { Body, Denied, Message, NamedRelease, Welcome } from './messages.ts';
+import { firstMissing } from './named-releases.ts';
 import type { AgentEvent } from './net-events.ts';
 import { answerSubject, helloSubject, MAX_WELCOME_BYTES } from './subjects.ts';
 import { pause } from './waiting.ts';
@@ -53,7 +54,7 @@ export async function sayHello({ link, identity, server, hello, seals, emit }: H
     const { code, releases: named = [] } = body;
     // It may have heard of others meanwhile.
     if (code === 'LOST_STATE' && named.length > shown) {
-      const unsealed = firstUnsealed(named, await seals());
+      const unsealed = firstMissing(named, await seals());
       if (unsealed === null) {
         shown = named.length;
         emit({ kind: 'ledger-shown', seals: shown });
@@ -72,11 +73,6 @@ export async function sayHello({ link, identity, server, hello, seals, emit }: H
 // --- internal ---
 
 const AGAIN_AFTER_MS = 2_000;
-
-function firstUnsealed(named: readonly NamedRelease[], seals: readonly NamedRelease[]): NamedRelease | null {
-  const known = new Set(seals.map(({ round, sha256 }) => `${round}/${sha256}`));
-  return named.find(({ round, sha256 }) => !known.has(`${round}/${sha256}`)) ?? null;
-}
 
 interface Asking {
   readonly silo: string;

@@ -22,8 +22,8 @@ export interface AgentSelf {
   readonly version: string;
   /** The last round that the silo's folder knows to be done, and of which plan. */
   readonly state: () => SiloState | Promise<SiloState>;
-  /** Releases of the run that the silo's own ledger has a seal of, oldest first. Default none. */
-  readonly seals?: (() => Promise<readonly NamedRelease[]>) | undefined;
+  /** Releases of the run that the silo's own ledger has a seal of, oldest first. */
+  readonly seals: () => Promise<readonly NamedRelease[]>;
   /**
    * Asks the owner, or looks whether they agreed already. `isByLedger`: the silo was let in for its ledger's seals, as its folder
    * is lost or behind. Throws to refuse: then nothing leaves and nothing is trained.

@@ -2,6 +2,7 @@
 
 import type { HubRecords } from './hub-records.ts';
 import { type Body, type Denied, MOST_NAMED, type NamedRelease } from './messages.ts';
+import { eachOnce, firstMissing } from './named-releases.ts';
 
 export interface HelloRules {
   readonly version: string;
@@ -27,8 +28,8 @@ export function judgeHello(hello: Body<'hello'>, rules: HelloRules): Denied | nu
   const given = forgottenRound(hello, rules);
   if (given === null) return null;
   const releases = releasesOf(hello.silo, rules);
-  const unsealed = releases.find((release) => !isIn(hello.seals, release));
-  if (unsealed === undefined) return null;
+  const unsealed = firstMissing(releases, hello.seals);
+  if (unsealed === null) return null;
   const knows = knownRound(hello, rules);
   const isTooMany = releases.length > MOST_NAMED;
   const seals = isTooMany
@@ -38,7 +39,7 @@ export function judgeHello(hello: Body<'hello'>, rules: HelloRules): Denied | nu
     hello.seals.length === 0 ? '' : `The ledger that was shown has no seal of that of round ${unsealed.round}. `;
   return {
     code: 'LOST_STATE',
-    ...(isTooMany ? {} : { releases: releases.map(({ round, sha256 }) => ({ round, sha256 })) }), // and nothing else of them
+    ...(isTooMany ? {} : { releases: [...releases] }),
     message:
       `The server has a release of ${hello.silo} of round ${given}, but the folder of this silo knows of ` +
       `${knows === 0 ? 'none' : `round ${knows} at most`}. Going on would spend its privacy budget again. ${shown}Put back the folder ` +
@@ -61,16 +62,11 @@ function releasesOf(silo: string, { records, committed }: HelloRules): readonly 
     .flat()
     .filter(({ state }) => state !== 'refused')
     .map(({ header: { round, decoder } }) => ({ round, sha256: decoder.sha256 }));
-  const all = [...committed(silo), ...announced];
-  return [...new Map(all.map((one) => [`${one.round}/${one.sha256}`, one])).values()];
+  return eachOnce([...committed(silo), ...announced]);
 }
 
 function knownRound({ state }: Body<'hello'>, { plan }: HelloRules): number {
   return state.plan === plan ? (state.round ?? 0) : 0;
-}
-
-function isIn(seals: readonly NamedRelease[], { round, sha256 }: NamedRelease): boolean {
-  return seals.some((seal) => seal.round === round && seal.sha256 === sha256);
 }
 
 function minor(version: string): string {

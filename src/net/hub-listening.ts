@@ -5,6 +5,7 @@ import { openPresence, type Presence, type PresenceEvent } from './hub-presence.
 import type { HubState } from './hub-state.ts';
 import { tellCommitted } from './hub-tells.ts';
 import type { Body, Welcome } from './messages.ts';
+import { commonTo } from './named-releases.ts';
 
 /** Answers hellos and hears statuses from now on. `version`: of this software. */
 export function listenToSilos(hub: HubState, welcome: Welcome, version: string): Presence {
@@ -49,10 +50,8 @@ function greeted(hub: HubState, { silo, instance, pending, state }: Body<'hello'
   const record = hub.records.of(silo);
   if (record.left !== null && record.left !== instance) record.left = null;
   if (state.plan !== hub.plan) return;
-  for (const { round, sha256 } of hub.committed(silo)) {
-    if (pending.some((one) => one.round === round && one.sha256 === sha256)) {
-      hub.background.start(tellCommitted(hub, { silo, round, sha256 }));
-    }
+  for (const { round, sha256 } of commonTo(hub.committed(silo), pending)) {
+    hub.background.start(tellCommitted(hub, { silo, round, sha256 }));
   }
 }
 

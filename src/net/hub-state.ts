@@ -4,8 +4,8 @@ import type { Background } from './background.ts';
 import type { Link } from './bucket.ts';
 import type { Signer } from './envelope.ts';
 import type { Arrivals } from './hub-arrivals.ts';
-import type { OwnRelease } from './hub-committed.ts';
 import type { HubRecords } from './hub-records.ts';
+import type { NamedRelease } from './messages.ts';
 import type { HubEvent } from './net-events.ts';
 
 export interface HubState {
@@ -20,7 +20,7 @@ export interface HubState {
   /** What silos announced, failed with, and whether they are gone. */
   readonly records: HubRecords;
   /** Of a silo, by the caller's journal as it is now: what it may forget. */
-  readonly committed: (silo: string) => readonly OwnRelease[];
+  readonly committed: (silo: string) => readonly NamedRelease[];
   /** Releases on their way in. */
   readonly arrivals: Arrivals;
   /** Messages to silos that nobody waits for. */

@@ -10,7 +10,6 @@ import type { SiloPort } from '../federation/silo-port.ts';
 import { openBackground } from './background.ts';
 import { insistOn, type Link } from './bucket.ts';
 import { openArrivals } from './hub-arrivals.ts';
-import { newestOf, type OwnRelease } from './hub-committed.ts';
 import { listenForReturns, listenToSilos } from './hub-listening.ts';
 import { hubPort } from './hub-port.ts';
 import type { Presence } from './hub-presence.ts';
@@ -20,7 +19,8 @@ import type { HubState } from './hub-state.ts';
 import { askFor, tellCommitted, tellEnd } from './hub-tells.ts';
 import { takeUpdate } from './hub-updates.ts';
 import type { Identity } from './identity.ts';
-import type { Body, ReleaseHeader } from './messages.ts';
+import type { Body, NamedRelease, ReleaseHeader } from './messages.ts';
+import { newestOf } from './named-releases.ts';
 import type { HubEvent, ReleaseId } from './net-events.ts';
 import { requireSiloName, TASKS } from './subjects.ts';
 import { TIMING, type Timing } from './timing.ts';
@@ -46,7 +46,7 @@ export interface SiloHubOptions {
    * From the caller's journal: releases of a silo that are committed in this plan, with the rounds that they answered. It is asked
    * whenever that matters, and knows of what `commit` is told.
    */
-  readonly committedSoFar: (silo: string) => readonly OwnRelease[];
+  readonly committedSoFar: (silo: string) => readonly NamedRelease[];
   /** Where decoders lie until a later one of their silo is committed. */
   readonly incomingDir: string;
   /** Throws ReleaseError for a file that must not be used. */
