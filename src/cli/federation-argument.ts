@@ -8,7 +8,7 @@ import { SpecError } from '../errors.ts';
 import { counted } from '../experiments/counted.ts';
 import type { DraftTask } from '../experiments/draft-spec.ts';
 import { loadSpec } from '../experiments/load-spec.ts';
-import { applyOverrides, parseOverride } from '../experiments/overrides.ts';
+import { applyOverrides, type Override, parseOverride } from '../experiments/overrides.ts';
 import { parseSpec } from '../experiments/parse-spec.ts';
 import { EXPERIMENT_NAME, type ImageSourceSpec, type Spec } from '../experiments/spec.ts';
 import { SILO_NAME } from '../net/subjects.ts';
@@ -60,7 +60,7 @@ async function drafted(name: string, flags: FederationFlags): Promise<Federation
     epsilon: () => given(flags.epsilon, (text) => numberArgument('--epsilon', text, TARGET_EPSILON)),
     delta: () => given(flags.delta, (text) => numberArgument('--delta', text, DELTA)),
     test: () => given(flags.test, testOf),
-    changes: () => flags.set.map(parseOverride),
+    changes: () => overridesOf(flags.set),
     ...addressReaders(flags, flags.silos?.split(',').length ?? null),
   });
   const spec = draftFederation({
@@ -93,6 +93,11 @@ async function fromFile(target: string, flags: FederationFlags): Promise<Federat
   });
   if (isRemote && test === null) return { spec: named, settings };
   return { spec: federationSpec(named, images, test), settings };
+}
+
+async function overridesOf(set: readonly string[]): Promise<readonly Override[]> {
+  const read = Object.entries(set).map(([i, text]) => [i, () => parseOverride(text)] as const);
+  return Object.values(await together(Object.fromEntries(read)));
 }
 
 /** Of every set that a spec can name. */
@@ -171,9 +176,9 @@ function classesOf(classes: string | undefined): number {
 }
 
 const CLASSES: NumberKind = {
-  expected: 'how many classes all silos have together, from 1 to 256',
+  expected: 'how many classes all silos have together, from 1 to 255',
   example: '10',
-  accepts: (value) => Number.isInteger(value) && value >= 1 && value <= 256,
+  accepts: (value) => Number.isInteger(value) && value >= 1 && value <= 255,
 };
 
 function mechanismOf({ privacy, epsilon, delta }: FederationFlags): 'none' | 'dp-sgd' | 'gaussian' {

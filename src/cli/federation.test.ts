@@ -44,6 +44,7 @@ describe('align-fl server', () => {
     ['what a spec says already', ['--spec', 'quickstart', '--classes', '10'], '--classes: --spec says that already'],
     ['other names than silos', ['--spec', 'quickstart', '--silos', 'a,b'], 'the spec has 5 silos, got 2 names'],
     ['a host with a port', [...PLAIN.slice(0, -1), 'fed.example.org:4222'], '--host: expected a host name'],
+    ['two settings that are none', [...PLAIN, '--set', 'rounds', '--set', '=3'], 'The command has 2 problems'],
     ['a port beyond the last', [...PLAIN, '--port', '70000'], "--port: expected a port from 1 to 65535, got '70000'"],
     ['a deadline of years', [...PLAIN, '--quorum', '1', '--deadline', '1e9'], '--deadline: expected minutes'],
     ['an address to listen on that is none', [...PLAIN, '--listen', 'here there'], '--listen: expected a host name'],

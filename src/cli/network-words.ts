@@ -89,6 +89,7 @@ export function agentWords(event: AgentEvent): string | null {
     case 'server-away':
       return `The server is not there: ${event.message} Waiting for it.`;
     case 'denied':
+      if (event.code === 'ALREADY_CONNECTED') return JUST_HEARD;
       return `The server says no (${event.code}): ${event.message}`;
     case 'ledger-shown':
       return `The server has decoders of this silo that its folder knows nothing of. The ledger has a seal of each that it named (${event.seals}): the server was told that, and nothing else of the ledger.`;
@@ -119,3 +120,8 @@ export function agentWords(event: AgentEvent): string | null {
       return null;
   }
 }
+
+// --- internal ---
+
+const JUST_HEARD =
+  'The server heard another process of this silo a moment ago. If that was stopped or killed, this one is let in within half a minute.';

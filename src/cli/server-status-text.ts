@@ -3,6 +3,7 @@
 import type { RoundPlayed, SiloTrouble } from '../deployment/status-file.ts';
 import { secondsSince, type ServerStatus, type StatusOfSilo } from '../deployment/server-status.ts';
 import { plainLine } from '../exchange/plain-text.ts';
+import { isSiloEnd } from '../net/messages.ts';
 import { counted } from '../experiments/counted.ts';
 import { formatSeconds } from '../report/format.ts';
 import { textTable } from '../report/text-table.ts';
@@ -79,6 +80,6 @@ function roundOf({ round }: SiloTrouble): string {
 /** What a silo said last counts as long as nobody knows better: a server at work knows who is away. */
 function stateText({ state, isHere }: StatusOfSilo, isAtWork: boolean): string {
   if (state === null) return isHere ? 'here' : '';
-  if (!isAtWork || isHere || state === 'stopped') return state;
+  if (!isAtWork || isHere || isSiloEnd(state)) return state;
   return `away (${state})`;
 }

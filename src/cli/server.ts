@@ -50,10 +50,11 @@ export function addServerCommand(program: Command, console: Console, now: () => 
     .option('--again', 'invite a silo anew that has a key: once it is used, the old key is worth nothing')
     .action(async (dir: string, silo: string, flags: { again?: boolean }) => {
       const { inviteSilo } = await import('../deployment/invitations.ts');
-      const { line, told } = await inviteSilo(serverLayout(dir), silo, { again: flags.again === true });
+      const { line, told, withdrew } = await inviteSilo(serverLayout(dir), silo, { again: flags.again === true });
       console.error(
         `Invite for ${silo}. Whoever has it can join in its name until it is used: hand it over in secret.`,
       );
+      if (withdrew) console.error(`The invite for ${silo} from before was not used, and is worth nothing now.`);
       tell(told, serverLayout(dir), console);
       console.print(line);
     });

@@ -20,7 +20,7 @@ export function createSiloView(stream: NodeJS.WriteStream): SiloView {
   const live = createLiveLines(stream);
   let round: { readonly number: number; readonly startedAtMs: number; readonly firstStep: number } | null = null;
   let toldAtMs = Number.NEGATIVE_INFINITY;
-  let last = { line: '', atMs: 0 };
+  let last = { line: '', atMs: 0, sinceMs: 0 };
   const write = (line: string) => {
     live.erase();
     stream.write(`${line}\n`);
@@ -31,9 +31,10 @@ export function createSiloView(stream: NodeJS.WriteStream): SiloView {
         const line = shownLine(event);
         const nowMs = performance.now();
         // What is tried again and again is told once a minute.
-        if (line === null || (line === last.line && nowMs - last.atMs < REPEAT_AFTER_MS)) return;
-        last = { line, atMs: nowMs };
-        write(line);
+        const isRepeat = line === last.line;
+        if (line === null || (isRepeat && nowMs - last.atMs < REPEAT_AFTER_MS)) return;
+        last = { line, atMs: nowMs, sinceMs: isRepeat ? last.sinceMs : nowMs };
+        write(isRepeat ? `${line} (for ${formatSeconds((nowMs - last.sinceMs) / 1000)})` : line);
         return;
       }
       const nowMs = performance.now();

@@ -1,13 +1,14 @@
 // What silos have agreed to, and that the server's spec is still that.
 
 import { SpecError } from '../errors.ts';
+import { loadSpec } from '../experiments/load-spec.ts';
 import { parseSpec } from '../experiments/parse-spec.ts';
 import { differencesBetween } from '../experiments/spec-identity.ts';
 import { formatPath, shown } from '../experiments/spec-problems.ts';
 import type { Spec } from '../experiments/spec.ts';
 import { readJson, writeFileAtomic } from '../storage/atomic-file.ts';
 import { isThere } from '../storage/presence.ts';
-import { planOf } from './federation-spec.ts';
+import { MAX_PLAN_BYTES, planOf } from './federation-spec.ts';
 import type { ServerLayout } from './server-folder.ts';
 import { readRegistry } from './silo-registry.ts';
 
@@ -16,10 +17,15 @@ export async function keepAgreedPlan(layout: ServerLayout, spec: Spec): Promise<
   if (!isThere(layout.plan)) await writeFileAtomic(layout.plan, planOf(spec).text);
 }
 
+/** What silos agreed to, whatever was written into the spec since; before the first has joined, the spec. Throws as `loadSpec` does. */
+export async function specInForce(layout: ServerLayout): Promise<Spec> {
+  return isThere(layout.plan) ? agreedSpec(layout) : loadSpec(layout.spec);
+}
+
 /** Throws SpecError for another plan than silos joined under: it would be asked of them behind their backs. */
 export async function requireAgreedPlan(layout: ServerLayout, spec: Spec): Promise<void> {
   if (!isThere(layout.plan)) return;
-  const agreed = parseSpec(await readJson(layout.plan, { maxBytes: MAX_PLAN_BYTES }), { source: layout.plan });
+  const agreed = await agreedSpec(layout);
   const changed = differencesBetween(JSON.parse(planOf(spec).text), JSON.parse(planOf(agreed).text));
   if (changed.length === 0) return;
   const lines = changed
@@ -49,7 +55,9 @@ export async function requireSilosOf(layout: ServerLayout, spec: Spec): Promise<
 
 // --- internal ---
 
-const MAX_PLAN_BYTES = 4_000_000;
+async function agreedSpec({ plan }: ServerLayout): Promise<Spec> {
+  return parseSpec(await readJson(plan, { maxBytes: MAX_PLAN_BYTES }), { source: plan });
+}
 
 /** Changes that an error names one by one. */
 const MOST_TOLD = 8;

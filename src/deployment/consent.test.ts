@@ -3,6 +3,8 @@ import { drawDigits } from '../data/drawn-digits.ts';
 import { type ImageSet, selectImages } from '../data/image-set.ts';
 import { seedKey } from '../engine/keys.ts';
 import { SpecError } from '../errors.ts';
+import type { PrivacyStatement } from '../exchange/privacy-statement-schema.ts';
+import { declaredStatement, NO_PRIVACY } from '../exchange/privacy-statement.ts';
 import { parseSpec } from '../experiments/parse-spec.ts';
 import type { Spec } from '../experiments/spec.ts';
 import { siloConfigOf, siloIn } from '../experiments/silo-configs.ts';
@@ -60,7 +62,7 @@ function shown(
 describe('what an owner is shown', () => {
   test('without a mechanism: that nothing is claimed', () => {
     const text = shown('represent', { mechanism: 'none' });
-    expect(text).toContain("Federation 'fed' asks silo 'a' to take part in 'fed': 3 rounds with 2 silos.");
+    expect(text).toContain("Federation 'fed' asks silo 'a' to take part: 3 rounds with 2 silos.");
     expect(text).toContain('300 images of 1 x 28 x 28, by class: 3 (150), 7 (150)');
     expect(text).toContain('NOTHING: no mechanism bounds');
     expect(text).not.toContain('which classes');
@@ -99,6 +101,25 @@ describe('what an owner is shown', () => {
     expect(declared).not.toContain(line);
     expect(declared).toContain('images, labels, how many there are, encoders');
     expect(declared).toContain('the code of an error when a round fails');
+  });
+
+  test('that a decoder from elsewhere promises less than the plan asks of those who train', () => {
+    const privacy = { mechanism: 'dp-sgd', epsilon: 8, delta: 1e-5 } as const;
+    const brought = (statement: PrivacyStatement, asked: FederationPrivacy) => {
+      const facts = { name: 'fed', silos: ['a', 'b'], task: 'represent', test: null } as const;
+      const spec = draftFederation({ ...facts, images: { shape: images.shape, classes: 10 }, privacy: asked });
+      const one = { brought: { dir: '/made', privacy: statement }, images: null, config: null };
+      return consentLines(consentTo(spec, images, one)).join('\n');
+    };
+    const said = declaredStatement('Trained on open data.');
+    expect(brought(said, privacy)).toMatch(
+      /privacy: .*Trained on open data.*\n  LESS than the plan asks .*epsilon 8 at delta 0.00001/,
+    );
+    expect(brought(NO_PRIVACY, privacy)).toContain('LESS than the plan asks');
+    expect(brought(NO_PRIVACY, { mechanism: 'none' })).not.toContain('LESS');
+    const kept = { ...NO_PRIVACY, epsilon: 8, delta: 1e-5 } as unknown as PrivacyStatement;
+    expect(brought(kept, privacy)).not.toContain('LESS');
+    expect(brought({ ...kept, delta: 1e-4 } as PrivacyStatement, privacy)).toContain('LESS');
   });
 
   test('where the plan can be read before anybody agrees', () => {

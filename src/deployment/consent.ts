@@ -6,6 +6,7 @@ import { decodersBy } from '../experiments/participation.ts';
 import { siloIn } from '../experiments/silo-configs.ts';
 import { generatorOfSilo, type PrivacySpec, privacyOfSilo, type SiloSpec, type Spec } from '../experiments/spec.ts';
 import { plainLine } from '../exchange/plain-text.ts';
+import type { PrivacyStatement } from '../exchange/privacy-statement-schema.ts';
 import { whyNoGuarantee } from '../privacy/dp-plan.ts';
 import { epsilonWords } from '../privacy/event-words.ts';
 import type { Budget } from '../privacy/ledger-entry.ts';
@@ -36,8 +37,8 @@ export interface Consent {
 export interface BroughtDecoder {
   /** The folder that `align-fl release` wrote. */
   readonly dir: string;
-  /** What its release.json says of its privacy. */
-  readonly statement: string;
+  /** Of its release.json. */
+  readonly privacy: PrivacyStatement;
 }
 
 /** The text that is shown, as lines. None of them has a control character, whoever wrote what it says. */
@@ -51,7 +52,7 @@ function linesOf(consent: Consent): readonly string[] {
   const { federation, silo, spec, plan, planFile, before, images, brought, config, notes } = consent;
   const isCountPublic = images !== null && tellsHowMany(consent);
   return [
-    `Federation '${federation}' asks silo '${silo}' to take part in '${spec.name}': ${counted(spec.rounds, 'round')} with ${counted(spec.silos.length, 'silo')}.`,
+    `Federation '${federation}' asks silo '${silo}' to take part${federation === spec.name ? '' : ` in '${spec.name}'`}: ${counted(spec.rounds, 'round')} with ${counted(spec.silos.length, 'silo')}.`,
     `Plan ${plan.slice(0, 16)} (the whole of it lies in ${planFile}).`,
     ...(before === null ? [] : [changeText(consent, before)]),
     '',
@@ -60,7 +61,8 @@ function linesOf(consent: Consent): readonly string[] {
     brought
       ? `  the decoder in ${brought.dir}, the same in every round`
       : `  one decoder a round, made from these images: ${generatorText(spec, siloIn(spec, silo))}`,
-    `  what is claimed of its privacy: ${brought ? brought.statement : privacyText(consent)}`,
+    `  what is claimed of its privacy: ${brought ? brought.privacy.text : privacyText(consent)}`,
+    ...(brought ? lessThanAsked(consent, brought.privacy) : []),
     ...(config ? offersText(config) : []),
     ...(isCountPublic ? ['  how many images there are (the plan makes their number public)'] : []),
     '  the code of an error when a round fails',
@@ -112,6 +114,17 @@ function privacyText({ spec, silo, budget }: Consent): string {
       );
     }
   }
+}
+
+/** Where the plan asks for a guarantee that a decoder from elsewhere does not have. */
+function lessThanAsked({ spec, silo }: Consent, { epsilon, delta }: PrivacyStatement): readonly string[] {
+  const asked = privacyOfSilo(spec, siloIn(spec, silo));
+  if (!('epsilon' in asked) || whyNothing(asked) !== null) return [];
+  const isKept = typeof epsilon === 'number' && epsilon <= asked.epsilon && (delta ?? 1) <= asked.delta;
+  if (isKept) return [];
+  return [
+    `  LESS than the plan asks of those who train: epsilon ${epsilonWords(asked.epsilon)} at delta ${asked.delta} for each record`,
+  ];
 }
 
 /** Why no epsilon may be claimed of a private mechanism, or null where one may. */

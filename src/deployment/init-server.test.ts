@@ -84,8 +84,11 @@ describe('a new federation', () => {
 describe('an invite', () => {
   test('names silo, federation and address, and only the last one written counts', async () => {
     const layout = await made();
-    const first = readInvite((await inviteSilo(layout, 'a', { again: false })).line);
-    const { line, told } = await inviteSilo(layout, 'a', { again: false });
+    const written = await inviteSilo(layout, 'a', { again: false });
+    expect(written).toMatchObject({ withdrew: false });
+    const first = readInvite(written.line);
+    const { line, told, withdrew } = await inviteSilo(layout, 'a', { again: false });
+    expect(withdrew).toBe(true);
     const invite = readInvite(line);
     expect(invite).toMatchObject({ silo: 'a', federation: 'fed', address: { servers: ['tls://localhost:4222'] } });
     expect(told).toBe('not-running-here');

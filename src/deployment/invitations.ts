@@ -9,6 +9,14 @@ import { changeRegistry, type Told } from './authority.ts';
 import { addressesOf, readSettings, type ServerLayout } from './server-folder.ts';
 import { readRegistry, registered, withInvite, withoutKey } from './silo-registry.ts';
 
+export interface WrittenInvite {
+  /** Secret: whoever has it can join in the silo's name. */
+  readonly line: string;
+  readonly told: Told;
+  /** Whether an older invite, which nobody had used, is worth nothing now. */
+  readonly withdrew: boolean;
+}
+
 /**
  * An invite for a silo, as one secret line; an older one that was not used is worth nothing any more. Throws SpecError for an
  * unknown silo, StateError for one that has a key already, unless `again`: that key counts until the invite is used.
@@ -17,9 +25,9 @@ export async function inviteSilo(
   layout: ServerLayout,
   silo: string,
   { again }: { readonly again: boolean },
-): Promise<{ readonly line: string; readonly told: Told }> {
+): Promise<WrittenInvite> {
   const settings = await readSettings(layout);
-  const { key } = registered(await readRegistry(layout.registry), silo);
+  const { key, invite: open } = registered(await readRegistry(layout.registry), silo);
   if (key !== null && !again) {
     throw new StateError(
       `Silo ${silo} has joined already. Should its machine or its key be lost, invite it anew with --again: its old key is worth ` +
@@ -38,7 +46,7 @@ export async function inviteSilo(
     enrolSeed: seed,
   });
   const told = await changeRegistry(layout, (registry) => withInvite(registry, silo, identity.publicKey));
-  return { line, told };
+  return { line, told, withdrew: open !== null };
 }
 
 /** Makes a silo's key and invite worth nothing. Others notice nothing. Throws SpecError for an unknown silo. */

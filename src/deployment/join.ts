@@ -66,6 +66,7 @@ export type JoinEnd = 'ended' | 'left' | 'untold' | 'paused';
  */
 export async function joinFederation(options: JoinOptions): Promise<JoinEnd> {
   const { layout } = options;
+  if (options.invite === null) await requireSiloSettings(layout); // or there would be a folder with nothing in it
   await makeSiloFolder(layout);
   return whileWorkingIn(layout.root, async () => {
     const invite = options.invite === null ? null : readInvite(options.invite);
@@ -234,7 +235,8 @@ async function work(options: JoinOptions, { settings, identity, wishes, signal }
       agree: siloWork.agree,
       play: siloWork.play,
       emit: (event) => emit({ kind: 'agent', event }),
-      signal: AbortSignal.any([options.signal, wishes.paused]),
+      signal: options.signal,
+      pause: wishes.paused,
       leave: wishes.left,
       timing,
     });

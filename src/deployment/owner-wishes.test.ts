@@ -1,5 +1,6 @@
 // What an owner asks of a silo from another process: no wish is lost, and none keeps a silo waiting.
 
+import { existsSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
@@ -91,6 +92,12 @@ describe('a silo that waits for its server', () => {
     await leaving;
     expect(await readSiloSettings(layout)).toMatchObject({ wish: 'left', farewell: true });
     await expect(begin(null)).rejects.toThrow(AccessError);
+  });
+
+  test('makes no folder where there is neither a silo nor an invite', async () => {
+    const { layout, begin } = await waitingSilo();
+    await expect(begin(null)).rejects.toThrow('is no folder of a silo');
+    expect(existsSync(layout.root)).toBe(false);
   });
 
   test('says what is to be done where the server knows it and was not told', async () => {

@@ -14,7 +14,7 @@ import type { SiloConfig } from '../silo/silo-config.ts';
 import { readFileBounded } from '../storage/atomic-file.ts';
 import { contentHash } from '../storage/content-hash.ts';
 import type { BroughtDecoder } from './consent.ts';
-import { imagesOf } from './federation-spec.ts';
+import { imagesOf, MAX_PLAN_BYTES } from './federation-spec.ts';
 import type { SiloLayout, SiloSettings } from './silo-home.ts';
 
 /** A plan, and what this silo does in it. */
@@ -43,7 +43,7 @@ export async function prepared(layout: SiloLayout, settings: SiloSettings, planT
     const dir = settings.release as string;
     const { privacy, decoder } = await broughtRelease(spec, settings, 1);
     const material = decoder.sha256;
-    return { spec, plan, material, config: null, brought: { dir, statement: privacy.text }, notes: [] };
+    return { spec, plan, material, config: null, brought: { dir, privacy }, notes: [] };
   }
   const { set, notes } = await readSiloImages(settings.data);
   const places = { stateDir: layout.state(plan), ledgerDir: settings.ledger };
@@ -72,7 +72,7 @@ export async function broughtRelease(
 /** The plan that the owner agreed to. `agreed`: its SHA-256. Throws PrivacyError where the file is another one by now. */
 export async function textOfPlan(layout: SiloLayout, agreed: string): Promise<string> {
   const path = layout.plan(agreed);
-  const bytes = await readFileBounded(path, { maxBytes: 4_000_000 });
+  const bytes = await readFileBounded(path, { maxBytes: MAX_PLAN_BYTES });
   if (contentHash(bytes) === agreed) return new TextDecoder().decode(bytes);
   throw new PrivacyError(
     `${path} is not the plan that the owner of this silo agreed to: it was changed since. Put it back, or delete ` +

@@ -56,7 +56,11 @@ export async function serveFederation(options: ServeOptions): Promise<Summary> {
       const servers = await natsServers(options, settings, atEnd);
       const committed = committedRounds(await roundsDone(layout));
       const told = { ...options, emit: records.emit };
-      const hub = await openSiloNetwork({ ...told, timing, spec, servers, committed, atEnd });
+      const hub = await openSiloNetwork({ ...told, timing, spec, servers, committed, atEnd }).catch(
+        (error: unknown) => {
+          throw withBroker(error, options);
+        },
+      );
       const summary = await played(told, { folder, hub, committed, closing: closingOf(settings) });
       await hub.end();
       return summary;
@@ -115,6 +119,13 @@ function withWayBack(error: unknown, { root, settings }: ServerLayout): unknown 
   const message =
     `${error.message} To wait for it: align-fl server invite ${root} ${String(error.facts['silo'])}, then start again. To go on without ` +
     `it: set "quorum" and "deadlineMinutes" in ${settings}, then start again.`;
+  return new LostPeerError(message, error.facts, { cause: error });
+}
+
+/** Nobody answers: how the NATS server of this federation is started. */
+function withBroker(error: unknown, { layout, nats }: ServeOptions): unknown {
+  if (!(error instanceof LostPeerError) || nats === 'local') return error;
+  const message = `${error.message} To start it: nats-server -c ${layout.nats.config}, or let this command start one here, with --local.`;
   return new LostPeerError(message, error.facts, { cause: error });
 }
 

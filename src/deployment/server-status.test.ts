@@ -5,6 +5,8 @@ import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { temporaryFolder } from '../../test/small-silos.ts';
+import { loadSpec } from '../experiments/load-spec.ts';
+import { keepAgreedPlan } from './agreed-plan.ts';
 import { draftFederation } from './draft-federation.ts';
 import { initServer } from './init-server.ts';
 import { serverLayout } from './server-folder.ts';
@@ -52,6 +54,13 @@ test('a federation that nobody heard of yet has its rules and its silos', async 
       { name: 'b', access: 'not invited', isHere: false, heardSecondsAgo: null },
     ],
   });
+});
+
+test('what silos agreed to counts, whatever was written into the spec since', async () => {
+  const layout = await made();
+  await keepAgreedPlan(layout, await loadSpec(layout.spec));
+  await writeFile(layout.spec, 'rounds: many');
+  expect(await serverStatus(layout, NOW)).toMatchObject({ name: 'fed', rounds: 3 });
 });
 
 test('what a server heard is there while it works and after, and who is there only while it works', async () => {

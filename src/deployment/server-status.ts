@@ -1,8 +1,8 @@
 // Where a federation stands, from the files of its server: what any process may look at, whether the server is at work or not.
 
-import { loadSpec } from '../experiments/load-spec.ts';
 import { runLayout } from '../experiments/run-layout.ts';
 import { isThere } from '../storage/presence.ts';
+import { specInForce } from './agreed-plan.ts';
 import { committedRounds, roundsDone } from './committed-rounds.ts';
 import { networkLogIn } from './network-log.ts';
 import { readSettings, type ServerLayout } from './server-folder.ts';
@@ -50,7 +50,7 @@ export interface StatusOfSilo {
 /** Throws StateError where the folder is none of a server, or damaged. */
 export async function serverStatus(layout: ServerLayout, now: Date): Promise<ServerStatus> {
   const { quorum, deadlineMinutes } = await readSettings(layout);
-  const { name, rounds } = await loadSpec(layout.spec);
+  const { name, rounds } = await specInForce(layout);
   const run = runLayout(layout.run);
   const working = await isAtWork(layout.root); // before what it writes is read
   const heard = await readStatus(layout);

@@ -1,6 +1,8 @@
 // Where a silo stands, from its own files: what any process on its machine may look at while it is at work.
 
 import { parseSpec } from '../experiments/parse-spec.ts';
+import { siloIn } from '../experiments/silo-configs.ts';
+import { type PrivacySpec, privacyOfSilo } from '../experiments/spec.ts';
 import { type Departure, readDepartures } from '../net/departures.ts';
 import { epsilonWords } from '../privacy/event-words.ts';
 import { readLedger } from '../privacy/ledger.ts';
@@ -8,6 +10,7 @@ import { spentOf } from '../privacy/ledger-charges.ts';
 import { hasLedger } from '../privacy/ledger-file.ts';
 import { readJson } from '../storage/atomic-file.ts';
 import { isThere } from '../storage/presence.ts';
+import { MAX_PLAN_BYTES } from './federation-spec.ts';
 import { requireSiloSettings, type SiloLayout } from './silo-home.ts';
 import { roundDone } from './silo-rounds.ts';
 import { isAtWork } from './work-lock.ts';
@@ -31,7 +34,7 @@ export interface SiloStatus {
 /** Throws StateError where the folder is none of a silo, or damaged. */
 export async function siloStatus(layout: SiloLayout): Promise<SiloStatus> {
   const { silo, federation, ledger, wish, farewell, agreed } = await requireSiloSettings(layout);
-  const plan = agreed === null ? null : parseSpec(await readJson(layout.plan(agreed), { maxBytes: 4_000_000 }));
+  const plan = agreed === null ? null : parseSpec(await readJson(layout.plan(agreed), { maxBytes: MAX_PLAN_BYTES }));
   return {
     silo,
     federation,
@@ -40,15 +43,20 @@ export async function siloStatus(layout: SiloLayout): Promise<SiloStatus> {
     farewell,
     round: agreed === null ? null : await roundDone(layout, agreed),
     rounds: plan?.rounds ?? null,
-    privacy: await privacyIn(ledger),
+    privacy: await privacyIn(ledger, plan && privacyOfSilo(plan, siloIn(plan, silo))),
     departures: isThere(layout.departures) ? (await readDepartures(layout.departures)).departures : [],
   };
 }
 
 // --- internal ---
 
-async function privacyIn(folder: string): Promise<string> {
-  if (!hasLedger(folder)) return `no ledger yet, nothing is counted (${folder})`;
+async function privacyIn(folder: string, privacy: PrivacySpec | null): Promise<string> {
+  if (!hasLedger(folder)) {
+    return privacy !== null && !('epsilon' in privacy)
+      ? `the plan's mechanism is ${privacy.mechanism}: no epsilon is promised, and none is counted`
+      : `no ledger yet, nothing is counted (${folder})`;
+  }
+
   const { entries, budget } = await readLedger(folder);
   const spent = spentOf(entries, budget.delta).epsilon;
   return `epsilon ${epsilonWords(spent)} of ${epsilonWords(budget.epsilon)} at delta ${budget.delta} spent (${folder})`;

@@ -31,7 +31,7 @@ describe('a silo with images', () => {
   test('plays no round that is not in the plan it agreed to', async () => {
     const { open } = await siloNorth();
     const work = await open();
-    await work.agree(welcomeTo({}));
+    await work.agree(welcomeTo({}), false);
     for (const round of [0, 2]) {
       await expect(work.play(round, HOOKS)).rejects.toThrow(PrivacyError);
     }
@@ -42,7 +42,7 @@ describe('a silo with images', () => {
     const { open } = await siloNorth();
     const work = await open();
     const silos = [{ name: 'north', participation: { from: 2, to: 2 } }, { name: 'east' }];
-    await work.agree(welcomeTo({ rounds: 3, silos }));
+    await work.agree(welcomeTo({ rounds: 3, silos }), false);
     for (const round of [1, 3]) {
       await expect(work.play(round, HOOKS)).rejects.toThrow(`Round ${round} is none in which`);
     }
@@ -53,10 +53,10 @@ describe('a silo with images', () => {
   test('answers a changed plan by what was trained under it alone', async () => {
     const { open } = await siloNorth();
     const work = await open();
-    await work.agree(welcomeTo({}));
+    await work.agree(welcomeTo({}), false);
     const one = await work.play(1, HOOKS);
     const changed = welcomeTo({ local: { epochs: 2, batchSize: 8 } });
-    await work.agree(changed);
+    await work.agree(changed, false);
     expect(await work.state()).toEqual({ plan: changed.plan, round: null });
     const two = await work.play(1, HOOKS);
     expect(two.decoder.sha256).not.toBe(one.decoder.sha256);
@@ -67,15 +67,15 @@ describe('a silo with images', () => {
     const { open, shown, dataOf } = await siloNorth();
     const welcome = welcomeTo({ rounds: 2 });
     const work = await open();
-    await work.agree(welcome);
+    await work.agree(welcome, false);
     await work.close();
     const same = await open();
-    await same.agree(welcome);
+    await same.agree(welcome, false);
     await same.close();
     expect(shown).toHaveLength(1);
     const other = { data: dataOf('east'), ledger: defaultLedgerDir(dataOf('east'), 'north') };
     const again = await open(other);
-    await again.agree(welcome);
+    await again.agree(welcome, false);
     expect(shown[1]).toContain('ANOTHER SET OF IMAGES');
     await again.play(1, HOOKS);
     await again.close();
@@ -86,13 +86,13 @@ describe('a silo with images', () => {
     const { open, layout } = await siloNorth();
     const work = await open({}, { ask: async () => false });
     const welcome = welcomeTo({});
-    await expect(work.agree(welcome)).rejects.toThrow('Not agreed');
+    await expect(work.agree(welcome, false)).rejects.toThrow('Not agreed');
     expect(readFileSync(layout.proposed, 'utf8')).toBe(welcome.planText);
     const planText = '{"a":';
-    await expect(work.agree({ ...welcome, planText, plan: contentHash(planText) })).rejects.toThrow(SpecError);
+    await expect(work.agree({ ...welcome, planText, plan: contentHash(planText) }, false)).rejects.toThrow(SpecError);
     await work.close();
     const pausing = await open({}, { ask: () => changeSiloSettings(layout, { wish: 'paused' }).then(() => true) });
-    await pausing.agree(welcome);
+    await pausing.agree(welcome, false);
     expect(await readSiloSettings(layout)).toMatchObject({ agreed: welcome.plan, wish: 'paused' });
     expect(readFileSync(layout.plan(welcome.plan), 'utf8')).toBe(welcome.planText);
     await pausing.close();
@@ -108,7 +108,7 @@ describe('a silo with images', () => {
     const work = await open();
     const welcome = welcomeTo({});
     const planText = JSON.stringify({ ...(JSON.parse(welcome.planText) as object), ...change });
-    const agreeing = work.agree({ ...welcome, planText, plan: contentHash(planText) });
+    const agreeing = work.agree({ ...welcome, planText, plan: contentHash(planText) }, false);
     const error = await agreeing.catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(SpecError);
     expect((error as SpecError).message).toMatch(/^\P{C}+$/u);
@@ -121,7 +121,7 @@ describe('a silo with images', () => {
     const { open } = await siloNorth();
     const work = await open();
     const planText = JSON.stringify(Object.fromEntries(Array.from({ length: 9000 }, (_, i) => [`key${i}`, i])));
-    const agreeing = work.agree({ ...welcomeTo({}), planText, plan: contentHash(planText) });
+    const agreeing = work.agree({ ...welcomeTo({}), planText, plan: contentHash(planText) }, false);
     const { message } = (await agreeing.catch((reason: unknown) => reason)) as SpecError;
     expect(message).toContain('the plan of the server has');
     expect(message.length).toBeLessThan(5000);
@@ -134,14 +134,14 @@ describe('a silo with images', () => {
     const welcome = welcomeTo({ privacy: { mechanism: 'dp-sgd', epsilon: 4, delta: 1e-5 } });
     await name(2);
     const small = await open();
-    await expect(small.agree(welcome)).rejects.toThrow('exceed the privacy budget');
+    await expect(small.agree(welcome, false)).rejects.toThrow('exceed the privacy budget');
     await small.close();
     await name(5);
     const no = await open({}, { ask: async () => false });
-    await expect(no.agree(welcome)).rejects.toThrow('Not agreed');
+    await expect(no.agree(welcome, false)).rejects.toThrow('Not agreed');
     await no.close();
     const yes = await open();
-    await yes.agree(welcome);
+    await yes.agree(welcome, false);
     expect(await firstBudget(settings.ledger)).toEqual({ epsilon: 5, delta: 1e-5 });
     await yes.play(1, HOOKS);
     await yes.close();
@@ -156,7 +156,7 @@ test('a silo that brings its decoder along knows what left after a restart, so t
   const release = await broughtDecoder();
   const welcome = welcomeTo({ rounds: 3 }, HAND_MADE);
   const work = await open({ data: null, release });
-  await work.agree(welcome);
+  await work.agree(welcome, false);
   expect(await work.state()).toEqual({ plan: welcome.plan, round: null });
   const { privacy, decoder } = await work.play(1, HOOKS);
   const departures = await openDepartures(layout.departures, () => new Date(0));
@@ -169,14 +169,17 @@ test('a silo that brings its decoder along knows what left after a restart, so t
   await again.close();
 });
 
-test('whoever brings a decoder along is shown what that says of itself, and not what the plan says of others', async () => {
+test('whoever brings a decoder along is shown what that says of itself, and that the plan asks more of others', async () => {
   const { open, shown } = await siloNorth();
   const release = await broughtDecoder();
   const work = await open({ data: null, release });
-  await work.agree(welcomeTo({ privacy: { mechanism: 'dp-sgd', epsilon: 8, delta: 1e-5 } }, HAND_MADE));
+  await work.agree(welcomeTo({ privacy: { mechanism: 'dp-sgd', epsilon: 8, delta: 1e-5 } }, HAND_MADE), false);
   expect(shown[0]).toContain(`the decoder in ${release}`);
   expect(shown[0]).toContain('trained under lock and key');
-  expect(shown[0]).not.toMatch(/epsilon 8|trained 1 epochs/);
+  expect(shown[0]).toMatch(
+    /claimed of its privacy: (?!.*epsilon 8).*\n {2}LESS than the plan asks of those who train: epsilon 8/,
+  );
+  expect(shown[0]).not.toMatch(/trained 1 epoch/);
   await work.close();
 });
 
@@ -200,7 +203,9 @@ describe('a decoder that is brought along', () => {
     const { open, shown } = await siloNorth();
     const release = await broughtDecoder();
     const work = await open({ data: null, release });
-    await expect(work.agree(welcomeTo(over, images))).rejects.toThrow(`--release: the decoder in ${release} ${words}`);
+    await expect(work.agree(welcomeTo(over, images), false)).rejects.toThrow(
+      `--release: the decoder in ${release} ${words}`,
+    );
     expect(shown).toEqual([]);
     await work.close();
   });
@@ -208,7 +213,7 @@ describe('a decoder that is brought along', () => {
   test('gives the classes alone that the plan asks for', async () => {
     const { open } = await siloNorth();
     const work = await open({ data: null, release: await broughtDecoder() });
-    await work.agree(welcomeTo(labelled([2]), HAND_MADE));
+    await work.agree(welcomeTo(labelled([2]), HAND_MADE), false);
     expect((await work.play(1, HOOKS)).decoder.classes).toEqual({ count: 3, offered: [2] });
     await work.close();
   });

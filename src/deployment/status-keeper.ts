@@ -78,6 +78,8 @@ export function statusAfter(status: StatusFile, event: ServerEvent, at: string):
       const next = withRound(status, round, ({ awaited }) => ({ awaited: without(awaited, silo) }));
       return hasTold(status, event) ? next : withTrouble(next, silo, { at, round, code, message });
     }
+    case 'silo-late':
+      return afterLate(status, event);
     case 'round-overdue':
       return withRound(status, event.round, () => ({ isOverdue: true }));
     case 'server-started':
@@ -104,6 +106,8 @@ function afterNetwork(status: StatusFile, event: HubEvent, at: string): StatusFi
       return withSilo(status, event.silo, { isHere: true });
     case 'silo-away':
       return withSilo(status, event.silo, { isHere: false });
+    case 'silo-left':
+      return withSilo(status, event.silo, { isHere: false, said: { at, state: 'left', round: null, percent: null } });
     case 'silo-status': {
       const { state, round, percent } = event.status;
       return withSilo(status, event.silo, { isHere: true, said: { at, state, round, percent } });
@@ -118,7 +122,6 @@ function afterNetwork(status: StatusFile, event: HubEvent, at: string): StatusFi
     }
     case 'silo-denied': {
       const { silo, code, message } = event;
-      if (code === 'ALREADY_CONNECTED') return status; // by itself, for some seconds after it was killed
       return withTrouble(status, silo, { at, round: null, code, message });
     }
     case 'silo-let-in-by-ledger': {
@@ -154,6 +157,17 @@ function withTrouble(status: StatusFile, name: string, trouble: SiloTrouble): St
 }
 
 const LONGEST_MESSAGE = 1000;
+
+/** That a round went on without it is no trouble any more, and its owner should read that. */
+function afterLate(
+  status: StatusFile,
+  { silo, answers, round }: Extract<ServerEvent, { kind: 'silo-late' }>,
+): StatusFile {
+  const trouble = heardOf(status, silo)?.trouble;
+  if (trouble?.code !== 'DEADLINE' || trouble.round !== answers) return status;
+  const message = `Its answer to round ${answers} came late, and joined round ${round}.`;
+  return withTrouble(status, silo, { ...trouble, message });
+}
 
 /** Whether the silo itself has told why nothing comes from it in this round. */
 function hasTold(status: StatusFile, { silo, round, code }: Extract<ServerEvent, { kind: 'silo-missing' }>): boolean {

@@ -42,6 +42,7 @@ describe('openRunFolder', () => {
 
   it('is new, then begun, then complete, for the same spec', async () => {
     expect(await visit()).toBe('new');
+    await mkdir(join(path, 'silos'));
     expect(await visit()).toBe('begun');
     await writeFile(join(path, 'summary.json'), '{}');
     expect(await visit()).toBe('complete');
@@ -86,7 +87,7 @@ describe('openRunFolder', () => {
     const asked = { ...spec, engine: { ...spec.engine, silosAtOnce: 1 } };
     const folder = await openRunFolder({ path, spec: asked });
     await closeRunFolder(folder);
-    expect(folder).toMatchObject({ state: 'begun', spec: asked, specHash: specHash(spec) });
+    expect(folder).toMatchObject({ state: 'new', spec: asked, specHash: specHash(spec) });
   });
 
   it('refuses a folder with other things in it, and a file, and touches neither', async () => {
@@ -113,7 +114,7 @@ describe('openRunFolder', () => {
     const privacy = { mechanism: 'dp-sgd', epsilon: 8, delta: 1e-5 };
     const at = (ledgerDir: string) => parseSpec({ ...spec, privacy: { ...privacy, ledgerDir } });
     expect(await visit(at('ledgers'))).toBe('new');
-    expect(await visit(at('ledgers'))).toBe('begun'); // the same command again
+    expect(await visit(at('ledgers'))).toBe('new'); // the same command again, and nothing was trained
     const resumed = await resumeRunFolder(path);
     expect(resumed.spec.privacy.ledgerDir).toBe(resolve('ledgers'));
     await closeRunFolder(resumed);
@@ -158,7 +159,7 @@ describe('resumeRunFolder', () => {
   it("takes the folder's own spec", async () => {
     await visit();
     const folder = await resumeRunFolder(path);
-    expect(folder).toMatchObject({ state: 'begun', spec, specHash: specHash(spec) });
+    expect(folder).toMatchObject({ state: 'new', spec, specHash: specHash(spec) });
     await closeRunFolder(folder);
   });
 

@@ -21,7 +21,7 @@ export interface RunFolder {
   readonly layout: RunLayout;
   readonly spec: Spec;
   readonly specHash: string;
-  /** `new`: nothing was there; `begun`: a run that can go on; `complete`: its summary is there, nothing is left to do. */
+  /** `new`: nothing was trained yet; `begun`: a run that can go on; `complete`: its summary is there, nothing is left to do. */
   readonly state: 'new' | 'begun' | 'complete';
   /** Of which run this is the server's part, played again without a silo; null for an ordinary run. */
   readonly rebuiltFrom: RebuiltFrom | null;
@@ -58,7 +58,7 @@ export async function openRunFolder(options: {
     const isNew = refusal !== null || !(await exists(layout.spec));
     if (options.rebuiltFrom) await writeJsonAtomic(layout.rebuiltFrom, options.rebuiltFrom);
     if (isNew) await begin(layout, spec);
-    return opened(layout, spec, lock, isNew);
+    return opened(layout, spec, lock);
   });
 }
 
@@ -82,7 +82,7 @@ export async function resumeRunFolder(path: string): Promise<RunFolder> {
       },
     );
   }
-  return locked(root, async (lock) => opened(layout, await specOf(layout), lock, false));
+  return locked(root, async (lock) => opened(layout, await specOf(layout), lock));
 }
 
 /** Lets other processes work in the folder again. */
@@ -105,9 +105,9 @@ async function locked(root: string, work: (lock: RunLock) => Promise<RunFolder>)
   }
 }
 
-async function opened(layout: RunLayout, spec: Spec, lock: RunLock, isNew: boolean): Promise<RunFolder> {
+async function opened(layout: RunLayout, spec: Spec, lock: RunLock): Promise<RunFolder> {
   await removeUnfinishedWrites(layout.root);
-  const state = (await exists(layout.summary)) ? 'complete' : isNew ? 'new' : 'begun';
+  const state = (await exists(layout.summary)) ? 'complete' : (await isUntouched(layout)) ? 'new' : 'begun';
   const rebuiltFrom = (await exists(layout.rebuiltFrom)) ? await rebuiltFromIn(layout.rebuiltFrom) : null;
   return { root: layout.root, layout, spec, specHash: specHash(spec), state, rebuiltFrom, lock };
 }

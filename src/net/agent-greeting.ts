@@ -24,12 +24,16 @@ export async function greet(agent: Agent, alone?: LookAlone): Promise<Welcome> {
     if (event.kind === 'server-away' && state.plan !== null) alone?.look();
   };
   const hello = { silo, instance, version, state, pending };
-  const seals = agent.seals ?? (async () => []);
-  const { welcome, isByLedger } = await sayHello({ link, identity, server, hello, seals, emit: onEvent });
+  const { welcome, isByLedger } = await sayHello({ link, identity, server, hello, seals: agent.seals, emit: onEvent });
   agent.run = welcome.run;
   await alone?.close(); // what it took is settled before anything else happens
   emit({ kind: 'welcome', run: welcome.run, plan: welcome.plan });
-  await agent.agree(welcome, isByLedger);
+  try {
+    await agent.agree(welcome, isByLedger);
+  } catch (error) {
+    if (!link.signal.aborted) agent.status.end('declined');
+    throw error;
+  }
   await deliverKept(agent, welcome.plan);
   agent.status.set('idle');
   return welcome;

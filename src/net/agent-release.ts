@@ -3,7 +3,7 @@
 // The order is what makes it safe: played (the silo's own state), kept in the outbox, noted in the log of departures, uploaded,
 // announced. Whatever step a crash interrupts, the next process finds the one before it on disk and goes on from there.
 
-import { AbortedError, ShapeError } from '../errors.ts';
+import { AbortedError, MessageError, ShapeError } from '../errors.ts';
 import type { ReceivedRelease } from '../exchange/release.ts';
 import { contentHash } from '../storage/content-hash.ts';
 import type { Agent } from './agent-state.ts';
@@ -23,37 +23,15 @@ import { throwIfAborted, within } from './waiting.ts';
  * damaged outbox, and AbortedError.
  */
 export async function answerTask(agent: Agent, body: Body<'train'>, task: number): Promise<void> {
-  const { link, outbox, departures, status, play, emit, silo } = agent;
-  const { run, plan, round, nonce } = body;
+  const { outbox, departures, emit } = agent;
+  const { plan, round } = body;
   emit({ kind: 'task', round });
   const last = departures.last(plan, round);
   if (last?.state === 'committed') return fail(agent, body, task, COMMITTED_FAILURE);
   // The same task again, as its acknowledgement was lost: another try would be paid for anew.
   if (last?.state === 'failed' && last.task === task) return fail(agent, body, task, failureOfCode(last.code ?? ''));
-  let entry = await outbox.get(plan, round);
-  if (entry === null) {
-    let release: ReceivedRelease;
-    try {
-      status.set('training', round);
-      const onPercent = (percent: number) => {
-        status.percent(percent);
-        emit({ kind: 'progress', round, percent: Math.trunc(percent) });
-      };
-      release = await endedOrStopped(play(round, { signal: link.signal, onPercent }), link, `Round ${round}`);
-      requireOwn(release, silo, round);
-    } catch (error) {
-      throwIfAborted(link.signal, `Round ${round}`);
-      if (error instanceof AbortedError) throw error;
-      emit({ kind: 'failed', round, code: failureOf(error).code, message: String((error as Error).message ?? error) });
-      await departures.noteFailure({ ...body, task }, failureOf(error).code);
-      return fail(agent, body, task, failureOf(error));
-    }
-    emit({ kind: 'played', round, sha256: release.decoder.sha256 });
-    throwIfAborted(link.signal, `Round ${round}`);
-    entry = await outbox.put(release, { run, plan, nonce });
-    emit({ kind: 'kept', round, sha256: release.decoder.sha256 });
-  }
-  await deliver(agent, entry);
+  const entry = (await outbox.get(plan, round)) ?? (await made(agent, body, task));
+  if (entry !== null) await deliver(agent, entry);
 }
 
 /** Brings a kept release to the broker, as far as it is not there: its parts, then its signed notice. */
@@ -97,6 +75,49 @@ export async function publish<K extends Kind>(
 }
 
 // --- internal ---
+
+/** Plays the round and keeps what it gives. Null where that fails, which the owner and the server are told. */
+async function made(agent: Agent, body: Body<'train'>, task: number): Promise<OutboxEntry | null> {
+  const { link, outbox, emit } = agent;
+  const { run, plan, round, nonce } = body;
+  const end = async (error: unknown) => {
+    const failure = failureOf(error);
+    emit({ kind: 'failed', round, code: failure.code, message: String((error as Error).message ?? error) });
+    await agent.departures.noteFailure({ ...body, task }, failure.code);
+    await fail(agent, body, task, failure);
+    return null;
+  };
+  let release: ReceivedRelease;
+  try {
+    release = await played(agent, round);
+  } catch (error) {
+    throwIfAborted(link.signal, `Round ${round}`);
+    if (error instanceof AbortedError) throw error;
+    return end(error);
+  }
+  const { sha256 } = release.decoder;
+  emit({ kind: 'played', round, sha256 });
+  throwIfAborted(link.signal, `Round ${round}`);
+  try {
+    const entry = await outbox.put(release, { run, plan, nonce });
+    emit({ kind: 'kept', round, sha256 });
+    return entry;
+  } catch (error) {
+    if (!(error instanceof MessageError)) throw error;
+    return end(error);
+  }
+}
+
+async function played({ link, status, play, emit, silo }: Agent, round: number): Promise<ReceivedRelease> {
+  status.set('training', round);
+  const onPercent = (percent: number) => {
+    status.percent(percent);
+    emit({ kind: 'progress', round, percent: Math.trunc(percent) });
+  };
+  const release = await endedOrStopped(play(round, { signal: link.signal, onPercent }), link, `Round ${round}`);
+  requireOwn(release, silo, round);
+  return release;
+}
 
 /** What training gives. After the signal it has some time to come to its own end, as it may be writing; then nobody waits. */
 async function endedOrStopped<T>(training: Promise<T>, { signal, timing }: Link, what: string): Promise<T> {

@@ -2,7 +2,7 @@
 
 import type { NatsConnection } from '@nats-io/transport-node';
 import { sealMessage, type Signer } from './envelope.ts';
-import type { Body } from './messages.ts';
+import { type Body, isSiloEnd, type SiloEnd } from './messages.ts';
 import { statusSubject } from './subjects.ts';
 
 export interface StatusTeller {
@@ -10,8 +10,8 @@ export interface StatusTeller {
   set(state: Body<'status'>['state'], round?: number | null): void;
   /** Kept for the next time that is told. `percent` is brought into 0 to 100 and cut to whole ones. */
   percent(percent: number): void;
-  /** Says that the silo stops, and is silent from then on. */
-  stop(): void;
+  /** Says how it ends, and is silent from then on. The first of several calls counts. */
+  end(how: SiloEnd): void;
 }
 
 export function openStatus(options: {
@@ -39,9 +39,10 @@ export function openStatus(options: {
       if (status.state === 'training')
         status = { ...status, percent: Math.trunc(Math.min(100, Math.max(0, percent))) || 0 };
     },
-    stop() {
+    end(how) {
+      if (isSiloEnd(status.state)) return;
       clearInterval(timer);
-      status = { ...status, state: 'stopped', round: null, percent: null };
+      status = { ...status, state: how, round: null, percent: null };
       tell();
     },
   };

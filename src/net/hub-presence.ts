@@ -4,7 +4,7 @@ import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import { MessageError } from '../errors.ts';
 import { openMessage, sealMessage, type Signer } from './envelope.ts';
 import { plainWords } from './message-words.ts';
-import type { Body, Denied, Welcome } from './messages.ts';
+import { type Body, type Denied, isSiloEnd, type Welcome } from './messages.ts';
 import { isAnswerable, siloInbox } from './nats-permissions.ts';
 import { answerSubject, helloSubject, MAX_WELCOME_BYTES, siloOfSubject, statusSubject } from './subjects.ts';
 import type { Timing } from './timing.ts';
@@ -48,20 +48,24 @@ export function openPresence(options: PresenceOptions): Presence {
   /** Whether this instance is the silo's only one. */
   const heard = (silo: string, instance: string): boolean => {
     const known = present.get(silo);
-    if (known && known.instance !== instance) return false;
+    if (known && known.instance !== instance) {
+      known.rival = instance;
+      return false;
+    }
+    // Only now is it sure that both live: one that was killed is never heard again.
+    if (known && known.rival !== null) on({ kind: 'two-instances', silo, instance: known.rival });
     clearTimeout(known?.timer);
     const timer = setTimeout(() => gone(silo), timing.heardWithinMs);
     timer.unref();
-    present.set(silo, { instance, timer });
+    present.set(silo, { instance, rival: null, timer });
     if (!known) on({ kind: 'silo-here', silo, instance });
     return true;
   };
 
   const answer = (silo: string, hello: Body<'hello'>): Denied | Welcome => {
-    const denied: Denied | null =
-      judge(hello) ?? (heard(silo, hello.instance) ? null : { code: 'ALREADY_CONNECTED', message: TWO_PROCESSES });
+    const denied = judge(hello);
     if (denied !== null) on({ kind: 'silo-denied', silo, code: denied.code, message: denied.message });
-    return denied ?? welcome;
+    return denied ?? (heard(silo, hello.instance) ? welcome : { code: 'ALREADY_CONNECTED', message: TWO_PROCESSES });
   };
   const reply = (message: Msg, content: Denied | Welcome) => {
     const subject = answerSubject(siloOfSubject(message.subject) ?? '', message.data);
@@ -94,9 +98,9 @@ export function openPresence(options: PresenceOptions): Presence {
     take(message, (silo, from) => {
       const { body } = openMessage(message.data, { subject: message.subject, from, kinds: ['status'] });
       requireOwnName(message, silo, body);
-      if (!heard(silo, body.instance)) return on({ kind: 'two-instances', silo, instance: body.instance });
+      if (!heard(silo, body.instance)) return;
       on({ kind: 'silo-status', silo, status: body });
-      if (body.state === 'stopped') gone(silo);
+      if (isSiloEnd(body.state)) gone(silo);
     });
   };
   const take = (message: Msg, work: (silo: string, key: string) => void) => {
@@ -139,6 +143,8 @@ export function openPresence(options: PresenceOptions): Presence {
 
 interface Present {
   readonly instance: string;
+  /** Another process of the silo, heard since this one was. */
+  rival: string | null;
   readonly timer: NodeJS.Timeout;
 }
 

@@ -89,7 +89,16 @@ const stateSchema = z.strictObject({ plan: sha256.nullable(), round: z.int().min
 /** What a silo's folder knows: of which plan it has done which round last. */
 export type SiloState = Readonly<z.infer<typeof stateSchema>>;
 
-export const SILO_STATES = ['idle', 'training', 'uploading', 'waiting', 'stopped'] as const;
+/** How a process of a silo ends: for now, by its owner's wish, for good, with the run, as its owner or ledger did not agree. */
+export const SILO_ENDS = ['stopped', 'paused', 'left', 'done', 'declined'] as const;
+export const SILO_STATES = ['idle', 'training', 'uploading', 'waiting', ...SILO_ENDS] as const;
+
+/** Whether a silo that says so is gone. */
+export function isSiloEnd(state: string): state is SiloEnd {
+  return (SILO_ENDS as readonly string[]).includes(state);
+}
+
+export type SiloEnd = (typeof SILO_ENDS)[number];
 
 /** Every kind of message by name. */
 export const MESSAGES = {

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { PLAN, releaseOf } from '../../test/federation-on-nats.ts';
 import { temporaryFolder } from '../../test/small-silos.ts';
-import { MessageError, StateError } from '../errors.ts';
+import { StateError } from '../errors.ts';
+import { lipschitzStatement, withCertificate } from '../exchange/privacy-statement.ts';
 import { contentHash } from '../storage/content-hash.ts';
 import { openOutbox } from './outbox.ts';
 
@@ -56,8 +57,18 @@ test.each(['release.json', 'decoder.onnx'])('a damaged %s is an error, not a rel
 test('a release whose notice nobody could send is not kept', async () => {
   const folder = newFolder();
   const release = releaseOf('a', 1);
-  const privacy = { ...release.privacy, text: 'a\u202eb' };
-  await expect(openOutbox(folder).put({ ...release, privacy }, task)).rejects.toThrow(MessageError);
+  const certificate = {
+    bound: 1,
+    perLayer: Array.from({ length: 2000 }, (_, i) => ({ layer: `layer ${i}`, norm: 1 })),
+  };
+  const statement = lipschitzStatement({ form: 'spectral-normalisation', bound: 1 });
+  for (const [reason, privacy] of [
+    ['body', { ...release.privacy, text: 'a\u202eb' }],
+    ['size', withCertificate(statement, certificate)],
+  ] as const) {
+    const putting = openOutbox(folder).put({ ...release, privacy }, task);
+    await expect(putting).rejects.toMatchObject({ code: 'MESSAGE', facts: { reason } });
+  }
   expect(await openOutbox(folder).list(PLAN)).toEqual([]);
   expect(await openOutbox(folder).get(PLAN, 1)).toBeNull();
 });

@@ -9,8 +9,10 @@ import { readJson, writeFileAtomic, writeJsonAtomic } from '../storage/atomic-fi
 import { isThere } from '../storage/presence.ts';
 import { namesInFolder } from '../storage/whole-folder.ts';
 import { hashOfFile } from './download.ts';
+import type { MessageFault } from './envelope.ts';
 import { type ReleaseHeader, releaseSchema } from './messages.ts';
 import { splitIntoParts } from './parts.ts';
+import { MAX_MESSAGE_BYTES } from './subjects.ts';
 
 /** A release that waits. */
 export interface OutboxEntry {
@@ -118,17 +120,24 @@ export function openOutbox(folder: string): Outbox {
 const [HEADER, DECODER] = ['release.json', 'decoder.onnx'];
 const PLAN_DIGITS = 16;
 const MAX_HEADER_BYTES = 256 * 1024;
+/** More than version, kind and signature take. */
+const ENVELOPE_BYTES = 512;
 
 /** What cannot be sent must not be kept: it would stop every process that finds it here. */
 function requireSendable(header: ReleaseHeader): void {
   const { error } = releaseSchema.safeParse(header);
-  if (!error) return;
-  const { path, message } = error.issues[0] ?? { path: [], message: '' };
-  throw new MessageError(
-    `The notice of round ${header.round} does not fit into a message (${path.join('.')}: ${message}). Nothing was kept and nothing left.`,
-    { reason: 'body' },
-    { cause: error },
-  );
+  const refused = (reason: MessageFault, why: string) =>
+    new MessageError(
+      `The notice of round ${header.round} does not fit into a message (${why}). Nothing was kept and nothing left.`,
+      { reason },
+      { cause: error },
+    );
+  if (error) {
+    const { path, message } = error.issues[0] ?? { path: [], message: '' };
+    throw refused('body', `${path.join('.')}: ${message}`);
+  }
+  const sizeBytes = Buffer.byteLength(JSON.stringify(JSON.stringify(header))); // a text within JSON, as it travels
+  if (sizeBytes > MAX_MESSAGE_BYTES - ENVELOPE_BYTES) throw refused('size', `it is ${sizeBytes} bytes long`);
 }
 
 const entrySchema = z.strictObject({ v: z.literal(1), release: releaseSchema });

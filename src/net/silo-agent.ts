@@ -19,6 +19,8 @@ export interface SiloAgentOptions extends AgentSelf {
   readonly nc: NatsConnection;
   readonly home: { readonly outbox: Outbox; readonly departures: Departures };
   readonly signal: AbortSignal;
+  /** Fires when the owner wants the silo to stop until they start it again. */
+  readonly pause?: AbortSignal | undefined;
   /** Fires when the silo is to leave the federation: it says so, and the agent ends. */
   readonly leave?: AbortSignal | undefined;
   readonly timing?: Timing;
@@ -30,24 +32,29 @@ export interface SiloAgentOptions extends AgentSelf {
  * code alone, and the agent goes on. Whoever leaves before the server has answered has nobody to tell: AbortedError.
  */
 export async function runSiloAgent(options: SiloAgentOptions): Promise<'ended' | 'left'> {
-  const { nc, silo, leave } = options;
+  const { nc, silo, pause, leave } = options;
   requireSiloName(silo);
   const done = new AbortController(); // ends the tasks when the run has
   void nc.closed().then(() => done.abort(closedConnection(nc)));
-  const signal = AbortSignal.any([options.signal, done.signal, ...(leave ? [leave] : [])]);
+  const stopping = AbortSignal.any([options.signal, ...(pause ? [pause] : [])]);
+  const signal = AbortSignal.any([stopping, done.signal, ...(leave ? [leave] : [])]);
   const agent = agentOf(options, signal);
-  const isLeaving = () => leave?.aborted === true && !options.signal.aborted;
+  const isLeaving = () => leave?.aborted === true && !stopping.aborted;
   try {
     const isOver = await workFor(agent, done).catch((error: unknown) => {
       if (!isLeaving()) throw error;
       return false;
     });
-    if (isOver) return 'ended';
+    if (isOver) {
+      agent.status.end('done');
+      return 'ended';
+    }
     if (!isLeaving() || agent.run === null) throwIfAborted(signal, `The silo ${silo}`);
-    await sayFarewell(agent, options.signal);
+    await sayFarewell(agent, stopping);
+    agent.status.end('left');
     return 'left';
   } finally {
-    agent.status.stop();
+    agent.status.end(pause?.aborted ? 'paused' : 'stopped');
     done.abort();
     // The last words. A connection that is closed under the client's flush, or has nobody at its other end, would never answer it.
     const told = nc.isClosed() ? nc.closed() : Promise.race([nc.flush(), nc.closed()]);
