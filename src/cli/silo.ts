@@ -11,12 +11,14 @@ import { isAtWork } from '../deployment/work-lock.ts';
 import { readInvite } from '../net/invite.ts';
 import type { Budget } from '../privacy/ledger-entry.ts';
 import { formatBytes } from '../report/format.ts';
+import { isThere } from '../storage/presence.ts';
 import { shellWord } from '../report/repeat-command.ts';
 import { textTable } from '../report/text-table.ts';
 import type { Console } from './console.ts';
 import { onInterrupt } from './interrupt.ts';
 import { DELTA, numberArgument } from './number-argument.ts';
 import { createSiloView } from './silo-view.ts';
+import { together } from './together.ts';
 
 /** Adds `silo` and its commands to `program`. `now` dates what leaves. */
 export function addSiloCommand(program: Command, console: Console, now: () => Date): void {
@@ -91,7 +93,12 @@ async function joinCommand(
   console: Console,
   now: () => Date,
 ): Promise<void> {
-  const invite = target === undefined ? null : await inviteFrom(target);
+  const { invite, budget } = await together({
+    invite: () => (target === undefined ? null : inviteFrom(target)),
+    data: () => requireThere('--data', flags.data),
+    release: () => requireThere('--release', flags.release),
+    budget: () => budgetOf(flags),
+  });
   if (invite === null && flags.home === undefined) {
     throw new SpecError('Name the file of an invite, or with --home the folder of a silo that has joined.', {
       path: 'invite',
@@ -113,7 +120,7 @@ async function joinCommand(
       data: flags.data ?? null,
       release: flags.release ?? null,
       ledger: flags.ledger ?? null,
-      budget: budgetOf(flags),
+      budget,
       ask: async (consent, signal) => {
         view.close();
         console.error(consentLines(consent).join('\n'));
@@ -181,6 +188,11 @@ async function inviteFrom(target: string): Promise<string> {
       },
     );
   }
+}
+
+function requireThere(flag: string, path: string | undefined): void {
+  if (path === undefined || isThere(path)) return;
+  throw new SpecError(`${flag}: ${path}: there is no such folder or file. Correct the path.`, { path: flag });
 }
 
 async function textOf(stream: NodeJS.ReadStream): Promise<string> {

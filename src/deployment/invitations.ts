@@ -52,5 +52,5 @@ export async function inviteSilo(
 /** Makes a silo's key and invite worth nothing. Others notice nothing. Throws SpecError for an unknown silo. */
 export async function revokeSilo(layout: ServerLayout, silo: string): Promise<Told> {
   await readSettings(layout);
-  return changeRegistry(layout, (registry) => withoutKey(registry, silo));
+  return changeRegistry(layout, (registry) => withoutKey(registry, silo, 'revoked'));
 }

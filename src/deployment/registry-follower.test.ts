@@ -42,7 +42,7 @@ test('a hub begins with the keys that are there, and hears of each change once',
   await revokeSilo(layout, 'c');
   const follower = await followRegistry(layout);
   expect([...follower.keys]).toEqual([['a', a]]);
-  expect(follower.out).toEqual(['c']);
+  expect([...follower.gone]).toEqual([['c', 'revoked']]);
   await follower.tell(hub);
   expect(told).toEqual([]);
   const b = await keyed('b');
@@ -66,6 +66,10 @@ test('a silo that left loses its key without being told of as revoked, and what 
   await follower.tell(hub);
   expect(told).toEqual(['b is out']);
   expect(registered(await readRegistry(layout.registry), 'a').key).toBeNull();
+  expect([...(await followRegistry(layout)).gone]).toEqual([
+    ['a', 'left'],
+    ['b', 'revoked'],
+  ]);
   const again = await keyed('a');
   await follower.tell(hub);
   expect(told.slice(1)).toEqual([`a is ${again}`]);

@@ -1,5 +1,6 @@
 // The registry of a server at work is its file, which other processes change: invite, revoke. Here is only what the hub knows of it.
 
+import type { Gone } from '../net/hub-records.ts';
 import type { SiloHub } from '../net/silo-hub.ts';
 import { changeRegistry } from './authority.ts';
 import type { ServerLayout } from './server-folder.ts';
@@ -9,8 +10,8 @@ import { accessOf, readRegistry, withoutKey } from './silo-registry.ts';
 export interface RegistryFollower {
   /** Public keys by silo, for a hub to begin with. */
   readonly keys: ReadonlyMap<string, string>;
-  /** Silos that are out, for a hub to begin with. */
-  readonly out: readonly string[];
+  /** Silos that are gone, for a hub to begin with. */
+  readonly gone: ReadonlyMap<string, Gone>;
   /** Reads the registry, and tells the hub of every key that is another than it knows. */
   tell(hub: Pick<SiloHub, 'addSilo' | 'removeSilo'>): Promise<void>;
   /** Takes its key from a silo that has left by itself, which the hub knows. */
@@ -31,7 +32,9 @@ export async function followRegistry(layout: ServerLayout): Promise<RegistryFoll
   };
   return {
     keys: new Map(silos.flatMap(({ name, key }) => (key === null ? [] : [[name, key] as const]))),
-    out: silos.filter((silo) => accessOf(silo) === 'out').map(({ name }) => name),
+    gone: new Map(
+      silos.flatMap((silo) => (silo.gone !== null && accessOf(silo) === silo.gone ? [[silo.name, silo.gone]] : [])),
+    ),
     tell: (hub) =>
       inTurn(async () => {
         for (const { name, key } of (await readRegistry(layout.registry)).silos) {
@@ -43,7 +46,7 @@ export async function followRegistry(layout: ServerLayout): Promise<RegistryFoll
       }),
     forget: (silo) =>
       inTurn(async () => {
-        await changeRegistry(layout, (registry) => withoutKey(registry, silo));
+        await changeRegistry(layout, (registry) => withoutKey(registry, silo, 'left'));
         known.set(silo, null);
       }),
     idle: () => running,

@@ -63,7 +63,7 @@ export async function openSiloNetwork(options: SiloNetworkOptions): Promise<Silo
     nc,
     identity,
     silos: registry.keys,
-    revoked: registry.out,
+    gone: registry.gone,
     version,
     run: spec.name,
     federation: spec.name,

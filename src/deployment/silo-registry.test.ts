@@ -5,6 +5,7 @@ import { temporaryFolder } from '../../test/small-silos.ts';
 import { SpecError, StateError } from '../errors.ts';
 import { createIdentity } from '../net/identity.ts';
 import {
+  accessOf,
   isTaken,
   newRegistry,
   readRegistry,
@@ -42,8 +43,18 @@ describe('the registry of silos', () => {
   });
 
   test('knows nothing of a revoked silo but that its key is worth nothing', () => {
-    const revoked = withoutKey(withKey(newRegistry(['a']), 'a', key), 'a');
+    const revoked = withoutKey(withKey(newRegistry(['a']), 'a', key), 'a', 'revoked');
     expect(registered(revoked, 'a')).toMatchObject({ key: null, invite: null, formerKeys: [key] });
+  });
+
+  test('knows how a silo is gone, until it is back', () => {
+    const left = withoutKey(withKey(newRegistry(['a']), 'a', key), 'a', 'left');
+    expect(accessOf(registered(left, 'a'))).toBe('left');
+    const invited = withInvite(left, 'a', newKey());
+    expect(accessOf(registered(invited, 'a'))).toBe('invited');
+    const back = withKey(invited, 'a', newKey());
+    expect(accessOf(registered(back, 'a'))).toBe('in');
+    expect(accessOf(registered(withoutKey(back, 'a', 'revoked'), 'a'))).toBe('revoked');
   });
 
   test('is read as it was written, and refused where somebody else wrote in it', async () => {

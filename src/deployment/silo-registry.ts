@@ -2,8 +2,9 @@
 
 import { z } from 'zod';
 import { SpecError, StateError } from '../errors.ts';
-import { SILO_NAME } from '../net/subjects.ts';
+import type { Gone } from '../net/hub-records.ts';
 import { isPublicKey } from '../net/identity.ts';
+import { SILO_NAME } from '../net/subjects.ts';
 import { readJson, writeJsonAtomic } from '../storage/atomic-file.ts';
 
 const key = z.string().max(100).refine(isPublicKey);
@@ -16,8 +17,10 @@ const entrySchema = z.strictObject({
   invite: key.nullable(),
   /** Public key of the invite that was just used: it may hear its answer, and is worth nothing else. */
   usedInvite: key.nullable(),
-  /** Keys that were replaced or revoked: they are never taken again. */
+  /** Keys that were replaced or revoked, or of a silo that left: they are never taken again. */
   formerKeys: z.array(key).max(1000),
+  /** How it lost its key last, for good; null where it has one, or never had. */
+  gone: z.enum(['left', 'revoked']).nullable().default(null),
 });
 
 const registrySchema = z.strictObject({
@@ -31,7 +34,7 @@ export type RegisteredSilo = z.infer<typeof entrySchema>;
 
 /** Silos that nobody invited yet. */
 export function newRegistry(names: readonly string[]): SiloRegistry {
-  const silos = names.map((name) => ({ name, key: null, invite: null, usedInvite: null, formerKeys: [] }));
+  const silos = names.map((name) => ({ name, key: null, invite: null, usedInvite: null, formerKeys: [], gone: null }));
   return { format: 'align-fl/silos@1', silos };
 }
 
@@ -57,6 +60,7 @@ export function withKey(registry: SiloRegistry, name: string, publicKey: string)
     invite: null,
     usedInvite: silo.invite,
     formerKeys: former(silo),
+    gone: null,
   }));
 }
 
@@ -66,8 +70,9 @@ export function withoutUsedInvite(registry: SiloRegistry, name: string): SiloReg
 }
 
 /** After a silo left or was revoked. */
-export function withoutKey(registry: SiloRegistry, name: string): SiloRegistry {
-  return changed(registry, name, (silo) => ({ key: null, invite: null, usedInvite: null, formerKeys: former(silo) }));
+export function withoutKey(registry: SiloRegistry, name: string, gone: Gone): SiloRegistry {
+  const none = { key: null, invite: null, usedInvite: null };
+  return changed(registry, name, (silo) => ({ ...none, formerKeys: former(silo), gone }));
 }
 
 /** Whether a key is, or was, somebody's. */
@@ -75,13 +80,13 @@ export function isTaken({ silos }: SiloRegistry, publicKey: string): boolean {
   return silos.some((silo) => [silo.key, silo.invite, silo.usedInvite, ...silo.formerKeys].includes(publicKey));
 }
 
-/** `invited`: an invite waits to be used; `in`: its key is known; `out`: it left or was revoked. */
-export type SiloAccess = 'not invited' | 'invited' | 'in' | 'out';
+/** `invited`: an invite waits to be used; `in`: its key is known; else how it is gone. */
+export type SiloAccess = 'not invited' | 'invited' | 'in' | Gone;
 
-export function accessOf({ key: current, invite, formerKeys }: RegisteredSilo): SiloAccess {
+export function accessOf({ key: current, invite, gone }: RegisteredSilo): SiloAccess {
   if (current !== null) return 'in';
   if (invite !== null) return 'invited';
-  return formerKeys.length > 0 ? 'out' : 'not invited';
+  return gone ?? 'not invited';
 }
 
 /** Throws StateError where the file is missing or damaged. */

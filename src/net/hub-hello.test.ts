@@ -60,7 +60,7 @@ describe('a silo whose folder knows less than the server has', () => {
     const rules = server([releaseOf(1)]);
     const shown = hello(null, [releaseOf(1)]);
     expect(judgeHello({ ...shown, version: '0.2.0' }, rules)).toMatchObject({ code: 'VERSION' });
-    rules.records.of('a').isRevoked = true;
+    rules.records.of('a').gone = 'revoked';
     expect(judgeHello(shown, rules)).toMatchObject({ code: 'REVOKED' });
   });
 });
@@ -80,7 +80,7 @@ test('a silo that leaves for good needs to know nothing of its past, and is not 
   const leaving = { ...hello(null), isLeaving: true } as const;
   expect(judgeHello(leaving, rules)).toBeNull();
   expect(forgottenRound(leaving, rules)).toBeNull();
-  rules.records.of('a').isRevoked = true;
+  rules.records.of('a').gone = 'revoked';
   expect(judgeHello(leaving, rules)).toMatchObject({ code: 'REVOKED' });
 });
 

@@ -18,7 +18,7 @@ export interface HelloRules {
  * ledger is. Who leaves need not know its past.
  */
 export function judgeHello(hello: Body<'hello'>, rules: HelloRules): Denied | null {
-  if (rules.records.of(hello.silo).isRevoked) {
+  if (rules.records.of(hello.silo).gone !== null) {
     return { code: 'REVOKED', message: 'This identity was revoked. Ask whoever runs the server for a new invite.' };
   }
   if (minor(hello.version) !== minor(rules.version)) {

@@ -5,7 +5,7 @@ import type { ReceivedRelease } from '../exchange/release.ts';
 import type { SiloPort } from '../federation/silo-port.ts';
 import { readSameFile } from '../storage/same-file.ts';
 import { revivedFailure } from './failure-words.ts';
-import { nextCandidate } from './hub-records.ts';
+import { type Gone, nextCandidate } from './hub-records.ts';
 import type { HubState } from './hub-state.ts';
 import { askFor } from './hub-tells.ts';
 import type { ReleaseHeader } from './messages.ts';
@@ -41,9 +41,9 @@ async function answerTo(hub: HubState, name: string, round: number, signal: Abor
   const looked = new Set<unknown>(); // what went wrong before this call is tried again
   for (let asked: number | null = null; ; ) {
     throwIfAborted(signal, wait.what);
-    const { rounds, failed, left, mayBeBack, isRevoked } = records.of(name);
-    if (isRevoked) throw gone(name, round, 'revoked');
-    if (left !== null && !mayBeBack) throw gone(name, round, 'left');
+    const { rounds, failed, left, mayBeBack, gone } = records.of(name);
+    if (gone !== null) throw goneError(name, round, gone);
+    if (left !== null && !mayBeBack) throw goneError(name, round, 'left');
     if (left !== null) {
       await news();
       continue;
@@ -57,7 +57,7 @@ async function answerTo(hub: HubState, name: string, round: number, signal: Abor
       looked.add(announced);
       arrivals.enqueue(announced);
     } else if (candidates.length > 0) {
-      throw candidates.at(-1)?.error ?? gone(name, round, 'left');
+      throw candidates.at(-1)?.error ?? goneError(name, round, 'left');
     } else if (asked === null) {
       asked = await askFor(hub, name, round);
       continue; // it may have been answered meanwhile
@@ -84,7 +84,7 @@ function releaseInFile(header: ReleaseHeader, file: string): ReceivedRelease {
   return { kind: 'decoder', silo, round, privacy, decoder: { ...decoder, bytes: () => readSameFile(file, decoder) } };
 }
 
-function gone(silo: string, round: number, how: 'left' | 'revoked'): LostPeerError {
+function goneError(silo: string, round: number, how: Gone): LostPeerError {
   const why = how === 'left' ? 'has left the federation' : 'was revoked';
   return new LostPeerError(`Silo ${silo} ${why}, so round ${round} has no answer of it.`, {
     silo,

@@ -20,6 +20,9 @@ export interface Candidate {
   asked: number | null;
 }
 
+/** Why nothing is asked of a silo any more. */
+export type Gone = 'left' | 'revoked';
+
 export interface SiloRecord {
   /** In the order of arrival; the first that is neither refused nor lost counts. */
   readonly rounds: Map<number, Candidate[]>;
@@ -28,7 +31,8 @@ export interface SiloRecord {
   left: string | null;
   /** Whether it left before this server began, and may be back without having had to say so: it is listened for first. */
   mayBeBack: boolean;
-  isRevoked: boolean;
+  /** How it was shut out, or let itself be forgotten; null where it may be heard. */
+  gone: Gone | null;
   /** The newest round that the server has committed of it; 0 before. */
   committedRound: number;
 }
@@ -78,7 +82,7 @@ export function openHubRecords(): HubRecords {
       failed: null,
       left: null,
       mayBeBack: false,
-      isRevoked: false,
+      gone: null,
       committedRound: 0,
     };
     records.set(silo, made);

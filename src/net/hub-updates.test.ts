@@ -71,6 +71,16 @@ describe.skipIf(!natsServer)(`What is not right, over a real nats-server${NEEDS_
     expect(new Set(reasons)).toEqual(new Set(['signature', 'not-json', 'version', 'size', 'sender']));
   });
 
+  test('what was published with a key that is gone, before the server began, is passed over; what comes then is told of', async () => {
+    const { federation } = await open('a');
+    const former = createIdentity().identity;
+    await publishRelease(federation, {}, former);
+    await federation.openHub();
+    expect(federation.hubEvents.filter(({ kind }) => kind === 'message-dropped')).toEqual([]);
+    await publishRelease(federation, { round: 2 }, former);
+    await federation.seenWhere((event) => event.kind === 'message-dropped' && event.reason === 'signature');
+  });
+
   test('a task that the server did not sign is dropped by the silo, which goes on', async () => {
     const { federation, a } = await open('a');
     const hub = await federation.openHub();

@@ -1,7 +1,7 @@
 // What becomes of each message that a silo published: believed only where it is signed, of this run, and was asked for.
 
 import { MessageError } from '../errors.ts';
-import { fail, openMessage } from './envelope.ts';
+import { fail, type MessageFault, openMessage } from './envelope.ts';
 import { giveUpLost } from './hub-lost.ts';
 import { nextCandidate } from './hub-records.ts';
 import type { HubState } from './hub-state.ts';
@@ -9,18 +9,22 @@ import { nonceOf } from './hub-tells.ts';
 import { siloOfSubject } from './subjects.ts';
 import type { Update } from './updates-reader.ts';
 
-/** Never throws for what came: it is taken, passed over as of another run, or dropped and told of. */
+/** Never throws for what came: it is taken, passed over as of another run or of a key that is gone, or dropped and told of. */
 export function takeUpdate(hub: HubState, update: Update): void {
   try {
     believe(hub, update);
   } catch (error) {
     if (!(error instanceof MessageError)) throw error;
-    const subject = update.subject.slice(0, 100);
-    hub.emit({ kind: 'message-dropped', subject, reason: String(error.facts['reason']), message: error.message });
+    const reason = String(error.facts['reason']);
+    if (!update.isNew && OF_A_KEY.has(reason)) return;
+    hub.emit({ kind: 'message-dropped', subject: update.subject.slice(0, 100), reason, message: error.message });
   }
 }
 
 // --- internal ---
+
+/** Whoever left, was revoked or got another key has left such messages behind, and their time is over. */
+const OF_A_KEY: ReadonlySet<string> = new Set<MessageFault>(['sender', 'signature']);
 
 function believe(hub: HubState, { subject, data, isNew }: Update): void {
   const { run, plan, keys, records, arrivals, emit } = hub;
@@ -28,7 +32,7 @@ function believe(hub: HubState, { subject, data, isNew }: Update): void {
   const from = silo === null ? undefined : keys.get(silo);
   if (silo === null || from === undefined) return fail('sender', subject, 'is of no silo that is known here');
   const record = records.of(silo);
-  if (record.isRevoked) return fail('sender', subject, 'is of a silo that was revoked');
+  if (record.gone !== null) return fail('sender', subject, 'is of a silo that was revoked, or left');
   const { kind, body } = openMessage(data, { subject, from, kinds: ['release', 'failed', 'left'] });
   if (body.silo !== silo) return fail('sender', subject, `says that it is of ${body.silo}`);
   if (body.run !== run || (kind !== 'left' && body.plan !== plan)) return; // of an earlier run at this broker

@@ -145,14 +145,17 @@ describe.skipIf(!natsServer)(`A silo over a real nats-server${NEEDS_NATS}`, () =
       await back.stop();
     });
 
-    test('was revoked before the server started: its port says so at once, until it is invited again', async () => {
-      const { federation, a } = await open('a');
-      const hub = await federation.openHub({ silos: new Map(), revoked: ['a'] });
-      await expect(hub.port('a').play(task(1))).rejects.toMatchObject({ facts: { revoked: true } });
-      hub.addSilo('a', a.identity.publicKey);
-      federation.agent(a);
-      expect(await wholeOf(hub.port('a').play(task(1)))).toEqual(await wholeOf(releaseOf('a', 1)));
-    });
+    test.each(['left', 'revoked'] as const)(
+      '%s before the server started: its port says so at once, until it is invited again',
+      async (how) => {
+        const { federation, a } = await open('a');
+        const hub = await federation.openHub({ silos: new Map(), gone: new Map([['a', how]]) });
+        await expect(hub.port('a').play(task(1))).rejects.toMatchObject({ facts: { [how]: true } });
+        hub.addSilo('a', a.identity.publicKey);
+        federation.agent(a);
+        expect(await wholeOf(hub.port('a').play(task(1)))).toEqual(await wholeOf(releaseOf('a', 1)));
+      },
+    );
 
     test('is revoked: its port says so, and it is turned away', async () => {
       const { federation, a } = await open('a', 'b');

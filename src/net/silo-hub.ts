@@ -13,7 +13,7 @@ import { openArrivals } from './hub-arrivals.ts';
 import { listenForReturns, listenToSilos } from './hub-listening.ts';
 import { hubPort } from './hub-port.ts';
 import type { Presence } from './hub-presence.ts';
-import { isWanted, openHubRecords } from './hub-records.ts';
+import { type Gone, isWanted, openHubRecords } from './hub-records.ts';
 import { settle } from './hub-settled.ts';
 import type { HubState } from './hub-state.ts';
 import { askFor, tellCommitted, tellEnd } from './hub-tells.ts';
@@ -34,8 +34,8 @@ export interface SiloHubOptions {
   readonly identity: Identity;
   /** Public keys of the silos that are known so far. */
   readonly silos: ReadonlyMap<string, string>;
-  /** Silos that were revoked and not invited again: their ports say so at once. Default none. */
-  readonly revoked?: readonly string[];
+  /** Silos that left or were revoked, and were not invited again: their ports say so at once. Default none. */
+  readonly gone?: ReadonlyMap<string, Gone>;
   readonly federation: string;
   /** Of this software; silos of another minor version are turned away. */
   readonly version: string;
@@ -86,7 +86,7 @@ export async function openSiloHub(options: SiloHubOptions): Promise<SiloHub> {
   const { link, keys, records, committed, arrivals, background } = hub;
   void link.nc.closed().then(() => stop.abort(closedConnection(link.nc)));
 
-  for (const silo of options.revoked ?? []) records.of(silo).isRevoked = true;
+  for (const [silo, how] of options.gone ?? []) records.of(silo).gone = how;
   for (const silo of keys.keys()) {
     const newest = newestOf(committed(silo));
     if (newest) await arrivals.discard(silo, records.commit(silo, newest.round));
@@ -109,11 +109,11 @@ export async function openSiloHub(options: SiloHubOptions): Promise<SiloHub> {
     addSilo(name, publicKey) {
       requireSiloName(name);
       keys.set(name, publicKey);
-      Object.assign(records.of(name), { isRevoked: false, left: null });
+      Object.assign(records.of(name), { gone: null, left: null });
       records.changed(name);
     },
     removeSilo(name) {
-      records.of(name).isRevoked = true;
+      records.of(name).gone = 'revoked';
       records.of(name).rounds.clear();
       presence.forget(name);
       records.changed(name);
@@ -185,7 +185,7 @@ async function commit(hub: HubState, round: number, uploads: readonly ReleaseId[
 /** Tells all silos that the run is over, asks them for nothing more, and waits a little for those that are there to go. */
 async function endRun(hub: HubState, presence: Presence): Promise<void> {
   const { link, keys, records, identity } = hub;
-  const present = [...keys.keys()].filter((silo) => !records.of(silo).isRevoked);
+  const present = [...keys.keys()].filter((silo) => records.of(silo).gone === null);
   await Promise.all(
     present.map(async (silo) => {
       await withdrawTasks(link, silo, identity.publicKey);
