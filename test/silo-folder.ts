@@ -17,9 +17,7 @@ import { openSiloWork, type SiloOwner } from '../src/deployment/silo-work.ts';
 import { parseSpec } from '../src/experiments/parse-spec.ts';
 import type { Welcome } from '../src/net/messages.ts';
 import { HAND_MADE_SHAPE } from './hand-made-decoder.ts';
-import { temporaryFolder } from './small-silos.ts';
 
-export const ROOT = temporaryFolder();
 export const HOOKS = { signal: new AbortController().signal, onPercent: () => {} };
 
 const specWith = (over: object) =>
@@ -48,9 +46,9 @@ export function welcomeTo(over: object, images: FederationImages = DIGITS): Welc
   return { run: 'tiny', plan: sha256, planText: text, federation: 'fed', since: 0 };
 }
 
-/** A silo with images, whose owner says yes; `shown` is what they were shown. */
-export async function siloNorth() {
-  const root = mkdtempSync(join(ROOT, 'silo-'));
+/** A silo with images, in a folder of its own within `parent`, whose owner says yes; `shown` is what they were shown. */
+export async function siloNorth(parent: string) {
+  const root = mkdtempSync(join(parent, 'silo-'));
   const dataOf = (silo: string) => join(root, silo, 'data');
   await dealToSilos(specWith({}), { env: {} }, dataOf);
   const layout = siloLayout(join(root, 'home'));

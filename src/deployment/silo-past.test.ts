@@ -4,12 +4,15 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { HOOKS, siloNorth, welcomeTo } from '../../test/silo-folder.ts';
+import { temporaryFolder } from '../../test/small-silos.ts';
 import { PrivacyError } from '../errors.ts';
 import { openDepartures } from '../net/departures.ts';
 import { readLedger, setBudget } from '../privacy/ledger.ts';
 import { spentOf } from '../privacy/ledger-charges.ts';
 import { loadState, saveState, type StoredState } from '../training/state-file.ts';
 import { defaultLedgerDir, makeSiloFolder, readSiloSettings, saveSiloSettings } from './silo-home.ts';
+
+const ROOT = temporaryFolder();
 
 describe('a silo that lost its folder and kept its ledger', () => {
   const EPSILON = 4;
@@ -20,7 +23,7 @@ describe('a silo that lost its folder and kept its ledger', () => {
 
   /** A silo that gave round 1, and so far nothing but its ledger and its images is left of it. */
   async function lostNorth() {
-    const silo = await siloNorth();
+    const silo = await siloNorth(ROOT);
     const work = await silo.open(named);
     expect(await work.seals()).toEqual([]);
     await work.agree(welcome, false);
@@ -150,7 +153,7 @@ describe('a silo that lost its folder and kept its ledger', () => {
 
 test('a silo whose state alone is lost goes on by what its ledger knows, and not without', async () => {
   const noted = async (privacy: object) => {
-    const { open, layout, settings } = await siloNorth();
+    const { open, layout, settings } = await siloNorth(ROOT);
     const welcome = welcomeTo({ rounds: 2, privacy });
     const work = await open();
     await work.agree(welcome, false);

@@ -4,7 +4,8 @@ import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { handMadeLabelledDecoder, HAND_MADE_SHAPE } from '../../test/hand-made-decoder.ts';
-import { DIGITS, HAND_MADE, HOOKS, ROOT, siloNorth, welcomeTo } from '../../test/silo-folder.ts';
+import { DIGITS, HAND_MADE, HOOKS, siloNorth, welcomeTo } from '../../test/silo-folder.ts';
+import { temporaryFolder } from '../../test/small-silos.ts';
 import { openEngine } from '../engine/engine.ts';
 import { PrivacyError, SpecError } from '../errors.ts';
 import { declaredStatement } from '../exchange/privacy-statement.ts';
@@ -15,6 +16,8 @@ import { readLedger } from '../privacy/ledger.ts';
 import { contentHash } from '../storage/content-hash.ts';
 import { nameBudget } from './silo-budget.ts';
 import { changeSiloSettings, defaultLedgerDir, readSiloSettings } from './silo-home.ts';
+
+const ROOT = temporaryFolder();
 
 /** A folder as `align-fl release` writes it. */
 async function broughtDecoder(): Promise<string> {
@@ -29,7 +32,7 @@ async function broughtDecoder(): Promise<string> {
 
 describe('a silo with images', () => {
   test('plays no round that is not in the plan it agreed to', async () => {
-    const { open } = await siloNorth();
+    const { open } = await siloNorth(ROOT);
     const work = await open();
     await work.agree(welcomeTo({}), false);
     for (const round of [0, 2]) {
@@ -39,7 +42,7 @@ describe('a silo with images', () => {
   });
 
   test('plays no round before or after it takes part', async () => {
-    const { open } = await siloNorth();
+    const { open } = await siloNorth(ROOT);
     const work = await open();
     const silos = [{ name: 'north', participation: { from: 2, to: 2 } }, { name: 'east' }];
     await work.agree(welcomeTo({ rounds: 3, silos }), false);
@@ -51,7 +54,7 @@ describe('a silo with images', () => {
   });
 
   test('answers a changed plan by what was trained under it alone', async () => {
-    const { open } = await siloNorth();
+    const { open } = await siloNorth(ROOT);
     const work = await open();
     await work.agree(welcomeTo({}), false);
     const one = await work.play(1, HOOKS);
@@ -64,7 +67,7 @@ describe('a silo with images', () => {
   });
 
   test('asks again for other images, and goes on with none but those it began with', async () => {
-    const { open, shown, dataOf } = await siloNorth();
+    const { open, shown, dataOf } = await siloNorth(ROOT);
     const welcome = welcomeTo({ rounds: 2 });
     const work = await open();
     await work.agree(welcome, false);
@@ -83,7 +86,7 @@ describe('a silo with images', () => {
   });
 
   test('leaves the plan to be read, the wish of meanwhile alone, and the agreed plan whole', async () => {
-    const { open, layout } = await siloNorth();
+    const { open, layout } = await siloNorth(ROOT);
     const work = await open({}, { ask: async () => false });
     const welcome = welcomeTo({});
     await expect(work.agree(welcome, false)).rejects.toThrow('Not agreed');
@@ -104,7 +107,7 @@ describe('a silo with images', () => {
     ['an escape of one character in a value', { name: 'fed\u009b31m' }],
     ['a turned text in a value', { local: { epochs: 1, batchSize: '\u202e8' } }],
   ])('shows its owner nothing of a plan with %s, and keeps none of it', async (_, change) => {
-    const { open, layout, shown } = await siloNorth();
+    const { open, layout, shown } = await siloNorth(ROOT);
     const work = await open();
     const welcome = welcomeTo({});
     const planText = JSON.stringify({ ...(JSON.parse(welcome.planText) as object), ...change });
@@ -118,7 +121,7 @@ describe('a silo with images', () => {
   });
 
   test('tells of a plan that is wrong in words that end', async () => {
-    const { open } = await siloNorth();
+    const { open } = await siloNorth(ROOT);
     const work = await open();
     const planText = JSON.stringify(Object.fromEntries(Array.from({ length: 9000 }, (_, i) => [`key${i}`, i])));
     const agreeing = work.agree({ ...welcomeTo({}), planText, plan: contentHash(planText) }, false);
@@ -129,7 +132,7 @@ describe('a silo with images', () => {
   });
 
   test('keeps to the budget that its owner named, whatever the plan says and whoever agreed meanwhile', async () => {
-    const { open, settings } = await siloNorth();
+    const { open, settings } = await siloNorth(ROOT);
     const name = (epsilon: number) => nameBudget(settings.ledger, { epsilon, delta: 1e-5 }, () => new Date(0));
     const welcome = welcomeTo({ privacy: { mechanism: 'dp-sgd', epsilon: 4, delta: 1e-5 } });
     await name(2);
@@ -152,7 +155,7 @@ describe('a silo with images', () => {
 });
 
 test('a silo that brings its decoder along knows what left after a restart, so that its server lets it in again', async () => {
-  const { open, layout } = await siloNorth();
+  const { open, layout } = await siloNorth(ROOT);
   const release = await broughtDecoder();
   const welcome = welcomeTo({ rounds: 3 }, HAND_MADE);
   const work = await open({ data: null, release });
@@ -170,7 +173,7 @@ test('a silo that brings its decoder along knows what left after a restart, so t
 });
 
 test('whoever brings a decoder along is shown what that says of itself, and that the plan asks more of others', async () => {
-  const { open, shown } = await siloNorth();
+  const { open, shown } = await siloNorth(ROOT);
   const release = await broughtDecoder();
   const work = await open({ data: null, release });
   await work.agree(welcomeTo({ privacy: { mechanism: 'dp-sgd', epsilon: 8, delta: 1e-5 } }, HAND_MADE), false);
@@ -200,7 +203,7 @@ describe('a decoder that is brought along', () => {
     ],
     ['classes that it does not offer', labelled([0, 1]), HAND_MADE, 'offers 0, 2, but the spec also 1'],
   ])('is not taken to a plan of %s: nobody is asked and nothing leaves', async (_, over, images, words) => {
-    const { open, shown } = await siloNorth();
+    const { open, shown } = await siloNorth(ROOT);
     const release = await broughtDecoder();
     const work = await open({ data: null, release });
     await expect(work.agree(welcomeTo(over, images), false)).rejects.toThrow(
@@ -211,7 +214,7 @@ describe('a decoder that is brought along', () => {
   });
 
   test('gives the classes alone that the plan asks for', async () => {
-    const { open } = await siloNorth();
+    const { open } = await siloNorth(ROOT);
     const work = await open({ data: null, release: await broughtDecoder() });
     await work.agree(welcomeTo(labelled([2]), HAND_MADE), false);
     expect((await work.play(1, HOOKS)).decoder.classes).toEqual({ count: 3, offered: [2] });
