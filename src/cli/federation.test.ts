@@ -112,7 +112,7 @@ describe('align-fl silo', () => {
       ['join', 'nosuch.invite'],
       'Could not read the invite nosuch.invite: there is no such file',
     ],
-    ['all that is wrong at once', ['join', 'good', '--data', 'nosuch', '--budget-epsilon', '1'], 'has 2 problems'],
+    ['all that is wrong at once', ['join', '--data', 'nosuch', '--budget-epsilon', '1'], 'has 3 problems'],
     ['a budget without its delta', ['join', 'good', '--budget-epsilon', '1'], 'go together'],
     ['a folder of nobody', ['status', 'nosuch'], 'is no folder of a silo'],
     ['a folder of nobody', ['pause', 'nosuch'], 'is no folder of a silo'],

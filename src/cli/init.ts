@@ -7,7 +7,7 @@ import { type DraftPrivacy, type DraftTask, shapeWords } from '../experiments/dr
 import { findImages, type FoundImages, type InitPlan, planInit } from '../experiments/init.ts';
 import { EXPERIMENT_NAME, type Spec } from '../experiments/spec.ts';
 import { formatBytes } from '../report/format.ts';
-import { shellWord } from '../report/repeat-command.ts';
+import { shellWord } from '../experiments/shell-word.ts';
 import { textTable } from '../report/text-table.ts';
 import { writeFileAtomic } from '../storage/atomic-file.ts';
 import { isThere } from '../storage/presence.ts';

@@ -17,7 +17,7 @@ import { cellWork } from '../experiments/sweep-work.ts';
 import { standaloneSvg } from '../report/chart-style.ts';
 import { formatBytes } from '../report/format.ts';
 import { paperResults, type StudyRuns } from '../report/paper-results.ts';
-import { shellWord } from '../report/repeat-command.ts';
+import { shellWord } from '../experiments/shell-word.ts';
 import { reportOf } from '../report/report.ts';
 import { writePage, writeTables } from '../report/report-files.ts';
 import { readRun } from '../report/run-record.ts';

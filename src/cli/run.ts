@@ -10,7 +10,7 @@ import type { Console } from './console.ts';
 import { onInterrupt } from './interrupt.ts';
 import { repeatable } from './repeatable.ts';
 import { resultsText } from './results.ts';
-import { shellWord } from '../report/repeat-command.ts';
+import { shellWord } from '../experiments/shell-word.ts';
 import { createRunView } from './run-view.ts';
 import { FID_EXTRACTOR_HELP, type SpecFlags, specArgument } from './spec-argument.ts';
 

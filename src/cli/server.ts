@@ -6,8 +6,8 @@ import { AbortedError, SpecError } from '../errors.ts';
 import { addressesOf, type ServerLayout, serverLayout } from '../deployment/server-folder.ts';
 import { serverStatus } from '../deployment/server-status.ts';
 import { askToStop } from '../deployment/work-lock.ts';
-import type { Told } from '../deployment/authority.ts';
-import { shellWord } from '../report/repeat-command.ts';
+import { reloadAdvice, type Told } from '../deployment/authority.ts';
+import { shellWord } from '../experiments/shell-word.ts';
 import type { Console } from './console.ts';
 import type { FederationFlags } from './federation-argument.ts';
 import { onInterrupt } from './interrupt.ts';
@@ -204,8 +204,5 @@ async function statusCommand(
 }
 
 function tell(told: Told, layout: ServerLayout, console: Console): void {
-  if (told === 'reloaded') return;
-  console.error(
-    `The NATS server reads this when it starts. If one runs elsewhere already, copy ${layout.nats.config} there and reload it: nats-server --signal reload`,
-  );
+  if (told !== 'reloaded') console.error(reloadAdvice(layout));
 }

@@ -40,4 +40,8 @@ test('what is tried again and again is told once a minute, with how long it has 
     expect.stringMatching(/ \(for 1 min 00 s\)/),
     expect.stringMatching(/ \(for 2 min 00 s\)/),
   ]);
+  text = '';
+  now.mockReturnValue(10_000_000);
+  view.show(event);
+  expect(text).toBe('Nobody answers. Trying again; Ctrl-C stops.\n'); // not since then
 });

@@ -20,7 +20,8 @@ export function createSiloView(stream: NodeJS.WriteStream): SiloView {
   const live = createLiveLines(stream);
   let round: { readonly number: number; readonly startedAtMs: number; readonly firstStep: number } | null = null;
   let toldAtMs = Number.NEGATIVE_INFINITY;
-  let last = { line: '', atMs: 0, sinceMs: 0 };
+  /** The last line: since when it has come again and again, when it came last, and when that was told. */
+  let last = { line: '', sinceMs: 0, cameMs: 0, toldMs: 0 };
   const write = (line: string) => {
     live.erase();
     stream.write(`${line}\n`);
@@ -31,9 +32,11 @@ export function createSiloView(stream: NodeJS.WriteStream): SiloView {
         const line = shownLine(event);
         const nowMs = performance.now();
         // What is tried again and again is told once a minute.
-        const isRepeat = line === last.line;
-        if (line === null || (isRepeat && nowMs - last.atMs < REPEAT_AFTER_MS)) return;
-        last = { line, atMs: nowMs, sinceMs: isRepeat ? last.sinceMs : nowMs };
+        if (line === null) return;
+        const isRepeat = line === last.line && nowMs - last.cameMs < REPEAT_AFTER_MS;
+        const isDue = !isRepeat || nowMs - last.toldMs >= REPEAT_AFTER_MS;
+        last = { line, sinceMs: isRepeat ? last.sinceMs : nowMs, cameMs: nowMs, toldMs: isDue ? nowMs : last.toldMs };
+        if (!isDue) return;
         write(isRepeat ? `${line} (for ${formatSeconds((nowMs - last.sinceMs) / 1000)})` : line);
         return;
       }

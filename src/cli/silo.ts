@@ -11,8 +11,7 @@ import { isAtWork } from '../deployment/work-lock.ts';
 import { readInvite } from '../net/invite.ts';
 import type { Budget } from '../privacy/ledger-entry.ts';
 import { formatBytes } from '../report/format.ts';
-import { isThere } from '../storage/presence.ts';
-import { shellWord } from '../report/repeat-command.ts';
+import { shellWord } from '../experiments/shell-word.ts';
 import { textTable } from '../report/text-table.ts';
 import type { Console } from './console.ts';
 import { onInterrupt } from './interrupt.ts';
@@ -93,18 +92,13 @@ async function joinCommand(
   console: Console,
   now: () => Date,
 ): Promise<void> {
+  const { joinFederation, requireMaterial } = await import('../deployment/join.ts');
+  const material = { data: flags.data ?? null, release: flags.release ?? null };
   const { invite, budget } = await together({
-    invite: () => (target === undefined ? null : inviteFrom(target)),
-    data: () => requireThere('--data', flags.data),
-    release: () => requireThere('--release', flags.release),
+    invite: () => inviteFrom(target, flags),
+    material: () => requireMaterial(material),
     budget: () => budgetOf(flags),
   });
-  if (invite === null && flags.home === undefined) {
-    throw new SpecError('Name the file of an invite, or with --home the folder of a silo that has joined.', {
-      path: 'invite',
-    });
-  }
-  const { joinFederation } = await import('../deployment/join.ts');
   const { consentLines } = await import('../deployment/consent.ts');
   const home = flags.home ?? defaultSiloHome(readInvite(invite as string).silo);
   const abort = new AbortController();
@@ -117,8 +111,7 @@ async function joinCommand(
     const end = await joinFederation({
       layout: siloLayout(home),
       invite,
-      data: flags.data ?? null,
-      release: flags.release ?? null,
+      ...material,
       ledger: flags.ledger ?? null,
       budget,
       ask: async (consent, signal) => {
@@ -174,7 +167,14 @@ async function leaveFrom(home: string, console: Console): Promise<void> {
 
 const LEAVE_WITHIN_MS = 60_000;
 
-async function inviteFrom(target: string): Promise<string> {
+/** Null to go on in a folder that has joined. */
+async function inviteFrom(target: string | undefined, { home }: JoinFlags): Promise<string | null> {
+  if (target === undefined) {
+    if (home !== undefined) return null;
+    throw new SpecError('Name the file of an invite, or with --home the folder of a silo that has joined.', {
+      path: 'invite',
+    });
+  }
   try {
     const text = target === '-' ? await textOf(process.stdin) : await readFile(target, 'utf8');
     return text.trim();
@@ -188,11 +188,6 @@ async function inviteFrom(target: string): Promise<string> {
       },
     );
   }
-}
-
-function requireThere(flag: string, path: string | undefined): void {
-  if (path === undefined || isThere(path)) return;
-  throw new SpecError(`${flag}: ${path}: there is no such folder or file. Correct the path.`, { path: flag });
 }
 
 async function textOf(stream: NodeJS.ReadStream): Promise<string> {

@@ -7,7 +7,7 @@ import { laptopLayout, prepareLaptop, runSilos } from '../deployment/laptop.ts';
 import { serveFederation } from '../deployment/serve.ts';
 import { withSilos } from '../deployment/with-silos.ts';
 import { counted } from '../experiments/counted.ts';
-import { shellWord } from '../report/repeat-command.ts';
+import { shellWord } from '../experiments/shell-word.ts';
 import type { Console } from './console.ts';
 import { onInterrupt } from './interrupt.ts';
 import { numberArgument, wholeNumber } from './number-argument.ts';

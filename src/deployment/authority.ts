@@ -35,6 +35,14 @@ export async function changeRegistry(
   });
 }
 
+/** What is to be done where the NATS server was not told. */
+export function reloadAdvice({ nats }: ServerLayout): string {
+  return (
+    'The NATS server reads this when it starts. If one runs elsewhere already, copy ' +
+    `${nats.config} there and reload it: nats-server --signal reload`
+  );
+}
+
 /** The same, but nobody is told yet: a server that reads its configuration again may lose an answer that is on its way. */
 export async function noteInRegistry(
   layout: ServerLayout,

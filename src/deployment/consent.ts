@@ -62,7 +62,7 @@ function linesOf(consent: Consent): readonly string[] {
       ? `  the decoder in ${brought.dir}, the same in every round`
       : `  one decoder a round, made from these images: ${generatorText(spec, siloIn(spec, silo))}`,
     `  what is claimed of its privacy: ${brought ? brought.privacy.text : privacyText(consent)}`,
-    ...(brought ? lessThanAsked(consent, brought.privacy) : []),
+    ...(brought ? askedOfOthers(consent, brought.privacy) : []),
     ...(config ? offersText(config) : []),
     ...(isCountPublic ? ['  how many images there are (the plan makes their number public)'] : []),
     '  the code of an error when a round fails',
@@ -116,14 +116,15 @@ function privacyText({ spec, silo, budget }: Consent): string {
   }
 }
 
-/** Where the plan asks for a guarantee that a decoder from elsewhere does not have. */
-function lessThanAsked({ spec, silo }: Consent, { epsilon, delta }: PrivacyStatement): readonly string[] {
+/** What the plan asks of those who train, beside what a decoder from elsewhere says of itself. */
+function askedOfOthers({ spec, silo }: Consent, { mechanism }: PrivacyStatement): readonly string[] {
   const asked = privacyOfSilo(spec, siloIn(spec, silo));
   if (!('epsilon' in asked) || whyNothing(asked) !== null) return [];
-  const isKept = typeof epsilon === 'number' && epsilon <= asked.epsilon && (delta ?? 1) <= asked.delta;
-  if (isKept) return [];
+  const plan = `epsilon ${epsilonWords(asked.epsilon)} at delta ${asked.delta} for each record`;
   return [
-    `  LESS than the plan asks of those who train: epsilon ${epsilonWords(asked.epsilon)} at delta ${asked.delta} for each record`,
+    mechanism === 'none'
+      ? `  LESS than the plan asks of those who train: ${plan}`
+      : `  the plan asks of those who train ${plan}; whether this decoder keeps to it, nobody here can check`,
   ];
 }
 

@@ -5,7 +5,7 @@ import type { Spec } from '../experiments/spec.ts';
 import { answerEnrolments } from '../net/enrolment.ts';
 import type { Identity } from '../net/identity.ts';
 import { keepAgreedPlan } from './agreed-plan.ts';
-import { changeRegistry, noteInRegistry } from './authority.ts';
+import { changeRegistry, noteInRegistry, type Told } from './authority.ts';
 import type { ServerLayout } from './server-folder.ts';
 import { isTaken, readRegistry, withKey, withoutUsedInvite } from './silo-registry.ts';
 
@@ -16,6 +16,8 @@ export interface EnrolmentDeskOptions {
   readonly identity: Identity;
   /** Awaited when a new key is in the registry, before its silo is answered. */
   readonly onJoined: (silo: string) => Promise<void>;
+  /** The silo's key is in; `told`: whether the NATS server knows it. */
+  readonly onAnswered: (silo: string, told: Told) => void;
   /** `why`: a code of `EnrolmentRefusal`, or what went wrong here. */
   readonly onRefused: (silo: string, why: string) => void;
 }
@@ -23,7 +25,7 @@ export interface EnrolmentDeskOptions {
 /** Answers until it is closed. The registry is read for each request: another process may have invited just now. */
 export function openEnrolmentDesk(
   nc: NatsConnection,
-  { layout, spec, identity, onJoined, onRefused }: EnrolmentDeskOptions,
+  { layout, spec, identity, onJoined, onAnswered, onRefused }: EnrolmentDeskOptions,
 ): { close(): Promise<void> } {
   return answerEnrolments(nc, {
     federation: spec.name,
@@ -40,7 +42,7 @@ export function openEnrolmentDesk(
       await onJoined(silo);
     },
     async onAnswered(silo) {
-      await changeRegistry(layout, (registry) => withoutUsedInvite(registry, silo));
+      onAnswered(silo, await changeRegistry(layout, (registry) => withoutUsedInvite(registry, silo)));
     },
     onRefused: (silo, why) => onRefused(silo, why instanceof Error ? why.message : why),
   });

@@ -90,6 +90,18 @@ export async function joinFederation(options: JoinOptions): Promise<JoinEnd> {
   });
 }
 
+/** Throws SpecError where both are named, or what is named is not there. */
+export function requireMaterial({ data, release }: Pick<JoinOptions, 'data' | 'release'>): void {
+  if (data !== null && release !== null) {
+    throw new SpecError('--data trains a decoder and --release brings one along. Leave one of them out.', {
+      path: '--release',
+    });
+  }
+  const [flag, path] = data === null ? ['--release', release] : ['--data', data];
+  if (path === null || isThere(path)) return;
+  throw new SpecError(`${flag}: ${path}: there is no such folder or file. Correct the path.`, { path: flag });
+}
+
 // --- internal ---
 
 /** Throws StateError where there is neither a silo nor an invite, and where the invite is for another silo. */
@@ -110,11 +122,7 @@ async function settingsFor(
   invite: Invite | null,
 ): Promise<SiloSettings> {
   const known = await readSiloSettings(layout);
-  if (data !== null && release !== null) {
-    throw new SpecError('--data trains a decoder and --release brings one along. Leave one of them out.', {
-      path: '--release',
-    });
-  }
+  requireMaterial({ data, release });
   const named = data ?? release;
   const from = named === null ? (known?.data ?? known?.release ?? null) : resolve(named);
   if (from === null) {
@@ -123,8 +131,11 @@ async function settingsFor(
       { path: '--data' },
     );
   }
-  if (!isThere(from))
-    throw new DataError(`${from}: there is no such folder or file. Correct the path.`, { path: from });
+  if (!isThere(from)) {
+    throw new DataError(`${from} is gone: this silo joined with it. Put it back, or name another place.`, {
+      path: from,
+    });
+  }
   if (data !== null) await readSiloImages(from); // what cannot be read must not replace what could
   const silo = (invite ?? known)?.silo as string;
   const settings: Omit<SiloSettings, 'wish' | 'farewell'> = {

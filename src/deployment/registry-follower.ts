@@ -2,9 +2,9 @@
 
 import type { Gone } from '../net/hub-records.ts';
 import type { SiloHub } from '../net/silo-hub.ts';
-import { changeRegistry } from './authority.ts';
+import { changeRegistry, type Told } from './authority.ts';
 import type { ServerLayout } from './server-folder.ts';
-import { accessOf, readRegistry, withoutKey } from './silo-registry.ts';
+import { accessOf, readRegistry, registered, withoutKey } from './silo-registry.ts';
 
 /** One change or look at a time, in the order of the calls. */
 export interface RegistryFollower {
@@ -12,10 +12,12 @@ export interface RegistryFollower {
   readonly keys: ReadonlyMap<string, string>;
   /** Silos that are gone, for a hub to begin with. */
   readonly gone: ReadonlyMap<string, Gone>;
+  /** Keys that silos had before, for a hub to begin with. */
+  readonly formerKeys: ReadonlyMap<string, readonly string[]>;
   /** Reads the registry, and tells the hub of every key that is another than it knows. */
   tell(hub: Pick<SiloHub, 'addSilo' | 'removeSilo'>): Promise<void>;
-  /** Takes its key from a silo that has left by itself, which the hub knows. */
-  forget(silo: string): Promise<void>;
+  /** Takes the key with which the silo has just said farewell, unless it has another by now, or none. */
+  forget(silo: string): Promise<Told>;
   /** Resolves when nothing of it is under way. */
   idle(): Promise<void>;
 }
@@ -25,30 +27,38 @@ export async function followRegistry(layout: ServerLayout): Promise<RegistryFoll
   const { silos } = await readRegistry(layout.registry);
   const known = new Map(silos.map(({ name, key }) => [name, key])); // to the hub
   let running: Promise<void> = Promise.resolve();
-  const inTurn = (work: () => Promise<void>): Promise<void> => {
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
     const turn = running.then(work);
-    running = turn.catch(() => {}); // its own caller was told
+    running = turn.then(ignore, ignore); // its own caller was told
     return turn;
   };
   return {
     keys: new Map(silos.flatMap(({ name, key }) => (key === null ? [] : [[name, key] as const]))),
+    formerKeys: new Map(silos.map(({ name, formerKeys }) => [name, formerKeys])),
     gone: new Map(
       silos.flatMap((silo) => (silo.gone !== null && accessOf(silo) === silo.gone ? [[silo.name, silo.gone]] : [])),
     ),
     tell: (hub) =>
       inTurn(async () => {
-        for (const { name, key } of (await readRegistry(layout.registry)).silos) {
+        for (const { name, key, gone } of (await readRegistry(layout.registry)).silos) {
           if (known.get(name) === key) continue;
           known.set(name, key);
-          if (key === null) hub.removeSilo(name);
+          if (key === null) hub.removeSilo(name, gone ?? 'revoked');
           else hub.addSilo(name, key);
         }
       }),
-    forget: (silo) =>
-      inTurn(async () => {
-        await changeRegistry(layout, (registry) => withoutKey(registry, silo, 'left'));
-        known.set(silo, null);
-      }),
+    forget(silo) {
+      const key = known.get(silo); // with which the hub has heard it, now
+      return inTurn(() =>
+        changeRegistry(layout, (registry) =>
+          key && registered(registry, silo).key === key ? withoutKey(registry, silo, 'left') : registry,
+        ),
+      );
+    },
     idle: () => running,
   };
 }
+
+// --- internal ---
+
+const ignore = () => {};

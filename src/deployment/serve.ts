@@ -10,6 +10,7 @@ import type { Summary } from '../experiments/summary.ts';
 import { startNatsServer } from '../net/nats-process.ts';
 import type { SiloHub } from '../net/silo-hub.ts';
 import { TIMING, type Timing } from '../net/timing.ts';
+import { shellWord } from '../experiments/shell-word.ts';
 import { requireAgreedPlan, requireSilosOf } from './agreed-plan.ts';
 import { writeNatsConfig } from './authority.ts';
 import { type CommittedRounds, committedIn, committedRounds, roundsDone } from './committed-rounds.ts';
@@ -117,7 +118,7 @@ function closingOf({ quorum, deadlineMinutes }: ServerSettings): Closing {
 function withWayBack(error: unknown, { root, settings }: ServerLayout): unknown {
   if (!(error instanceof LostPeerError) || !(error.facts['left'] || error.facts['revoked'])) return error;
   const message =
-    `${error.message} To wait for it: align-fl server invite ${root} ${String(error.facts['silo'])}, then start again. To go on without ` +
+    `${error.message} To wait for it: align-fl server invite ${shellWord(root)} ${String(error.facts['silo'])}, then start again. To go on without ` +
     `it: set "quorum" and "deadlineMinutes" in ${settings}, then start again.`;
   return new LostPeerError(message, error.facts, { cause: error });
 }
@@ -125,7 +126,7 @@ function withWayBack(error: unknown, { root, settings }: ServerLayout): unknown 
 /** Nobody answers: how the NATS server of this federation is started. */
 function withBroker(error: unknown, { layout, nats }: ServeOptions): unknown {
   if (!(error instanceof LostPeerError) || nats === 'local') return error;
-  const message = `${error.message} To start it: nats-server -c ${layout.nats.config}, or let this command start one here, with --local.`;
+  const message = `${error.message} To start it: nats-server -c ${shellWord(layout.nats.config)}, or let this command start one here, with --local.`;
   return new LostPeerError(message, error.facts, { cause: error });
 }
 

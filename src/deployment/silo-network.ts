@@ -9,6 +9,7 @@ import { provision } from '../net/provision.ts';
 import { openSiloHub, type SiloHub } from '../net/silo-hub.ts';
 import type { Timing } from '../net/timing.ts';
 import { openDecoderTrials } from '../server/guarded-trial.ts';
+import { reloadAdvice, type Told } from './authority.ts';
 import type { CommittedRounds } from './committed-rounds.ts';
 import { openEnrolmentDesk } from './enrolment-desk.ts';
 import { every, LOOK_EVERY_MS } from './every.ts';
@@ -59,11 +60,24 @@ export async function openSiloNetwork(options: SiloNetworkOptions): Promise<Silo
 
   const registry = await followRegistry(layout);
   atEnd(() => registry.idle());
+  const notice = (text: string) => emit({ kind: 'notice', text });
+  const requireReload = (what: string, told: Told) => {
+    if (told !== 'reloaded') notice(`${what} ${reloadAdvice(layout)}`);
+  };
+  const forget = async (silo: string) => {
+    try {
+      requireReload(`${silo} has left, and its key is withdrawn.`, await registry.forget(silo));
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      notice(`${silo} has left, but its key could not be withdrawn: ${why} Do it with align-fl server revoke.`);
+    }
+  };
   const hub = await openSiloHub({
     nc,
     identity,
     silos: registry.keys,
     gone: registry.gone,
+    formerKeys: registry.formerKeys,
     version,
     run: spec.name,
     federation: spec.name,
@@ -73,7 +87,7 @@ export async function openSiloNetwork(options: SiloNetworkOptions): Promise<Silo
     inspect: (file, header) => trials.inspect(file, header, { signal }),
     emit(event) {
       emit({ kind: 'network', event });
-      if (event.kind === 'silo-left') registry.forget(event.silo).catch(() => {});
+      if (event.kind === 'silo-left') void forget(event.silo);
     },
     signal,
     timing,
@@ -89,6 +103,7 @@ export async function openSiloNetwork(options: SiloNetworkOptions): Promise<Silo
       await registry.tell(hub);
       emit({ kind: 'silo-joined', silo });
     },
+    onAnswered: (silo, told) => requireReload(`${silo} has a key of its own.`, told),
     onRefused: (silo, why) => emit({ kind: 'join-refused', silo, why }),
   });
   atEnd(() => desk.close());

@@ -19,8 +19,8 @@ const entrySchema = z.strictObject({
   usedInvite: key.nullable(),
   /** Keys that were replaced or revoked, or of a silo that left: they are never taken again. */
   formerKeys: z.array(key).max(1000),
-  /** How it lost its key last, for good; null where it has one, or never had. */
-  gone: z.enum(['left', 'revoked']).nullable().default(null),
+  /** How it was last shut out, or left; null where it has a key, or nothing of the kind ever happened. */
+  gone: z.enum(['left', 'revoked']).nullable(),
 });
 
 const registrySchema = z.strictObject({
@@ -69,10 +69,15 @@ export function withoutUsedInvite(registry: SiloRegistry, name: string): SiloReg
   return changed(registry, name, () => ({ usedInvite: null }));
 }
 
-/** After a silo left or was revoked. */
+/** After a silo left or was revoked. An open invite survives its leaving: somebody may have written it for its return. */
 export function withoutKey(registry: SiloRegistry, name: string, gone: Gone): SiloRegistry {
-  const none = { key: null, invite: null, usedInvite: null };
-  return changed(registry, name, (silo) => ({ ...none, formerKeys: former(silo), gone }));
+  return changed(registry, name, (silo) => ({
+    key: null,
+    invite: gone === 'left' ? silo.invite : null,
+    usedInvite: null,
+    formerKeys: former(silo),
+    gone,
+  }));
 }
 
 /** Whether a key is, or was, somebody's. */

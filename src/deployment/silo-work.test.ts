@@ -179,9 +179,7 @@ test('whoever brings a decoder along is shown what that says of itself, and that
   await work.agree(welcomeTo({ privacy: { mechanism: 'dp-sgd', epsilon: 8, delta: 1e-5 } }, HAND_MADE), false);
   expect(shown[0]).toContain(`the decoder in ${release}`);
   expect(shown[0]).toContain('trained under lock and key');
-  expect(shown[0]).toMatch(
-    /claimed of its privacy: (?!.*epsilon 8).*\n {2}LESS than the plan asks of those who train: epsilon 8/,
-  );
+  expect(shown[0]).toMatch(/claimed of its privacy: (?!.*epsilon 8).*\n {2}the plan asks of those who train epsilon 8/);
   expect(shown[0]).not.toMatch(/trained 1 epoch/);
   await work.close();
 });

@@ -98,6 +98,10 @@ describe('a silo', () => {
     });
     const denied = (code: string) => network({ kind: 'silo-denied', silo: 'a', code, message: 'no' });
     expect(trouble(failed(1), denied('LOST_STATE'))).toMatchObject({ round: null, code: 'LOST_STATE', message: 'no' });
+    expect(trouble(failed(1), network({ kind: 'two-instances', silo: 'a' }))).toMatchObject({
+      round: null,
+      code: 'ALREADY_CONNECTED',
+    });
     const anew = network({ kind: 'silo-let-in-by-ledger', silo: 'a', round: 4 });
     expect(trouble(denied('LOST_STATE'), anew)).toMatchObject({
       code: 'LOST_STATE',

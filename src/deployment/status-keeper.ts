@@ -124,6 +124,10 @@ function afterNetwork(status: StatusFile, event: HubEvent, at: string): StatusFi
       const { silo, code, message } = event;
       return withTrouble(status, silo, { at, round: null, code, message });
     }
+    case 'two-instances': {
+      const message = 'Two processes work as this silo at the same time: its owner should stop one of them.';
+      return withTrouble(status, event.silo, { at, round: null, code: 'ALREADY_CONNECTED', message });
+    }
     case 'silo-let-in-by-ledger': {
       const message = `Its folder knows nothing of its decoders up to round ${event.round} (new, or an older copy); its ledger knows of each.`;
       return withTrouble(status, event.silo, { at, round: null, code: 'LOST_STATE', message });

@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import { AbortedError } from '../errors.ts';
 import type { PaperStudy } from './paper-studies.ts';
+import type { RunState } from './run-folder.ts';
 import { runSweep, type SweepEvent, sweepStates } from './sweep.ts';
 import type { CellReport } from './sweep-file.ts';
 import { planSweep, type SweepPlan } from './sweep-plan.ts';
@@ -13,7 +14,7 @@ export interface PlannedStudy extends PaperStudy {
   /** Of its sweep. */
   readonly folder: string;
   /** Of each cell of the plan, before anything is run. */
-  readonly states: readonly ('new' | 'begun' | 'complete')[];
+  readonly states: readonly RunState[];
 }
 
 /** Every run of every study, below the folder `root`. Nothing is run. Throws SpecError where a study or its folder is unfit. */

@@ -14,6 +14,12 @@ import type { Spec } from './spec.ts';
 import { differencesBetween, identityOf, specHash } from './spec-identity.ts';
 import { formatPath, shown } from './spec-problems.ts';
 
+/**
+ * `new`: neither a silo nor the server has trained in the folder; `begun`: a run that can go on; `complete`: its summary is there,
+ * nothing is left to do.
+ */
+export type RunState = 'new' | 'begun' | 'complete';
+
 /** A run folder in use by this process. Give it back with `closeRunFolder`. */
 export interface RunFolder {
   /** Absolute path. */
@@ -21,8 +27,7 @@ export interface RunFolder {
   readonly layout: RunLayout;
   readonly spec: Spec;
   readonly specHash: string;
-  /** `new`: nothing was trained yet; `begun`: a run that can go on; `complete`: its summary is there, nothing is left to do. */
-  readonly state: 'new' | 'begun' | 'complete';
+  readonly state: RunState;
   /** Of which run this is the server's part, played again without a silo; null for an ordinary run. */
   readonly rebuiltFrom: RebuiltFrom | null;
   readonly lock: RunLock;
@@ -85,6 +90,12 @@ export async function resumeRunFolder(path: string): Promise<RunFolder> {
   return locked(root, async (lock) => opened(layout, await specOf(layout), lock));
 }
 
+/** How far the run in a folder is, or would be. Looks at which files are there, and at nothing in them. */
+export async function runState(layout: RunLayout): Promise<RunState> {
+  if (await exists(layout.summary)) return 'complete';
+  return (await isUntouched(layout)) ? 'new' : 'begun';
+}
+
 /** Lets other processes work in the folder again. */
 export async function closeRunFolder(folder: RunFolder): Promise<void> {
   await releaseLock(folder.lock);
@@ -107,9 +118,16 @@ async function locked(root: string, work: (lock: RunLock) => Promise<RunFolder>)
 
 async function opened(layout: RunLayout, spec: Spec, lock: RunLock): Promise<RunFolder> {
   await removeUnfinishedWrites(layout.root);
-  const state = (await exists(layout.summary)) ? 'complete' : (await isUntouched(layout)) ? 'new' : 'begun';
   const rebuiltFrom = (await exists(layout.rebuiltFrom)) ? await rebuiltFromIn(layout.rebuiltFrom) : null;
-  return { root: layout.root, layout, spec, specHash: specHash(spec), state, rebuiltFrom, lock };
+  return {
+    root: layout.root,
+    layout,
+    spec,
+    specHash: specHash(spec),
+    state: await runState(layout),
+    rebuiltFrom,
+    lock,
+  };
 }
 
 /** Whether no silo and no server has trained here: a run that was refused when it began. */

@@ -17,6 +17,7 @@ import {
 import { isUnfinishedWrite, readJson } from '../storage/atomic-file.ts';
 import { parseSpec } from './parse-spec.ts';
 import type { RunEvent } from './run-events.ts';
+import { type RunState, runState } from './run-folder.ts';
 import { runLayout } from './run-layout.ts';
 import { specHash } from './spec-identity.ts';
 import { readSummary } from './summary.ts';
@@ -80,17 +81,10 @@ export async function runSweep(options: SweepOptions): Promise<SweepReport> {
 }
 
 /** How far the cells of a plan are in the folder of a sweep, without touching anything. Throws as `runSweep`. */
-export async function sweepStates(
-  plan: SweepPlan,
-  folder = defaultSweepFolder(plan),
-): Promise<readonly ('new' | 'begun' | 'complete')[]> {
+export async function sweepStates(plan: SweepPlan, folder = defaultSweepFolder(plan)): Promise<readonly RunState[]> {
   const root = resolve(folder);
   await refuseOtherContent(root, plan);
-  const foundAt = async ({ name }: SweepCell) => {
-    const layout = runLayout(join(root, name));
-    return existsSync(layout.summary) ? 'complete' : existsSync(layout.spec) ? 'begun' : 'new';
-  };
-  return Promise.all(plan.cells.map(foundAt));
+  return Promise.all(plan.cells.map(({ name }) => runState(runLayout(join(root, name)))));
 }
 
 // --- internal ---

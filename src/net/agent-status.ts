@@ -7,7 +7,7 @@ import { statusSubject } from './subjects.ts';
 
 export interface StatusTeller {
   /** Tells a change at once. */
-  set(state: Body<'status'>['state'], round?: number | null): void;
+  set(state: Exclude<Body<'status'>['state'], SiloEnd>, round?: number | null): void;
   /** Kept for the next time that is told. `percent` is brought into 0 to 100 and cut to whole ones. */
   percent(percent: number): void;
   /** Says how it ends, and is silent from then on. The first of several calls counts. */
@@ -32,6 +32,7 @@ export function openStatus(options: {
   timer.unref();
   return {
     set(state, round = null) {
+      if (isSiloEnd(status.state)) return;
       status = { ...status, state, round, percent: state === 'training' ? 0 : null };
       tell();
     },

@@ -8,6 +8,7 @@ import {
   type ErrorFacts,
   LostPeerError,
   LoweringError,
+  MessageError,
   NumericalError,
   PrivacyError,
   ReleaseError,
@@ -75,6 +76,7 @@ const CLASSES = {
   NUMERICAL: NumericalError,
   RELEASE: ReleaseError,
   LOST_PEER: LostPeerError,
+  MESSAGE: MessageError,
   SHAPE: ShapeError,
   LOWERING: LoweringError,
 } as const;

@@ -1,4 +1,4 @@
-// How the hub hears of silos: who says hello is judged, and told again what it waits for; who is heard has not left.
+// How the hub hears of silos: who says hello is judged, and told again what it waits for.
 
 import { forgottenRound, type HelloRules, judgeHello } from './hub-hello.ts';
 import { openPresence, type Presence, type PresenceEvent } from './hub-presence.ts';
@@ -27,28 +27,10 @@ export function listenToSilos(hub: HubState, welcome: Welcome, version: string):
   });
 }
 
-/**
- * A silo that left before this server began may have come back while nobody listened, and need not say so again: it counts as
- * gone only after a time in which it would have been heard. Returns what ends that time without a word.
- */
-export function listenForReturns({ link, keys, records }: HubState): () => void {
-  const timer = setTimeout(() => {
-    for (const silo of keys.keys()) {
-      if (!records.of(silo).mayBeBack) continue;
-      records.of(silo).mayBeBack = false;
-      records.changed(silo);
-    }
-  }, link.timing.heardWithinMs);
-  timer.unref();
-  return () => clearTimeout(timer);
-}
-
 // --- internal ---
 
 /** It may have missed that what it keeps is committed. */
-function greeted(hub: HubState, { silo, instance, pending, state }: Body<'hello'>): void {
-  const record = hub.records.of(silo);
-  if (record.left !== null && record.left !== instance) record.left = null;
+function greeted(hub: HubState, { silo, pending, state }: Body<'hello'>): void {
   if (state.plan !== hub.plan) return;
   for (const { round, sha256 } of commonTo(hub.committed(silo), pending)) {
     hub.background.start(tellCommitted(hub, { silo, round, sha256 }));
@@ -56,10 +38,6 @@ function greeted(hub: HubState, { silo, instance, pending, state }: Body<'hello'
 }
 
 function heard({ records, emit }: HubState, event: PresenceEvent): void {
-  if (event.kind === 'silo-here') {
-    const record = records.of(event.silo);
-    if (record.left !== event.instance) record.left = null;
-  }
   emit(event);
   if ('silo' in event) records.changed(event.silo);
 }

@@ -41,13 +41,8 @@ async function answerTo(hub: HubState, name: string, round: number, signal: Abor
   const looked = new Set<unknown>(); // what went wrong before this call is tried again
   for (let asked: number | null = null; ; ) {
     throwIfAborted(signal, wait.what);
-    const { rounds, failed, left, mayBeBack, gone } = records.of(name);
+    const { rounds, failed, gone } = records.of(name);
     if (gone !== null) throw goneError(name, round, gone);
-    if (left !== null && !mayBeBack) throw goneError(name, round, 'left');
-    if (left !== null) {
-      await news();
-      continue;
-    }
     const candidates = rounds.get(round) ?? [];
     const ready = candidates.find(({ state }) => state === 'ready');
     if (ready) return releaseInFile(ready.header, arrivals.fileOf(ready.header));

@@ -38,7 +38,7 @@ export function openPresence(options: PresenceOptions): Presence {
   const { nc, identity, timing, keyOf, judge, welcome, onHello, on } = options;
   const present = new Map<string, Present>();
 
-  const gone = (silo: string) => {
+  const away = (silo: string) => {
     const one = present.get(silo);
     if (!one) return;
     clearTimeout(one.timer);
@@ -55,7 +55,7 @@ export function openPresence(options: PresenceOptions): Presence {
     // Only now is it sure that both live: one that was killed is never heard again.
     if (known && known.rival !== null) on({ kind: 'two-instances', silo, instance: known.rival });
     clearTimeout(known?.timer);
-    const timer = setTimeout(() => gone(silo), timing.heardWithinMs);
+    const timer = setTimeout(() => away(silo), timing.heardWithinMs);
     timer.unref();
     present.set(silo, { instance, rival: null, timer });
     if (!known) on({ kind: 'silo-here', silo, instance });
@@ -100,7 +100,7 @@ export function openPresence(options: PresenceOptions): Presence {
       requireOwnName(message, silo, body);
       if (!heard(silo, body.instance)) return;
       on({ kind: 'silo-status', silo, status: body });
-      if (isSiloEnd(body.state)) gone(silo);
+      if (isSiloEnd(body.state)) away(silo);
     });
   };
   const take = (message: Msg, work: (silo: string, key: string) => void) => {
@@ -131,7 +131,7 @@ export function openPresence(options: PresenceOptions): Presence {
   ];
   return {
     isAnyoneHere: () => present.size > 0,
-    forget: gone,
+    forget: away,
     close() {
       for (const subscription of listening) if (!subscription.isClosed()) subscription.unsubscribe();
       for (const { timer } of present.values()) clearTimeout(timer);

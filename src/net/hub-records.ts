@@ -27,11 +27,7 @@ export interface SiloRecord {
   /** In the order of arrival; the first that is neither refused nor lost counts. */
   readonly rounds: Map<number, Candidate[]>;
   failed: Body<'failed'> | null;
-  /** The instance that left. */
-  left: string | null;
-  /** Whether it left before this server began, and may be back without having had to say so: it is listened for first. */
-  mayBeBack: boolean;
-  /** How it was shut out, or let itself be forgotten; null where it may be heard. */
+  /** Why nothing of it counts any more, until it has a new key; null where it may be heard. */
   gone: Gone | null;
   /** The newest round that the server has committed of it; 0 before. */
   committedRound: number;
@@ -80,8 +76,6 @@ export function openHubRecords(): HubRecords {
     const made: SiloRecord = {
       rounds: new Map(),
       failed: null,
-      left: null,
-      mayBeBack: false,
       gone: null,
       committedRound: 0,
     };

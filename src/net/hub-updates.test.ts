@@ -71,14 +71,19 @@ describe.skipIf(!natsServer)(`What is not right, over a real nats-server${NEEDS_
     expect(new Set(reasons)).toEqual(new Set(['signature', 'not-json', 'version', 'size', 'sender']));
   });
 
-  test('what was published with a key that is gone, before the server began, is passed over; what comes then is told of', async () => {
-    const { federation } = await open('a');
+  test('of what came before the server began it passes over what a former key has signed, and that alone', async () => {
+    const { federation, a } = await open('a');
     const former = createIdentity().identity;
     await publishRelease(federation, {}, former);
-    await federation.openHub();
-    expect(federation.hubEvents.filter(({ kind }) => kind === 'message-dropped')).toEqual([]);
+    await publishRelease(federation, { silo: 'b' }, a.identity); // a lie, with the key of today
+    await publishRelease(federation, {}, createIdentity().identity);
+    const reasons = () =>
+      federation.hubEvents.flatMap((event) => (event.kind === 'message-dropped' ? [event.reason] : []));
+    await federation.openHub({ formerKeys: new Map([['a', [former.publicKey]]]) });
+    expect(reasons()).toEqual(['sender', 'signature']);
     await publishRelease(federation, { round: 2 }, former);
-    await federation.seenWhere((event) => event.kind === 'message-dropped' && event.reason === 'signature');
+    await federation.seenWhere(() => reasons().length === 3);
+    expect(reasons().at(-1)).toBe('signature');
   });
 
   test('a task that the server did not sign is dropped by the silo, which goes on', async () => {

@@ -1,10 +1,10 @@
 // What becomes of each message that a silo published: believed only where it is signed, of this run, and was asked for.
 
 import { MessageError } from '../errors.ts';
-import { fail, type MessageFault, openMessage } from './envelope.ts';
+import { fail, openMessage } from './envelope.ts';
 import { giveUpLost } from './hub-lost.ts';
 import { nextCandidate } from './hub-records.ts';
-import type { HubState } from './hub-state.ts';
+import { dismiss, type HubState } from './hub-state.ts';
 import { nonceOf } from './hub-tells.ts';
 import { siloOfSubject } from './subjects.ts';
 import type { Update } from './updates-reader.ts';
@@ -16,15 +16,27 @@ export function takeUpdate(hub: HubState, update: Update): void {
   } catch (error) {
     if (!(error instanceof MessageError)) throw error;
     const reason = String(error.facts['reason']);
-    if (!update.isNew && OF_A_KEY.has(reason)) return;
+    if (isOfAFormerKey(hub, update)) return;
     hub.emit({ kind: 'message-dropped', subject: update.subject.slice(0, 100), reason, message: error.message });
   }
 }
 
 // --- internal ---
 
-/** Whoever left, was revoked or got another key has left such messages behind, and their time is over. */
-const OF_A_KEY: ReadonlySet<string> = new Set<MessageFault>(['sender', 'signature']);
+/** Whoever left, was revoked or got another key has left such messages in the stream, and their time is over. */
+function isOfAFormerKey({ formerKeys }: HubState, { subject, data, isNew }: Update): boolean {
+  if (isNew) return false;
+  const keys = formerKeys.get(siloOfSubject(subject) ?? '') ?? [];
+  return keys.some((from) => {
+    try {
+      return Boolean(openMessage(data, { subject, from, kinds: OF_SILOS }));
+    } catch {
+      return false;
+    }
+  });
+}
+
+const OF_SILOS = ['release', 'failed', 'left'] as const;
 
 function believe(hub: HubState, { subject, data, isNew }: Update): void {
   const { run, plan, keys, records, arrivals, emit } = hub;
@@ -33,7 +45,7 @@ function believe(hub: HubState, { subject, data, isNew }: Update): void {
   if (silo === null || from === undefined) return fail('sender', subject, 'is of no silo that is known here');
   const record = records.of(silo);
   if (record.gone !== null) return fail('sender', subject, 'is of a silo that was revoked, or left');
-  const { kind, body } = openMessage(data, { subject, from, kinds: ['release', 'failed', 'left'] });
+  const { kind, body } = openMessage(data, { subject, from, kinds: OF_SILOS });
   if (body.silo !== silo) return fail('sender', subject, `says that it is of ${body.silo}`);
   if (body.run !== run || (kind !== 'left' && body.plan !== plan)) return; // of an earlier run at this broker
   switch (kind) {
@@ -41,7 +53,6 @@ function believe(hub: HubState, { subject, data, isNew }: Update): void {
       if (body.nonce !== nonceOf(hub, silo, body.round)) {
         return fail('not-asked', subject, `has a nonce that does not belong to round ${body.round} of ${silo}`);
       }
-      record.left = null; // it came back, if it was gone
       if (record.failed?.round === body.round) record.failed = null; // before it had this
       const candidate = records.add(body);
       if (candidate === null) return;
@@ -52,13 +63,11 @@ function believe(hub: HubState, { subject, data, isNew }: Update): void {
     }
     case 'failed':
       record.failed = body;
-      record.left = null;
       giveUpLost(records, silo, body.round);
       emit({ kind: 'silo-failed', silo, round: body.round, code: body.code, message: body.message, isNew });
       break;
     case 'left':
-      record.left = body.instance;
-      record.mayBeBack = !isNew;
+      dismiss(hub, silo, 'left');
       emit({ kind: 'silo-left', silo });
       break;
   }

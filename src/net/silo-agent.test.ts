@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { departuresOf, PLAN, QUICK, releaseOf, wholeOf } from '../../test/federation-on-nats.ts';
 import { NEEDS_NATS, natsServer } from '../../test/nats-fixture.ts';
 import { commitOnce, federations, outcomeOf, playOnce, task, uploadOf } from '../../test/net-fixture.ts';
-import { AbortedError, LostPeerError, NumericalError, PrivacyError, StateError } from '../errors.ts';
+import { AbortedError, LostPeerError, MessageError, NumericalError, PrivacyError, StateError } from '../errors.ts';
 import { contentHash } from '../storage/content-hash.ts';
 import type { AgentEvent } from './net-events.ts';
 import { openOutbox } from './outbox.ts';
@@ -108,7 +108,7 @@ describe.skipIf(!natsServer)(`A silo over a real nats-server${NEEDS_NATS}`, () =
       expect(tried).toEqual([1, 1]);
     });
 
-    test('leaves: its port says so, until it joins again', async () => {
+    test('leaves: its port says so and its key is worth nothing, until it is invited again', async () => {
       const { federation, a } = await open('a');
       const hub = await federation.openHub();
       const agent = federation.agent(a, { play: async () => new Promise(() => {}) });
@@ -123,26 +123,32 @@ describe.skipIf(!natsServer)(`A silo over a real nats-server${NEEDS_NATS}`, () =
       await hub.close();
       const second = await federation.openHub();
       await expect(second.port('a').play(task(1))).rejects.toMatchObject({ facts: { left: true } });
-      federation.hubEvents.length = 0;
+      expect(await federation.agent(a).result).toMatchObject({ facts: { reason: 'REVOKED' } });
+      second.addSilo('a', a.identity.publicKey); // any key does here
       federation.agent(a);
-      await federation.seen('silo-here');
       expect(await wholeOf(second.port('a').play(task(1)))).toEqual(await wholeOf(releaseOf('a', 1)));
     });
 
-    test('came back before the server started again: it is listened for first', async () => {
+    test('gives a release that fits into no message: its round fails alone, and is not trained again', async () => {
       const { federation, a } = await open('a');
-      const first = await federation.openHub();
-      const gone = federation.agent(a);
-      await gone.seen('welcome');
-      gone.leave.abort();
-      await federation.seen('silo-left');
-      federation.hubEvents.length = 0;
-      const back = federation.agent(a);
-      await federation.seen('silo-here');
-      await first.close();
-      const second = await federation.openHub();
-      expect(await wholeOf(second.port('a').play(task(1)))).toEqual(await wholeOf(releaseOf('a', 1)));
-      await back.stop();
+      const hub = await federation.openHub();
+      const agent = federation.agent(a, {
+        play: async (round) => {
+          if (!a.done.has(round)) a.trained.push(round);
+          const release = releaseOf('a', round);
+          a.done.set(round, release);
+          return round === 1 ? { ...release, privacy: { ...release.privacy, text: 'a\u202eb' } } : release;
+        },
+      });
+      for (const _ of ['asked', 'asked again']) {
+        const failed = await outcomeOf(hub.port('a').play(task(1)));
+        expect(failed).toBeInstanceOf(MessageError);
+        expect(failed).toMatchObject({ facts: { code: 'MESSAGE', failed: true } });
+      }
+      expect(await departuresOf(a)).toEqual(['1 failed', '1 failed']);
+      expect(await wholeOf(hub.port('a').play(task(2)))).toEqual(await wholeOf(releaseOf('a', 2)));
+      expect(a.trained).toEqual([1, 2]);
+      await agent.stop();
     });
 
     test.each(['left', 'revoked'] as const)(
@@ -163,7 +169,7 @@ describe.skipIf(!natsServer)(`A silo over a real nats-server${NEEDS_NATS}`, () =
       const agent = federation.agent(a, { play: async () => new Promise(() => {}) });
       const playing = outcomeOf(hub.port('a').play(task(1)));
       await agent.seen('task');
-      hub.removeSilo('a');
+      hub.removeSilo('a', 'revoked');
       expect(await playing).toMatchObject({ code: 'LOST_PEER', facts: { revoked: true } });
       await agent.stop();
       expect(await federation.agent(a).result).toMatchObject({ facts: { reason: 'REVOKED' } });

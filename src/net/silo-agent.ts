@@ -102,11 +102,15 @@ async function workFor(agent: Agent, done: AbortController): Promise<boolean> {
 async function isOverBeforeWelcome(agent: Agent, done: AbortController): Promise<boolean> {
   const alone = lookAlone(agent);
   const greeting = greet(agent, alone);
-  agent.welcome = await Promise.race([greeting, alone.ended.then(() => null)]);
-  if (agent.welcome !== null) return false;
-  done.abort();
-  await greeting.catch(() => {});
-  return true;
+  try {
+    agent.welcome = await Promise.race([greeting, alone.ended.then(() => null)]);
+    if (agent.welcome !== null) return false;
+    done.abort();
+    await greeting.catch(() => {});
+    return true;
+  } finally {
+    await alone.close();
+  }
 }
 
 /** Does what a task says, and acknowledges it. True when the run is over. */

@@ -10,12 +10,12 @@ import type { SiloPort } from '../federation/silo-port.ts';
 import { openBackground } from './background.ts';
 import { insistOn, type Link } from './bucket.ts';
 import { openArrivals } from './hub-arrivals.ts';
-import { listenForReturns, listenToSilos } from './hub-listening.ts';
+import { listenToSilos } from './hub-listening.ts';
 import { hubPort } from './hub-port.ts';
 import type { Presence } from './hub-presence.ts';
 import { type Gone, isWanted, openHubRecords } from './hub-records.ts';
 import { settle } from './hub-settled.ts';
-import type { HubState } from './hub-state.ts';
+import { dismiss, type HubState } from './hub-state.ts';
 import { askFor, tellCommitted, tellEnd } from './hub-tells.ts';
 import { takeUpdate } from './hub-updates.ts';
 import type { Identity } from './identity.ts';
@@ -36,6 +36,8 @@ export interface SiloHubOptions {
   readonly silos: ReadonlyMap<string, string>;
   /** Silos that left or were revoked, and were not invited again: their ports say so at once. Default none. */
   readonly gone?: ReadonlyMap<string, Gone>;
+  /** Keys that silos had before: what they published with them is passed over without a word. Default none. */
+  readonly formerKeys?: ReadonlyMap<string, readonly string[]>;
   readonly federation: string;
   /** Of this software; silos of another minor version are turned away. */
   readonly version: string;
@@ -72,8 +74,8 @@ export interface SiloHub {
   commit(round: number, uploads: readonly ReleaseId[]): Promise<void>;
   /** Knows a silo, or its new key, from now on. */
   addSilo(name: string, publicKey: string): void;
-  /** Revokes a silo: nothing of it is heard any more. */
-  removeSilo(name: string): void;
+  /** Nothing of the silo is heard any more, until `addSilo`. */
+  removeSilo(name: string, how: Gone): void;
   /** Tells all silos that the run is over, and waits a little for those that are there to go. */
   end(): Promise<void>;
   close(): Promise<void>;
@@ -86,7 +88,7 @@ export async function openSiloHub(options: SiloHubOptions): Promise<SiloHub> {
   const { link, keys, records, committed, arrivals, background } = hub;
   void link.nc.closed().then(() => stop.abort(closedConnection(link.nc)));
 
-  for (const [silo, how] of options.gone ?? []) records.of(silo).gone = how;
+  for (const [silo, how] of options.gone ?? []) dismiss(hub, silo, how);
   for (const silo of keys.keys()) {
     const newest = newestOf(committed(silo));
     if (newest) await arrivals.discard(silo, records.commit(silo, newest.round));
@@ -94,7 +96,6 @@ export async function openSiloHub(options: SiloHubOptions): Promise<SiloHub> {
   const since = await lastTask(link);
   const { ended } = await readUpdates(link, (update) => takeUpdate(hub, update));
   const presence = listenToSilos(hub, welcomeTo(options, since), options.version);
-  const stopListening = listenForReturns(hub);
   for (const silo of keys.keys()) {
     const newest = newestOf(committed(silo)); // the last server may have been killed before it said so
     if (newest) background.start(tellCommitted(hub, { silo, ...newest }));
@@ -109,19 +110,16 @@ export async function openSiloHub(options: SiloHubOptions): Promise<SiloHub> {
     addSilo(name, publicKey) {
       requireSiloName(name);
       keys.set(name, publicKey);
-      Object.assign(records.of(name), { gone: null, left: null });
+      Object.assign(records.of(name), { gone: null });
       records.changed(name);
     },
-    removeSilo(name) {
-      records.of(name).gone = 'revoked';
-      records.of(name).rounds.clear();
+    removeSilo(name, how) {
+      dismiss(hub, name, how);
       presence.forget(name);
-      records.changed(name);
     },
     end: () => endRun(hub, presence),
     async close() {
       stop.abort();
-      stopListening();
       presence.close();
       await Promise.all([ended, arrivals.idle(), background.idle()]);
     },
@@ -140,6 +138,7 @@ function stateOf(options: SiloHubOptions, signal: AbortSignal): HubState {
     run,
     plan: plan.sha256,
     keys: new Map(options.silos),
+    formerKeys: options.formerKeys ?? new Map(),
     records: openHubRecords(),
     committed: options.committedSoFar,
     arrivals: openArrivals({
@@ -185,9 +184,9 @@ async function commit(hub: HubState, round: number, uploads: readonly ReleaseId[
 /** Tells all silos that the run is over, asks them for nothing more, and waits a little for those that are there to go. */
 async function endRun(hub: HubState, presence: Presence): Promise<void> {
   const { link, keys, records, identity } = hub;
-  const present = [...keys.keys()].filter((silo) => records.of(silo).gone === null);
+  const known = [...keys.keys()].filter((silo) => records.of(silo).gone === null);
   await Promise.all(
-    present.map(async (silo) => {
+    known.map(async (silo) => {
       await withdrawTasks(link, silo, identity.publicKey);
       await tellEnd(hub, silo);
     }),

@@ -1,11 +1,12 @@
 // Who is there, as silos and server tell each other: hellos, what is denied, statuses, and how a silo ends.
 
+import { setTimeout as pause } from 'node:timers/promises';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { describe, expect, test } from 'vitest';
-import { QUICK, releaseOf, wholeOf } from '../../test/federation-on-nats.ts';
+import { QUICK, releaseOf, type TestFederation, wholeOf } from '../../test/federation-on-nats.ts';
 import { NEEDS_NATS, natsServer } from '../../test/nats-fixture.ts';
 import { commitOnce, federations, outcomeOf, playOnce, task, uploadOf } from '../../test/net-fixture.ts';
-import { AbortedError, AccessError, PrivacyError } from '../errors.ts';
+import { AbortedError, AccessError, DataError, PrivacyError } from '../errors.ts';
 
 describe.skipIf(!natsServer)(`Hellos and statuses over a real nats-server${NEEDS_NATS}`, () => {
   const open = federations();
@@ -35,19 +36,15 @@ describe.skipIf(!natsServer)(`Hellos and statuses over a real nats-server${NEEDS
     expect(alarms).toEqual([]);
   });
 
-  test('a release that fits into no message fails its round alone', async () => {
-    const { federation, a } = await open('a');
-    const hub = await federation.openHub();
-    federation.agent(a, {
-      play: async (round) => {
-        const release = releaseOf('a', round);
-        return round === 1 ? { ...release, privacy: { ...release.privacy, text: 'a\u202eb' } } : release;
-      },
-    });
-    const failed = await outcomeOf(hub.port('a').play(task(1)));
-    expect(failed).toMatchObject({ facts: { code: 'MESSAGE', failed: true } });
-    expect(await wholeOf(hub.port('a').play(task(2)))).toEqual(await wholeOf(releaseOf('a', 2)));
-  });
+  /** The last status that the hub has heard of a silo when a round trip to it is over. */
+  async function lastOf(federation: TestFederation, silo: string): Promise<string | undefined> {
+    await federation.nc.flush();
+    await pause(3 * QUICK.statusEveryMs);
+    const states = federation.hubEvents.flatMap((event) =>
+      event.kind === 'silo-status' && event.silo === silo ? [event.status.state] : [],
+    );
+    return states.at(-1);
+  }
 
   test.each([
     ['paused', (stop: AbortController) => ({ pause: stop.signal })],
@@ -59,26 +56,34 @@ describe.skipIf(!natsServer)(`Hellos and statuses over a real nats-server${NEEDS
     const agent = federation.agent(a, by(stop));
     await agent.seen('welcome');
     stop.abort();
-    await federation.seenWhere((event) => event.kind === 'silo-status' && event.status.state === state);
     expect(await agent.result).toBeInstanceOf(AbortedError);
+    expect(await lastOf(federation, 'a')).toBe(state);
   });
 
-  test('a silo whose owner does not agree, one that leaves, and one whose run is over say so last', async () => {
-    const { federation, a } = await open('a', 'b', 'c');
+  test.each([
+    ['does not agree', new AbortedError('Not agreed.'), 'declined'],
+    ['has no budget for it', new PrivacyError('Over budget.'), 'declined'],
+    ['cannot read its images', new DataError('Gone.'), 'stopped'],
+  ])('a silo whose owner or ledger declines says so last, and no other: one that %s', async (_, error, state) => {
+    const { federation, a } = await open('a');
+    await federation.openHub();
+    expect(await federation.agent(a, { agree: () => Promise.reject(error) }).result).toBe(error);
+    expect(await lastOf(federation, 'a')).toBe(state);
+  });
+
+  test('a silo that leaves, and one whose run is over, say so last', async () => {
+    const { federation, a } = await open('a', 'b');
     const hub = await federation.openHub();
-    const said = (silo: string, state: string) =>
-      federation.seenWhere(
-        (event) => event.kind === 'silo-status' && event.silo === silo && event.status.state === state,
-      );
-    federation.agent(a, { agree: async () => Promise.reject(new AbortedError('Not agreed.')) });
-    await said('a', 'declined');
-    const leaving = federation.agent(federation.silo('b'));
+    const leaving = federation.agent(a);
     await leaving.seen('welcome');
     leaving.leave.abort();
-    await said('b', 'left');
-    await federation.agent(federation.silo('c')).seen('welcome');
+    expect(await leaving.result).toBe('left');
+    expect(await lastOf(federation, 'a')).toBe('left');
+    const agent = federation.agent(federation.silo('b'));
+    await agent.seen('welcome');
     await hub.end();
-    await said('c', 'done');
+    expect(await agent.result).toBe('ended');
+    expect(await lastOf(federation, 'b')).toBe('done');
   });
 
   test('a silo that lost its folder is not let in: its budget would be spent again', async () => {
@@ -138,7 +143,7 @@ describe.skipIf(!natsServer)(`Hellos and statuses over a real nats-server${NEEDS
     const { federation, a } = await open('a');
     const hub = await federation.openHub();
     await commitOnce(federation, hub, a, 1);
-    hub.removeSilo('a');
+    hub.removeSilo('a', 'revoked');
     hub.addSilo('a', a.identity.publicKey);
     a.done.clear();
     expect(await federation.agent(a).result).toMatchObject({ facts: { reason: 'LOST_STATE' } });

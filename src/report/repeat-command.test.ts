@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { smallSpec } from '../../test/report-runs.ts';
 import { loadSpec } from '../experiments/load-spec.ts';
 import { specHash } from '../experiments/spec-identity.ts';
-import { repeatCommand, shellWord } from './repeat-command.ts';
+import { repeatCommand } from './repeat-command.ts';
 
 const CHANGES = [
   [],
@@ -35,13 +35,6 @@ describe('repeatCommand', () => {
 
   it('names the spec file where no preset is near', () => {
     expect(repeatCommand(smallSpec(), "runs/it's/spec.json")).toBe(`align-fl run 'runs/it'\\''s/spec.json'`);
-  });
-});
-
-describe('shellWord', () => {
-  it('quotes what a shell would take for itself', () => {
-    expect(shellWord('$(rm -rf /)')).toBe("'$(rm -rf /)'");
-    expect(shellWord('runs/a-1')).toBe('runs/a-1');
   });
 });
 

@@ -3,6 +3,7 @@
 import { applyOverrides, parseOverride } from '../experiments/overrides.ts';
 import { parseSpec } from '../experiments/parse-spec.ts';
 import { findPreset } from '../experiments/presets.ts';
+import { shellWord } from '../experiments/shell-word.ts';
 import type { Spec } from '../experiments/spec.ts';
 import { differencesBetween, identityOf, specHash } from '../experiments/spec-identity.ts';
 
@@ -12,11 +13,6 @@ import { differencesBetween, identityOf, specHash } from '../experiments/spec-id
  */
 export function repeatCommand(spec: Spec, specFile: string): string {
   return fromPreset(spec) ?? `align-fl run ${shellWord(specFile)}`;
-}
-
-/** `text` as one word of a POSIX shell. */
-export function shellWord(text: string): string {
-  return /^[\w./@:+=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 // --- internal ---
