@@ -1,5 +1,6 @@
 // What `align-fl server init` was asked for: the spec of a federation, and the settings of its server.
 
+import { resolve } from 'node:path';
 import { OWN_LIMITS } from '../data/own-set.ts';
 import { draftFederation } from '../deployment/draft-federation.ts';
 import { type FederationImages, federationSpec } from '../deployment/federation-spec.ts';
@@ -147,7 +148,7 @@ function taskOf(text = 'represent'): DraftTask {
 }
 
 function testOf(dir: string): ImageSourceSpec {
-  if (isThere(dir)) return { kind: 'folder', dir };
+  if (isThere(dir)) return { kind: 'folder', dir: resolve(dir) }; // wherever the server is started
   throw new SpecError(`--test: there is no folder or file ${dir}. Correct the path.`, { path: '--test' });
 }
 

@@ -94,8 +94,11 @@ export function addServerCommand(program: Command, console: Console, now: () => 
     .description('shut a silo out; what it released stays, until `align-fl forget`')
     .action(async (dir: string, silo: string) => {
       const { revokeSilo } = await import('../deployment/invitations.ts');
-      const told = await revokeSilo(serverLayout(dir), silo);
-      console.print(`The key of ${silo} is revoked.`);
+      const { told, hadKey } = await revokeSilo(serverLayout(dir), silo);
+      const what = hadKey
+        ? `The key of ${silo} is revoked.`
+        : `${silo} has no key: it is shut out, and an invite of it is worth nothing.`;
+      console.print(`${what} To let it in again: align-fl server invite ${shellWord(dir)} ${silo}`);
       tell(told, serverLayout(dir), console);
     });
 

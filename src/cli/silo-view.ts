@@ -82,8 +82,8 @@ function lineOf(event: OtherEvent): string | null {
       return 'This silo was paused, and goes on now';
     case 'unreachable':
       return `${event.message} Trying again; Ctrl-C stops.`;
-    case 'connection':
-      return connectionWords(event.notice);
+    case 'connection': // how old the NATS server is concerns whoever runs it, and is told there
+      return event.notice.type === 'old-server' ? null : connectionWords(event.notice);
     case 'spent': {
       const { epsilon, budgetEpsilon, delta } = event.spent;
       return `Round ${event.round}: with it, epsilon ${epsilonWords(epsilon)} of ${epsilonWords(budgetEpsilon)} at delta ${delta} is spent`;

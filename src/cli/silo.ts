@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
 import { AbortedError, LostPeerError, SpecError } from '../errors.ts';
 import type { Consent } from '../deployment/consent.ts';
-import { changeSiloSettings, defaultSiloHome, siloLayout } from '../deployment/silo-home.ts';
+import { changeSiloSettings, defaultSiloHome, requireSiloSettings, siloLayout } from '../deployment/silo-home.ts';
 import { type SiloStatus, siloStatus } from '../deployment/silo-status.ts';
 import { isAtWork } from '../deployment/work-lock.ts';
 import { readInvite } from '../net/invite.ts';
@@ -16,6 +16,7 @@ import { textTable } from '../report/text-table.ts';
 import type { Console } from './console.ts';
 import { onInterrupt } from './interrupt.ts';
 import { DELTA, numberArgument } from './number-argument.ts';
+import { ownCommand } from './own-command.ts';
 import { createSiloView } from './silo-view.ts';
 import { together } from './together.ts';
 
@@ -60,9 +61,19 @@ export function addSiloCommand(program: Command, console: Console, now: () => Da
     .argument('<home>', 'folder of the silo')
     .description('leave the federation for good: the server asks for nothing more and forgets the key')
     .action(async (home: string) => {
+      const layout = siloLayout(home);
+      const { wish, farewell } = await requireSiloSettings(layout);
+      if (wish === 'left' && farewell) return console.print('This silo has left before.');
+      console.error('Telling its server, for a minute at most.');
       await leaveFrom(home, console);
+      const hasReleased = await siloStatus(layout).then(
+        ({ departures }) => departures.length > 0,
+        () => true,
+      );
       console.print(
-        'Left. What was released cannot be called back; ask whoever runs the server for `align-fl forget`. Ledger and log stay here.',
+        !hasReleased
+          ? 'Left. Nothing was ever released.'
+          : 'Left. What was released cannot be called back; ask whoever runs the server for `align-fl forget`. Ledger and log stay here.',
       );
     });
 }
@@ -136,7 +147,9 @@ async function joinCommand(
     }
   } catch (error) {
     if (!(error instanceof AbortedError) || !abort.signal.aborted) throw error;
-    throw new AbortedError(`Stopped. To go on: align-fl silo join --home ${shellWord(home)}`, {}, { cause: error });
+    const isAsked = target !== undefined && target !== '-'; // an invite may be used again by who has used it
+    const again = isAsked ? ownCommand() : `align-fl silo join --home ${shellWord(home)}`;
+    throw new AbortedError(`Stopped. To go on: ${again}`, {}, { cause: error });
   } finally {
     view.close();
     stopListening();
@@ -214,16 +227,19 @@ async function asked(signal: AbortSignal): Promise<boolean> {
   try {
     // Ctrl-C and Ctrl-D, which a prompt hears as keys; a signal; a terminal that was closed.
     const noAnswer = new Promise<null>((done) => lines.once('close', () => done(null)));
-    const answer = lines.question('\nDo you agree? Type yes: ', { signal }).catch(() => null);
-    const heard = await Promise.race([answer, noAnswer]);
-    if (heard === null) throw new AbortedError('Stopped before an answer: nothing was agreed to.');
-    return /^y(es)?$/i.test(heard.trim());
+    for (let question = '\nDo you agree? Type yes or no: '; ; question = 'Type yes or no: ') {
+      const answer = lines.question(question, { signal }).catch(() => null);
+      const heard = (await Promise.race([answer, noAnswer]))?.trim();
+      if (heard === undefined) throw new AbortedError('Stopped before an answer: nothing was agreed to.');
+      if (/^y(es)?$/i.test(heard)) return true;
+      if (/^no?$/i.test(heard)) return false;
+    }
   } finally {
     lines.close();
   }
 }
 
-function budgetOf({ budgetEpsilon, budgetDelta }: JoinFlags): Budget | null {
+async function budgetOf({ budgetEpsilon, budgetDelta }: JoinFlags): Promise<Budget | null> {
   if (budgetEpsilon === undefined && budgetDelta === undefined) return null;
   if (budgetEpsilon === undefined || budgetDelta === undefined) {
     throw new SpecError('--budget-epsilon and --budget-delta go together: epsilon is counted at a delta.', {
@@ -231,10 +247,10 @@ function budgetOf({ budgetEpsilon, budgetDelta }: JoinFlags): Budget | null {
     });
   }
   const epsilon = { expected: 'an epsilon from 0 up', example: '8', accepts: (value: number) => value >= 0 };
-  return {
-    epsilon: numberArgument('--budget-epsilon', budgetEpsilon, epsilon),
-    delta: numberArgument('--budget-delta', budgetDelta, DELTA),
-  };
+  return together({
+    epsilon: () => numberArgument('--budget-epsilon', budgetEpsilon, epsilon),
+    delta: () => numberArgument('--budget-delta', budgetDelta, DELTA),
+  });
 }
 
 async function statusCommand(home: string, flags: { readonly json?: boolean }, console: Console): Promise<void> {

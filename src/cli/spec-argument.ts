@@ -4,6 +4,7 @@ import { SpecError } from '../errors.ts';
 import { requireExtractor } from '../experiments/generation-scorer.ts';
 import { loadSpec } from '../experiments/load-spec.ts';
 import type { Spec } from '../experiments/spec.ts';
+import { together } from './together.ts';
 
 export interface SpecFlags {
   /** Every `path=value` of `--set`, in order. */
@@ -25,12 +26,10 @@ export async function specArgument(target: string | undefined, flags: SpecFlags)
       path: 'argument',
     });
   }
-  const { seed } = flags;
-  if (seed !== undefined && !/^\d{1,15}$/.test(seed)) {
-    throw new SpecError(`--seed: expected a whole number from 0, got '${seed}'.`, { path: '--seed' });
-  }
-  const set = settingsOf(flags);
-  const spec = await loadSpec(target, seed === undefined ? set : [...set, `seed=${seed}`]);
+  const { spec } = await together({
+    seed: () => seedSetting(flags),
+    spec: () => loadSpec(target, [...settingsOf(flags), ...(isSeed(flags.seed) ? seedSetting(flags) : [])]),
+  });
   requireExtractor(spec); // before there is a folder
   return spec;
 }
@@ -39,4 +38,16 @@ export async function specArgument(target: string | undefined, flags: SpecFlags)
 export function settingsOf({ set, fidExtractor }: Pick<SpecFlags, 'set' | 'fidExtractor'>): readonly string[] {
   if (fidExtractor === undefined) return set;
   return [...set, `evaluation.generation.extractor=${JSON.stringify(fidExtractor)}`]; // as YAML reads any text
+}
+
+// --- internal ---
+
+function isSeed(text = ''): boolean {
+  return /^\d{1,15}$/.test(text);
+}
+
+function seedSetting({ seed }: SpecFlags): readonly string[] {
+  if (seed === undefined) return [];
+  if (isSeed(seed)) return [`seed=${seed}`];
+  throw new SpecError(`--seed: expected a whole number from 0, got '${seed}'.`, { path: '--seed' });
 }

@@ -7,14 +7,15 @@ import { laptopLayout, prepareLaptop, runSilos } from '../deployment/laptop.ts';
 import { serveFederation } from '../deployment/serve.ts';
 import { withSilos } from '../deployment/with-silos.ts';
 import { counted } from '../experiments/counted.ts';
-import { shellWord } from '../experiments/shell-word.ts';
 import type { Console } from './console.ts';
 import { onInterrupt } from './interrupt.ts';
 import { numberArgument, wholeNumber } from './number-argument.ts';
+import { ownCommand } from './own-command.ts';
 import { repeatable } from './repeatable.ts';
 import { resultsText } from './results.ts';
 import { createServerView } from './server-view.ts';
 import { type SpecFlags, specArgument } from './spec-argument.ts';
+import { together } from './together.ts';
 
 /** Adds `up` to `program`. `now` dates certificates. */
 export function addUpCommand(program: Command, console: Console, now: () => Date): void {
@@ -50,8 +51,10 @@ Examples:
   align-fl up classify-quickstart --silos 3         the first three of five, which have all classes then`;
 
 async function upCommand(target: string, flags: UpFlags, console: Console, now: () => Date): Promise<void> {
-  const asked = await specArgument(target, flags);
-  const silos = flags.silos === undefined ? null : numberArgument('--silos', flags.silos, wholeNumber('3'));
+  const { asked, silos } = await together({
+    asked: () => specArgument(target, flags),
+    silos: () => (flags.silos === undefined ? null : numberArgument('--silos', flags.silos, wholeNumber('3'))),
+  });
   const { spec, notes } = withSilos(asked, silos);
   const out = flags.out ?? join('federations', `${spec.name}-seed${spec.seed}`);
   const layout = laptopLayout(out);
@@ -70,6 +73,7 @@ async function upCommand(target: string, flags: UpFlags, console: Console, now: 
     );
     const names = spec.silos.map(({ name }) => name);
     const line = { entry: process.argv[1] as string, signal: abort.signal };
+    const working = runSilos(layout, names, line);
     const serving = serveFederation({
       layout: layout.server,
       nats: 'local',
@@ -78,8 +82,8 @@ async function upCommand(target: string, flags: UpFlags, console: Console, now: 
       signal: abort.signal,
       now,
       version: console.version,
+      silosAtWork: working.catch(() => {}), // what is wrong with them is told below
     });
-    const working = runSilos(layout, names, line);
     // Whoever fails first ends the others.
     for (const one of [serving, working]) one.catch(() => abort.abort());
     const [served, worked] = await Promise.allSettled([serving, working]);
@@ -93,11 +97,7 @@ async function upCommand(target: string, flags: UpFlags, console: Console, now: 
       console.print(`${resultsText(summary)}\nRun folder: ${layout.server.run}; silos: ${join(layout.root, 'silos')}`);
   } catch (error) {
     if (!(error instanceof AbortedError)) throw error;
-    throw new AbortedError(
-      `Stopped. The same command goes on: align-fl up ${shellWord(target)} --out ${shellWord(out)}`,
-      {},
-      { cause: error },
-    );
+    throw new AbortedError(`Stopped. The same command goes on: ${ownCommand()}`, {}, { cause: error });
   } finally {
     view.close();
     stopListening();

@@ -150,9 +150,12 @@ async function pngsIn(dir: string): Promise<readonly string[]> {
     const path = join(dir, entry.name);
     if (entry.isSymbolicLink()) throw linkFound(path);
     if (!entry.isFile() || !/\.png$/i.test(entry.name)) {
-      throw new DataError(`${path}: expected PNG files alone in the folder of a class, found this. Move it away.`, {
-        file: path,
-      });
+      throw new DataError(
+        `${path}: expected PNG files alone in the folder of a class, found this. Move it away, or name the folder that has the images (docs/data.md).`,
+        {
+          file: path,
+        },
+      );
     }
   }
   return entries

@@ -49,8 +49,12 @@ export async function inviteSilo(
   return { line, told, withdrew: open !== null };
 }
 
-/** Makes a silo's key and invite worth nothing. Others notice nothing. Throws SpecError for an unknown silo. */
-export async function revokeSilo(layout: ServerLayout, silo: string): Promise<Told> {
+/** Makes a silo's key and invite worth nothing, where it has any. Others notice nothing. Throws SpecError for an unknown silo. */
+export async function revokeSilo(
+  layout: ServerLayout,
+  silo: string,
+): Promise<{ readonly told: Told; readonly hadKey: boolean }> {
   await readSettings(layout);
-  return changeRegistry(layout, (registry) => withoutKey(registry, silo, 'revoked'));
+  const hadKey = registered(await readRegistry(layout.registry), silo).key !== null;
+  return { told: await changeRegistry(layout, (registry) => withoutKey(registry, silo, 'revoked')), hadKey };
 }

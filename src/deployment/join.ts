@@ -1,7 +1,7 @@
 // A silo at work: finds its server, shows its owner what is asked for, then trains, releases, and keeps account of what left.
 
 import { randomUUID } from 'node:crypto';
-import { rename } from 'node:fs/promises';
+import { rename, rmdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { readSiloImages } from '../data/silo-images.ts';
 import type { NatsConnection } from '@nats-io/transport-node';
@@ -68,7 +68,7 @@ export async function joinFederation(options: JoinOptions): Promise<JoinEnd> {
   const { layout } = options;
   if (options.invite === null) await requireSiloSettings(layout); // or there would be a folder with nothing in it
   await makeSiloFolder(layout);
-  return whileWorkingIn(layout.root, async () => {
+  const working = whileWorkingIn(layout.root, async () => {
     const invite = options.invite === null ? null : readInvite(options.invite);
     await requireOwnInvite(layout, invite);
     const wishes = await beginWork(layout, invite);
@@ -87,6 +87,10 @@ export async function joinFederation(options: JoinOptions): Promise<JoinEnd> {
     } finally {
       wishes.close();
     }
+  });
+  return working.catch(async (error: unknown) => {
+    await rmdir(layout.root).catch(() => {}); // if nothing is in it
+    throw error;
   });
 }
 

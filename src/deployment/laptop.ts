@@ -60,9 +60,12 @@ export async function prepareLaptop(
   if (!isThere(layout.server.settings)) {
     await initServer({ layout: layout.server, spec: wanted, settings: await loopbackSettings(), now });
   } else if (planOf(await loadSpec(layout.server.spec)).sha256 !== planOf(wanted).sha256) {
-    throw new SpecError(`${layout.root} holds another federation. Choose another --out, or delete it.`, {
-      path: '--out',
-    });
+    throw new SpecError(
+      `${layout.root} holds another federation. To go on with that, use the options that made it; for this one choose another --out.`,
+      {
+        path: '--out',
+      },
+    );
   }
   const { silos } = await readRegistry(layout.server.registry);
   for (const { name, key } of silos) {

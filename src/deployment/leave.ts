@@ -89,7 +89,12 @@ async function tellServer(options: LeaveOptions, settings: SiloSettings): Promis
       seals: async () => [], // whoever leaves need not know its past
       emit: (event) => emit({ kind: 'agent', event }),
     });
-    await publish({ link, identity, silo }, 'left', { run, silo, instance }, 'The farewell');
+    await publish(
+      { link, identity, silo },
+      'left',
+      { run, silo, instance },
+      'Telling the server that this silo leaves',
+    );
     await nc.flush();
   } finally {
     await nc.close();

@@ -32,6 +32,8 @@ export interface ServeOptions {
   readonly now: () => Date;
   /** Of align-fl. */
   readonly version: string;
+  /** Settles when the silos that were started beside this server have ended: it stays for those that began after its last round. */
+  readonly silosAtWork?: Promise<unknown>;
   /** For tests, and the same as that of the silos. */
   readonly timing?: Timing;
 }
@@ -64,6 +66,7 @@ export async function serveFederation(options: ServeOptions): Promise<Summary> {
       );
       const summary = await played(told, { folder, hub, committed, closing: closingOf(settings) });
       await hub.end();
+      await options.silosAtWork;
       return summary;
     }),
   );

@@ -22,7 +22,7 @@ const troubleSchema = z.strictObject({
   at,
   /** Null where it concerns no round. */
   round: round.nullable(),
-  /** Of an error or a denial (docs/errors.md, docs/protocol.md), or `DEADLINE`. */
+  /** Of an error or a denial (docs/errors.md, docs/protocol.md), `DEADLINE`, or `DECLINED`. */
   code: z.string(),
   message: z.string(),
 });

@@ -73,6 +73,22 @@ describe('a silo', () => {
     expect(silos['a']).toMatchObject({ isHere: false, said: { at: minute(1), state: 'left', percent: null } });
   });
 
+  test('that declined has that as its trouble, and one that is back has not left', () => {
+    expect(after(status('a', 'declined')).silos['a']?.trouble).toMatchObject({ round: null, code: 'DECLINED' });
+    const gone: ServerEvent = {
+      kind: 'silo-missing',
+      ...ALIGN,
+      round: 1,
+      silo: 'a',
+      code: 'LOST_PEER',
+      message: 'left',
+    };
+    const back: ServerEvent = { kind: 'silo-joined', silo: 'a' };
+    expect(after(gone).silos['a']?.trouble).toMatchObject({ code: 'LOST_PEER' });
+    expect(after(gone, back).silos['a']?.trouble).toBeNull();
+    expect(after(failed(1), back).silos['a']?.trouble).toMatchObject({ code: 'PRIVACY' });
+  });
+
   test('that answered after its time was up has its answer beside the deadline', () => {
     const why = { code: 'DEADLINE', message: 'No answer within 9 s.' };
     const missed: ServerEvent = { kind: 'silo-missing', ...ALIGN, round: 1, silo: 'a', ...why };

@@ -78,6 +78,8 @@ export function statusAfter(status: StatusFile, event: ServerEvent, at: string):
       const next = withRound(status, round, ({ awaited }) => ({ awaited: without(awaited, silo) }));
       return hasTold(status, event) ? next : withTrouble(next, silo, { at, round, code, message });
     }
+    case 'silo-joined':
+      return withoutTrouble(status, event.silo, 'LOST_PEER'); // it is back
     case 'silo-late':
       return afterLate(status, event);
     case 'round-overdue':
@@ -110,7 +112,8 @@ function afterNetwork(status: StatusFile, event: HubEvent, at: string): StatusFi
       return withSilo(status, event.silo, { isHere: false, said: { at, state: 'left', round: null, percent: null } });
     case 'silo-status': {
       const { state, round, percent } = event.status;
-      return withSilo(status, event.silo, { isHere: true, said: { at, state, round, percent } });
+      const next = withSilo(status, event.silo, { isHere: true, said: { at, state, round, percent } });
+      return state === 'declined' ? withTrouble(next, event.silo, { at, round: null, ...DECLINED }) : next;
     }
     case 'silo-failed':
     case 'release-refused': {
@@ -161,6 +164,16 @@ function withTrouble(status: StatusFile, name: string, trouble: SiloTrouble): St
 }
 
 const LONGEST_MESSAGE = 1000;
+
+const DECLINED = {
+  code: 'DECLINED',
+  message:
+    'Its owner did not agree to the plan, or its privacy ledger does not allow it. Its owner can see more on its machine.',
+};
+
+function withoutTrouble(status: StatusFile, name: string, code: string): StatusFile {
+  return heardOf(status, name)?.trouble?.code === code ? withSilo(status, name, { trouble: null }) : status;
+}
 
 /** That a round went on without it is no trouble any more, and its owner should read that. */
 function afterLate(

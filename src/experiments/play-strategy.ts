@@ -137,8 +137,7 @@ function portsToClosed({ layout, shape }: StrategyRun, { round, uploads }: NonNu
 /** What comes late counts only where the pool has nothing newer of the silo yet. */
 function withNewerOnly(port: SiloPort, journal: Journal, round: number): SiloPort {
   return {
-    name: port.name,
-    play: (task, hooks) => port.play(task, hooks),
+    ...port,
     late: async () => {
       const late = (await port.late?.()) ?? null;
       const newest = newestBefore(journal, port.name, round);

@@ -231,6 +231,30 @@ describe('a round that closes on a quorum', () => {
     expect(alignOf(summary).silos[1]?.uploadBytes.perRound[0]).toBe(0);
   });
 
+  test('asks a silo again that left and is back in the round, and is then as one that nobody left', async () => {
+    const events: RunEvent[] = [];
+    let isGone = true;
+    const summary = await played('back', QUIET, {
+      emit: (event) => void events.push(event),
+      remote: {
+        closing: NEVER,
+        port: (silo) => {
+          const port = siloPort('back', silo, QUIET);
+          if (silo !== 'b')
+            return { ...port, play: (task) => new Promise((go) => setTimeout(go, 50)).then(() => port.play(task)) };
+          return {
+            ...port,
+            play: (task) =>
+              isGone ? Promise.reject(new LostPeerError('b has left.', { left: true })) : port.play(task),
+            back: async () => void (isGone = false),
+          };
+        },
+      },
+    });
+    expect(alignOf(summary).globalSha256).toBe(alignOf(undisturbed).globalSha256);
+    expect(events.filter(({ kind }) => kind === 'silo-missing')).toMatchObject([{ round: 1, silo: 'b' }]);
+  });
+
   test('takes nothing twice: what came late once is not new in a later round', async () => {
     let b: ReceivedUpload | null = null;
     const summary = await played(

@@ -18,6 +18,7 @@ const settle = () => new Promise((resolve) => setImmediate(resolve));
 /** A round under way, whose silos and clock do what they are told. */
 function round(names: readonly string[], closing: Closing, late: Readonly<Record<string, number>> = {}) {
   const calls = new Map<string, { resolve: (value: ReceivedUpload) => void; reject: (error: Error) => void }>();
+  const returns = new Map<string, () => void>();
   const absences: Absence[] = [];
   const latecomers: unknown[] = [];
   const overdue: Overdue[] = [];
@@ -32,6 +33,11 @@ function round(names: readonly string[], closing: Closing, late: Readonly<Record
           hooks?.signal?.addEventListener('abort', () => reject(new Error(`${name} was let go`)), { once: true });
         }),
       late: async () => (late[name] === undefined ? null : upload(name, late[name])),
+      back: (signal) =>
+        new Promise((resolve, reject) => {
+          returns.set(name, resolve);
+          signal.addEventListener('abort', () => reject(new Error('closed')), { once: true });
+        }),
     }),
   );
   let state = 'open';
@@ -64,6 +70,7 @@ function round(names: readonly string[], closing: Closing, late: Readonly<Record
     overdue,
     stop,
     asked: () => [...calls.keys()],
+    returns: (name: string) => returns.get(name)?.(),
     isOpen: async () => {
       await settle();
       return state === 'open';
@@ -146,6 +153,36 @@ describe('a round with a quorum', () => {
     for (const name of ['a', 'c']) answer(name);
     expect(await cameFrom(closed)).toEqual(['a 4', 'c 4']);
     expect(absences).toEqual([{ silo: 'b', code: 'PRIVACY', message: 'b has spent its budget' }]);
+  });
+
+  test('asks a silo again that is back after it had left, and waits for it then', async () => {
+    const one = round(['a', 'b', 'c'], TWO);
+    const hasLeft = () => new LostPeerError('It has left.', { left: true });
+    one.refuse('a', hasLeft());
+    one.answer('b');
+    expect(await one.isOpen()).toBe(true);
+    one.returns('a');
+    one.strike();
+    expect(await one.isOpen()).toBe(true);
+    one.refuse('a', hasLeft()); // and again
+    await one.isOpen();
+    one.returns('a');
+    await one.isOpen();
+    one.answer('a');
+    expect((await one.closed).map(({ silo }) => silo)).toEqual(['a', 'b']);
+    expect(one.absences.map(({ silo, code }) => `${silo} ${code}`)).toEqual([
+      'a LOST_PEER',
+      'a LOST_PEER',
+      'c DEADLINE',
+    ]);
+  });
+
+  test('waits for the return of nobody once all others have answered', async () => {
+    const one = round(['a', 'b', 'c'], TWO);
+    one.refuse('a', new LostPeerError('It was revoked.', { revoked: true }));
+    one.answer('b');
+    one.answer('c');
+    expect((await one.closed).map(({ silo }) => silo)).toEqual(['b', 'c']);
   });
 
   test('fails as soon as the quorum is out of reach, and tells of each silo why', async () => {

@@ -57,7 +57,7 @@ export interface CollectOptions {
  * Asks silos, and returns what came when the round closes, in the order of the silos. With a quorum that is: when all have
  * answered or refused; or after the deadline, as soon as there are enough. Who has not answered by then is no longer waited
  * for (the signal of its call fires), and is represented by what came late of an earlier round, if anything did; that counts
- * towards no quorum. A silo has not answered whose port throws LostPeerError, PrivacyError or ReleaseError, or what the silo
+ * towards no quorum. One that left or was revoked, and is back while the round is open, is asked again. A silo has not answered whose port throws LostPeerError, PrivacyError or ReleaseError, or what the silo
  * itself has failed with (`facts.failed`); any other failure is thrown. Throws LostPeerError when the quorum cannot be reached any more.
  */
 export async function collect(
@@ -110,22 +110,31 @@ async function answersInTime(
       stop.abort();
     }
   };
-  const asked = silos.map(async (silo) => {
+  /** True where the silo is gone, and the round may see it come back. */
+  const askOnce = async (silo: SiloPort): Promise<boolean> => {
+    pending.add(silo.name);
+    absences.delete(silo.name);
     try {
       const answer = await ask(silo, together);
       if (!isClosed) answers.set(silo.name, answer);
+      return false;
     } catch (error) {
-      if (isClosed) return;
-      if (!isAbsence(error)) failures.push(error);
-      else {
-        const absence = { silo: silo.name, code: error.code, message: error.message };
-        absences.set(silo.name, absence);
-        onMissing(absence);
+      if (isClosed) return false;
+      if (!isAbsence(error)) {
+        failures.push(error);
+        return false;
       }
+      const absence = { silo: silo.name, code: error.code, message: error.message };
+      absences.set(silo.name, absence);
+      onMissing(absence);
+      return Boolean(error.facts['left'] || error.facts['revoked']);
     } finally {
       pending.delete(silo.name);
       look();
     }
+  };
+  const asked = silos.map(async (silo) => {
+    while ((await askOnce(silo)) && (await isBack(silo, together)));
   });
   const clock = async () => {
     if (isClosed) return;
@@ -157,6 +166,15 @@ async function answersInTime(
   );
 }
 
+/** Whether a silo that was gone is there again; false when the round closes first. */
+async function isBack(silo: SiloPort, closed: AbortSignal): Promise<boolean> {
+  if (closed.aborted || !silo.back) return false;
+  return silo.back(closed).then(
+    () => !closed.aborted,
+    () => false,
+  );
+}
+
 /** Names of silos told one by one in an error. */
 const MOST_TOLD = 20;
 
@@ -167,7 +185,7 @@ function isAbsence(error: unknown): error is AlignError {
 }
 
 function tooLate({ name: silo }: SiloPort, { deadlineMs }: QuorumClosing): Absence {
-  const message = `No answer within ${deadlineMs / 1000} s. What it is working on joins the pool of a later round, if there is one.`;
+  const message = `No answer within ${deadlineMs / 1000} s. One that still comes joins the pool of a later round, if there is one.`;
   return { silo, code: 'DEADLINE', message };
 }
 

@@ -10,8 +10,7 @@ import type { SiloPort } from './silo-port.ts';
 export function latePort(port: SiloPort, lateBy: number): SiloPort {
   if (lateBy === 0) return port;
   return {
-    name: port.name,
-    late: async () => (await port.late?.()) ?? null,
+    ...port,
     play: async (task, hooks) => {
       if (task.kind === 'train-own') return port.play({ ...task, round: task.round - lateBy }, hooks);
       throw new ShapeError(`${port.name} is late by ${lateBy}: it cannot train weights that were given for a round.`);

@@ -16,4 +16,9 @@ export interface SiloPort {
    * answered when a round closes; ports that are always waited for have none.
    */
   late?(): Promise<ReceivedUpload | null>;
+  /**
+   * Resolves when a silo that is gone (`play` throws LostPeerError with `facts.left` or `facts.revoked`) may be asked again;
+   * rejects when the signal fires. Ports whose silos never come back have none.
+   */
+  back?(signal: AbortSignal): Promise<void>;
 }

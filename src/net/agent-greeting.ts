@@ -36,8 +36,8 @@ export async function greet(agent: Agent, alone?: LookAlone): Promise<Welcome> {
     if (isDeclined && !link.signal.aborted) agent.status.end('declined');
     throw error;
   }
-  await deliverKept(agent, welcome.plan);
   agent.status.set('idle');
+  await deliverKept(agent, welcome.plan); // which it may wait for
   return welcome;
 }
 

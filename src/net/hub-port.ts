@@ -28,6 +28,17 @@ export function hubPort(hub: HubState, name: string): Required<SiloPort> {
       return answerTo(hub, name, task.round, hooks.signal ? AbortSignal.any([signal, hooks.signal]) : signal);
     },
     late: async () => newestReady(hub, name),
+    async back(signal) {
+      const { link, records } = hub;
+      const wait = {
+        signal: AbortSignal.any([link.signal, signal]),
+        limitMs: link.timing.answerMs,
+        what: `${name}'s return`,
+      };
+      while (records.of(name).gone !== null) {
+        await until<void>(wait, (resolve) => records.onChange(name, resolve));
+      }
+    },
   };
 }
 

@@ -123,8 +123,10 @@ describe.skipIf(!natsServer)(`A silo over a real nats-server${NEEDS_NATS}`, () =
       await hub.close();
       const second = await federation.openHub();
       await expect(second.port('a').play(task(1))).rejects.toMatchObject({ facts: { left: true } });
+      const back = second.port('a').back?.(new AbortController().signal);
       expect(await federation.agent(a).result).toMatchObject({ facts: { reason: 'REVOKED' } });
       second.addSilo('a', a.identity.publicKey); // any key does here
+      await back;
       federation.agent(a);
       expect(await wholeOf(second.port('a').play(task(1)))).toEqual(await wholeOf(releaseOf('a', 1)));
     });

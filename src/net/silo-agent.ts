@@ -153,5 +153,5 @@ async function follow(agent: Agent, message: TaskMessage, seq: number): Promise<
 async function sayFarewell({ link, identity, silo, instance, run }: Agent, signal: AbortSignal): Promise<void> {
   if (run === null) return;
   const farewell = { link: { ...link, signal }, identity, silo }; // the agent's own signal has fired
-  await publish(farewell, 'left', { run, silo, instance }, 'The farewell');
+  await publish(farewell, 'left', { run, silo, instance }, 'Telling the server that this silo leaves');
 }
