@@ -60,22 +60,7 @@ export function addSiloCommand(program: Command, console: Console, now: () => Da
     .command('leave')
     .argument('<home>', 'folder of the silo')
     .description('leave the federation for good: the server asks for nothing more and forgets the key')
-    .action(async (home: string) => {
-      const layout = siloLayout(home);
-      const { wish, farewell } = await requireSiloSettings(layout);
-      if (wish === 'left' && farewell) return console.print('This silo has left before.');
-      console.error('Telling its server, for a minute at most.');
-      await leaveFrom(home, console);
-      const hasReleased = await siloStatus(layout).then(
-        ({ departures }) => departures.length > 0,
-        () => true,
-      );
-      console.print(
-        !hasReleased
-          ? 'Left. Nothing was ever released.'
-          : 'Left. What was released cannot be called back; ask whoever runs the server for `align-fl forget`. Ledger and log stay here.',
-      );
-    });
+    .action((home: string) => leaveCommand(home, console));
 }
 
 // --- internal ---
@@ -154,6 +139,23 @@ async function joinCommand(
     view.close();
     stopListening();
   }
+}
+
+async function leaveCommand(home: string, console: Console): Promise<void> {
+  const layout = siloLayout(home);
+  const { wish, farewell } = await requireSiloSettings(layout);
+  if (wish === 'left' && farewell) return console.print('This silo has left before.');
+  console.error('Telling its server, for a minute at most.');
+  await leaveFrom(home, console);
+  const hasReleased = await siloStatus(layout).then(
+    ({ departures }) => departures.length > 0,
+    () => true, // a log that cannot be read proves nothing
+  );
+  console.print(
+    hasReleased
+      ? 'Left. What was released cannot be called back; ask whoever runs the server for `align-fl forget`. Ledger and log stay here.'
+      : 'Left. Nothing was ever released.',
+  );
 }
 
 /** A process at work sees the wish within a second, and is waited for; where none is, the farewell is said from here. */

@@ -110,7 +110,7 @@ export async function openSiloHub(options: SiloHubOptions): Promise<SiloHub> {
     addSilo(name, publicKey) {
       requireSiloName(name);
       keys.set(name, publicKey);
-      Object.assign(records.of(name), { gone: null });
+      records.of(name).gone = null;
       records.changed(name);
     },
     removeSilo(name, how) {
