@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import { dealToSilos } from '../src/deployment/deal-to-silos.ts';
@@ -19,7 +19,7 @@ import { type ServerLayout, serverLayout } from '../src/deployment/server-folder
 import { serverStatus } from '../src/deployment/server-status.ts';
 import type { SiloEvent } from '../src/deployment/silo-events.ts';
 import { leaveFederation } from '../src/deployment/leave.ts';
-import { readSiloSettings, siloLayout } from '../src/deployment/silo-home.ts';
+import { changeSiloSettings, readSiloSettings, siloLayout } from '../src/deployment/silo-home.ts';
 import { siloStatus } from '../src/deployment/silo-status.ts';
 import { openRunFolder, parseSpec, runExperiment, type Spec } from '../src/index.ts';
 import { natsServer, NEEDS_NATS } from './nats-fixture.ts';
@@ -220,7 +220,10 @@ describe.skipIf(natsServer === null)(`a federation over TLS${NEEDS_NATS}`, () =>
     await servingAgain;
   });
 
-  test('a silo that leaves agrees to nothing, and needs no images', async () => {
+  test.each([
+    ['', false],
+    [', also where its enrolment was interrupted at home', true],
+  ])('a silo that leaves agrees to nothing, and needs no images%s', async (_, isInterrupted) => {
     const federation = await federationOf(TINY);
     const stop = new AbortController();
     const events: ServerEvent[] = [];
@@ -228,6 +231,11 @@ describe.skipIf(natsServer === null)(`a federation over TLS${NEEDS_NATS}`, () =>
     await expect(join_(federation, 'north', { ask: async () => false })).rejects.toThrow('Not agreed');
     const layout = siloLayout(federation.home('north'));
     await rm(federation.data('north'), { recursive: true });
+    if (isInterrupted) {
+      const { invite } = (await readSiloSettings(layout)) ?? {};
+      await rename(layout.identity, layout.nextIdentity(invite ?? ''));
+      await changeSiloSettings(layout, { invite: null });
+    }
     await leaveFederation({ layout, emit: () => {}, signal: AbortSignal.timeout(20_000), version: '0.1.0' });
     const isFarewell = (event: ServerEvent) => event.kind === 'network' && event.event.kind === 'silo-left';
     await vi.waitFor(() => expect(events.some(isFarewell)).toBe(true), 5000);

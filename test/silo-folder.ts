@@ -68,6 +68,7 @@ export async function siloNorth(parent: string) {
     invite: null,
     wish: 'work',
     farewell: false,
+    shown: false,
   };
   await saveSiloSettings(layout, settings);
   const shown: string[] = [];

@@ -132,8 +132,10 @@ async function joinCommand(
     }
   } catch (error) {
     if (!(error instanceof AbortedError) || !abort.signal.aborted) throw error;
-    const isAsked = target !== undefined && target !== '-'; // an invite may be used again by who has used it
-    const again = isAsked ? ownCommand() : `align-fl silo join --home ${shellWord(home)}`;
+    // An invite may be used again by who has used it; what was piped in is gone.
+    const goOn = `align-fl silo join --home ${shellWord(home)}`;
+    const piped = `${goOn} (before it has joined: the same command, with the invite again)`;
+    const again = target === undefined ? goOn : target === '-' ? piped : ownCommand();
     throw new AbortedError(`Stopped. To go on: ${again}`, {}, { cause: error });
   } finally {
     view.close();
@@ -148,13 +150,13 @@ async function leaveCommand(home: string, console: Console): Promise<void> {
   console.error('Telling its server, for a minute at most.');
   await leaveFrom(home, console);
   const hasReleased = await siloStatus(layout).then(
-    ({ departures }) => departures.length > 0,
+    ({ departures }) => departures.some(({ what }) => what === 'decoder'),
     () => true, // a log that cannot be read proves nothing
   );
   console.print(
     hasReleased
       ? 'Left. What was released cannot be called back; ask whoever runs the server for `align-fl forget`. Ledger and log stay here.'
-      : 'Left. Nothing was ever released.',
+      : 'Left. The log of this folder has no release.',
   );
 }
 

@@ -25,7 +25,6 @@ import { openSiloWork, type SiloOwner, type SiloWork } from './silo-work.ts';
 import {
   changeSiloSettings,
   defaultLedgerDir,
-  mayBeKnown,
   makeSiloFolder,
   readSiloSettings,
   requireSiloSettings,
@@ -67,7 +66,7 @@ export type JoinEnd = 'ended' | 'left' | 'untold' | 'paused';
 export async function joinFederation(options: JoinOptions): Promise<JoinEnd> {
   const { layout } = options;
   if (options.invite === null) await requireSiloSettings(layout); // or there would be a folder with nothing in it
-  await makeSiloFolder(layout);
+  const isNew = await makeSiloFolder(layout);
   const working = whileWorkingIn(layout.root, async () => {
     const invite = options.invite === null ? null : readInvite(options.invite);
     await requireOwnInvite(layout, invite);
@@ -81,7 +80,7 @@ export async function joinFederation(options: JoinOptions): Promise<JoinEnd> {
     } catch (error) {
       if (!(error instanceof AbortedError) || options.signal.aborted || !signal.aborted) throw error;
       if (!wishes.left.aborted) return 'paused';
-      if (mayBeKnown(layout, await requireSiloSettings(layout))) return 'untold';
+      if ((await requireSiloSettings(layout)).shown) return 'untold';
       await changeSiloSettings(layout, { farewell: true }); // there is nobody to tell
       return 'left';
     } finally {
@@ -89,7 +88,7 @@ export async function joinFederation(options: JoinOptions): Promise<JoinEnd> {
     }
   });
   return working.catch(async (error: unknown) => {
-    await rmdir(layout.root).catch(() => {}); // if nothing is in it
+    if (isNew) await rmdir(layout.root).catch(() => {}); // something is in it, and stays
     throw error;
   });
 }
@@ -156,6 +155,7 @@ async function settingsFor(
     agreed: known?.agreed ?? null,
     material: known?.material ?? null,
     invite: known?.invite ?? null,
+    shown: known?.shown ?? false,
   };
   if (budget !== null) await nameBudget(settings.ledger, budget, now);
   if (known === null) await saveSiloSettings(layout, { ...settings, wish: 'work', farewell: false });
@@ -188,7 +188,8 @@ async function enrolled(options: JoinOptions, settings: SiloSettings, invite: In
   const identity = await loadIdentity(path);
   if (isNew || !(await isKnown(options, settings, identity))) {
     emit({ kind: 'enrolling', silo: settings.silo, servers: settings.servers });
-    await whenReachable(options, () => enrol(invite, identity, { signal }));
+    const onAsk = () => changeSiloSettings(layout, { shown: true });
+    await whenReachable(options, () => enrol(invite, identity, { signal, onAsk }));
   }
   await changeSiloSettings(layout, { invite: used });
   await takeOver(layout, used);

@@ -5,14 +5,14 @@ import { AccessError, StateError } from '../errors.ts';
 import { sayHello } from '../net/agent-hello.ts';
 import { publish } from '../net/agent-release.ts';
 import { connectNats } from '../net/connect.ts';
-import { loadIdentity } from '../net/identity.ts';
+import { type Identity, loadIdentity } from '../net/identity.ts';
 import { siloInbox } from '../net/nats-permissions.ts';
 import { pause } from '../net/waiting.ts';
 import { TIMING, type Timing } from '../net/timing.ts';
 import type { SiloEvent } from './silo-events.ts';
 import {
   changeSiloSettings,
-  mayBeKnown,
+  identityFiles,
   requireSiloSettings,
   type SiloLayout,
   type SiloSettings,
@@ -58,21 +58,23 @@ async function sayFarewell(options: LeaveOptions): Promise<void> {
   const { layout } = options;
   const settings = await requireSiloSettings(layout);
   if (settings.farewell) return;
-  try {
-    if (mayBeKnown(layout, settings)) await tellServer(options, settings);
-  } catch (error) {
-    // Who was revoked, or said farewell already without living to note it, has nobody to tell.
-    if (!(error instanceof AccessError && KNOWN_NO_MORE.has(String(error.facts['reason'])))) throw error;
+  for (const file of settings.shown ? await identityFiles(layout) : []) {
+    try {
+      await tellServer(options, settings, await loadIdentity(file));
+      break;
+    } catch (error) {
+      // A key that was never let in, was revoked, or said farewell already without living to note it, has nobody to tell.
+      if (!(error instanceof AccessError && KNOWN_NO_MORE.has(String(error.facts['reason'])))) throw error;
+    }
   }
   await changeSiloSettings(layout, { farewell: true });
 }
 
 const KNOWN_NO_MORE: ReadonlySet<string> = new Set(['unknown-key', 'REVOKED']);
 
-async function tellServer(options: LeaveOptions, settings: SiloSettings): Promise<void> {
+async function tellServer(options: LeaveOptions, settings: SiloSettings, identity: Identity): Promise<void> {
   const { layout, emit, signal, version, timing = TIMING } = options;
   const { silo, server, agreed } = settings;
-  const identity = await loadIdentity(layout.identity);
   const as = { identity, inboxPrefix: siloInbox(silo), name: `silo ${silo}`, signal };
   const nc = await whenReachable(options, () => connectNats(settings, as));
   try {

@@ -104,7 +104,7 @@ describe('a silo that waits for its server', () => {
     const { layout, line, begin, isWaiting } = await waitingSilo();
     const joining = begin(line);
     await isWaiting();
-    await changeSiloSettings(layout, { wish: 'left', invite: readInvite(line).enrol.publicKey });
+    await changeSiloSettings(layout, { wish: 'left', invite: readInvite(line).enrol.publicKey, shown: true });
     expect(await joining).toBe('untold');
     await expect(begin(line)).rejects.toThrow(`this tells it: align-fl silo leave ${layout.root}`);
   });

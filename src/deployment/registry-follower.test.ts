@@ -97,6 +97,22 @@ test('a farewell takes the key that it was signed with, and no other; who was re
   expect(told).toEqual([`a is ${fresh}`, 'b revoked', 'c left']);
 });
 
+test('a silo that was shut out before it had a key, or after it had left, is told of, too', async () => {
+  const { layout, keyed, hub, told } = await followed();
+  await keyed('b');
+  const follower = await followRegistry(layout);
+  await follower.forget('b');
+  await follower.tell(hub);
+  for (const silo of ['a', 'b']) await revokeSilo(layout, silo);
+  await follower.tell(hub);
+  await inviteSilo(layout, 'a', { again: false });
+  await follower.tell(hub); // an invite alone is no return
+  const a = await keyed('a');
+  await follower.tell(hub);
+  expect(told).toEqual(['b left', 'a revoked', 'b revoked', `a is ${a}`]);
+  expect(await follower.forget('b')).toBeNull();
+});
+
 test('a farewell whose key could not be withdrawn everywhere is one all the same', async () => {
   const { layout, keyed, hub, told } = await followed();
   await keyed('a');

@@ -16,8 +16,8 @@ export interface RegistryFollower {
   readonly formerKeys: ReadonlyMap<string, readonly string[]>;
   /** Reads the registry, and tells the hub of every key that is another than it knows. */
   tell(hub: Pick<SiloHub, 'addSilo' | 'removeSilo'>): Promise<void>;
-  /** Takes the key with which the silo has just said farewell, unless it has another by now, or none. */
-  forget(silo: string): Promise<Told>;
+  /** Takes the key with which the silo has just said farewell; null where it has another by now, or none. */
+  forget(silo: string): Promise<Told | null>;
   /** Resolves when nothing of it is under way. */
   idle(): Promise<void>;
 }
@@ -25,7 +25,7 @@ export interface RegistryFollower {
 /** Throws StateError where the registry is damaged. */
 export async function followRegistry(layout: ServerLayout): Promise<RegistryFollower> {
   const { silos } = await readRegistry(layout.registry);
-  const known = new Map(silos.map(({ name, key }) => [name, key])); // to the hub
+  const known = new Map(silos.map(({ name, key, gone }) => [name, { key, gone }])); // to the hub
   let running: Promise<void> = Promise.resolve();
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
     const turn = running.then(work);
@@ -41,19 +41,22 @@ export async function followRegistry(layout: ServerLayout): Promise<RegistryFoll
     tell: (hub) =>
       inTurn(async () => {
         for (const { name, key, gone } of (await readRegistry(layout.registry)).silos) {
-          if (known.get(name) === key) continue;
-          known.set(name, key);
-          if (key === null) hub.removeSilo(name, gone ?? 'revoked');
-          else hub.addSilo(name, key);
+          const last = known.get(name);
+          known.set(name, { key, gone });
+          if (key !== null && key !== last?.key) hub.addSilo(name, key);
+          if (gone !== null && gone !== last?.gone) hub.removeSilo(name, gone);
         }
       }),
     forget(silo) {
-      const key = known.get(silo); // with which the hub has heard it, now
-      return inTurn(() =>
-        changeRegistry(layout, (registry) =>
-          key && registered(registry, silo).key === key ? withoutKey(registry, silo, 'left') : registry,
-        ),
-      );
+      const key = known.get(silo)?.key; // with which the hub has heard it, now
+      return inTurn(async () => {
+        let isTaken = false;
+        const told = await changeRegistry(layout, (registry) => {
+          isTaken = Boolean(key) && registered(registry, silo).key === key;
+          return isTaken ? withoutKey(registry, silo, 'left') : registry;
+        });
+        return isTaken ? told : null;
+      });
     },
     idle: () => running,
   };

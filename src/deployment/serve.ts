@@ -10,6 +10,7 @@ import type { Summary } from '../experiments/summary.ts';
 import { startNatsServer } from '../net/nats-process.ts';
 import type { SiloHub } from '../net/silo-hub.ts';
 import { TIMING, type Timing } from '../net/timing.ts';
+import { within } from '../net/waiting.ts';
 import { shellWord } from '../experiments/shell-word.ts';
 import { requireAgreedPlan, requireSilosOf } from './agreed-plan.ts';
 import { writeNatsConfig } from './authority.ts';
@@ -32,7 +33,7 @@ export interface ServeOptions {
   readonly now: () => Date;
   /** Of align-fl. */
   readonly version: string;
-  /** Settles when the silos that were started beside this server have ended: it stays for those that began after its last round. */
+  /** Settles when the silos that were started beside this server have ended, or one has failed: it stays for those that begin late. */
   readonly silosAtWork?: Promise<unknown>;
   /** For tests, and the same as that of the silos. */
   readonly timing?: Timing;
@@ -66,7 +67,8 @@ export async function serveFederation(options: ServeOptions): Promise<Summary> {
       );
       const summary = await played(told, { folder, hub, committed, closing: closingOf(settings) });
       await hub.end();
-      await options.silosAtWork;
+      const wait = { signal: options.signal, limitMs: timing.answerMs, what: 'The end of the silos here' };
+      if (options.silosAtWork) await within(options.silosAtWork, wait);
       return summary;
     }),
   );

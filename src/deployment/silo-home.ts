@@ -1,11 +1,11 @@
 // The folder of a silo on its own machine: its identity, what it agreed to, its private state, and all that ever left it.
 
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readdir } from 'node:fs/promises';
 import { dirname, extname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { StateError } from '../errors.ts';
 import { SILO_NAME } from '../net/subjects.ts';
-import { readJson, writeJsonAtomic } from '../storage/atomic-file.ts';
+import { isUnfinishedWrite, readJson, writeJsonAtomic } from '../storage/atomic-file.ts';
 import { withFolderLock } from '../storage/folder-lock.ts';
 import { isThere } from '../storage/presence.ts';
 
@@ -69,6 +69,8 @@ const settingsSchema = z.strictObject({
   material: z.string().nullable().default(null),
   /** Public key of the invite by which this silo's key was enrolled; null before. */
   invite: z.string().nullable().default(null),
+  /** Whether a key of this silo was shown to the server, which then may know it. */
+  shown: z.boolean().default(false),
   /** `paused` until the next `join`; `left` for good. */
   wish: z.enum(['work', 'paused', 'left']),
   /** Whether the server was told that this silo has left. */
@@ -101,9 +103,10 @@ export async function requireSiloSettings(layout: SiloLayout): Promise<SiloSetti
   );
 }
 
-/** Whether the server may know a key of this silo; else it was never let in. */
-export function mayBeKnown(layout: SiloLayout, { invite }: SiloSettings): boolean {
-  return invite !== null || isThere(layout.identity);
+/** Files of all keys that the server may know: first those whose enrolment may not have come to its end here. */
+export async function identityFiles({ root, identity }: SiloLayout): Promise<readonly string[]> {
+  const files = (await readdir(root)).filter((name) => !isUnfinishedWrite(name)).map((name) => join(root, name));
+  return [...files.filter((file) => file.startsWith(`${identity}.`)), ...files.filter((file) => file === identity)];
 }
 
 export async function saveSiloSettings(layout: SiloLayout, settings: SiloSettings): Promise<void> {
@@ -131,9 +134,9 @@ const SETTINGS_LOCK = {
   advice: 'try again in a moment',
 };
 
-/** Makes the folder, readable by its owner alone. */
-export async function makeSiloFolder(layout: SiloLayout): Promise<void> {
-  await mkdir(layout.root, { recursive: true, mode: 0o700 });
+/** Makes the folder, readable by its owner alone; false where it was there. */
+export async function makeSiloFolder(layout: SiloLayout): Promise<boolean> {
+  return (await mkdir(layout.root, { recursive: true, mode: 0o700 })) !== undefined;
 }
 
 /** Folder of a silo when nobody names one. */

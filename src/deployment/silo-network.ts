@@ -61,8 +61,8 @@ export async function openSiloNetwork(options: SiloNetworkOptions): Promise<Silo
   const registry = await followRegistry(layout);
   atEnd(() => registry.idle());
   const notice = (text: string) => emit({ kind: 'notice', text });
-  const requireReload = (what: string, told: Told) => {
-    if (told !== 'reloaded') notice(`${what} ${reloadAdvice(layout)}`);
+  const requireReload = (what: string, told: Told | null) => {
+    if (told === 'not-running-here') notice(`${what} ${reloadAdvice(layout)}`);
   };
   const forget = async (silo: string) => {
     try {

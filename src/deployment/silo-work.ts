@@ -1,6 +1,6 @@
 // What a silo does when it is asked: reads the plan, asks its owner, trains a round. The network's part is in net/silo-agent.ts.
 
-import { AbortedError, PrivacyError, ShapeError, SpecError } from '../errors.ts';
+import { PrivacyError, ShapeError, SpecError } from '../errors.ts';
 import { counted } from '../experiments/counted.ts';
 import { answeredRound } from '../experiments/participation.ts';
 import { siloIn } from '../experiments/silo-configs.ts';
@@ -30,8 +30,8 @@ export interface SiloOwner {
 /** What the agent asks of a silo. */
 export interface SiloWork extends Pick<AgentSelf, 'state' | 'seals' | 'play'> {
   /**
-   * Where the silo was let in for its ledger's seals, the owner is asked again, once. Throws AbortedError where they do not agree,
-   * PrivacyError where the ledger does not allow the whole plan, or what is left of it.
+   * Where the silo was let in for its ledger's seals, the owner is asked again, once. Throws PrivacyError where they do not agree, and
+   * where the ledger does not allow the whole plan, or what is left of it.
    */
   readonly agree: AgentSelf['agree'];
   readonly close: () => Promise<void>;
@@ -82,7 +82,10 @@ export async function openSiloWork(options: SiloOwner, settings: SiloSettings): 
       await writeFileAtomic(layout.proposed, planText);
       if (!(await options.ask(consent))) {
         const seals = isByLedger ? ', and that its ledger knows of the decoders that the server named' : '';
-        throw new AbortedError(`Not agreed: nothing left this machine but the public key of this silo${seals}.`);
+        throw new PrivacyError(
+          `Not agreed: nothing left this machine but the public key of this silo${seals}. To be asked again, join again.`,
+          { plan },
+        );
       }
       await writeFileAtomic(layout.plan(plan), planText);
       if (isByLedger) agreedByLedger = plan;

@@ -234,19 +234,23 @@ describe('a round that closes on a quorum', () => {
   test('asks a silo again that left and is back in the round, and is then as one that nobody left', async () => {
     const events: RunEvent[] = [];
     let isGone = true;
+    let tell = () => {};
+    const isBack = new Promise<void>((resolve) => (tell = resolve));
     const summary = await played('back', QUIET, {
       emit: (event) => void events.push(event),
       remote: {
         closing: NEVER,
         port: (silo) => {
           const port = siloPort('back', silo, QUIET);
-          if (silo !== 'b')
-            return { ...port, play: (task) => new Promise((go) => setTimeout(go, 50)).then(() => port.play(task)) };
+          if (silo !== 'b') return { ...port, play: (task) => isBack.then(() => port.play(task)) };
           return {
             ...port,
             play: (task) =>
               isGone ? Promise.reject(new LostPeerError('b has left.', { left: true })) : port.play(task),
-            back: async () => void (isGone = false),
+            back: async () => {
+              isGone = false;
+              tell();
+            },
           };
         },
       },

@@ -177,6 +177,18 @@ describe('a round with a quorum', () => {
     ]);
   });
 
+  test('asks nobody again when it has closed at the moment of their return', async () => {
+    const { closed, answer, refuse, returns, absences } = round(['a', 'b', 'c'], TWO);
+    await settle();
+    refuse('a', new LostPeerError('It has left.', { left: true }));
+    answer('b');
+    await settle();
+    returns('a');
+    answer('c');
+    expect(await cameFrom(closed)).toEqual(['b 4', 'c 4']);
+    expect(absences.map(({ code }) => code)).toEqual(['LOST_PEER']);
+  });
+
   test('waits for the return of nobody once all others have answered', async () => {
     const one = round(['a', 'b', 'c'], TWO);
     one.refuse('a', new LostPeerError('It was revoked.', { revoked: true }));

@@ -112,6 +112,7 @@ async function answersInTime(
   };
   /** True where the silo is gone, and the round may see it come back. */
   const askOnce = async (silo: SiloPort): Promise<boolean> => {
+    if (isClosed) return false;
     pending.add(silo.name);
     absences.delete(silo.name);
     try {

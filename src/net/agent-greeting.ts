@@ -1,6 +1,6 @@
 // How a silo begins to work for a server: it is let in, its owner agrees, and what it still keeps is at the broker.
 
-import { AbortedError, PrivacyError } from '../errors.ts';
+import { PrivacyError } from '../errors.ts';
 import type { LookAlone } from './agent-alone.ts';
 import { sayHello } from './agent-hello.ts';
 import { deliver } from './agent-release.ts';
@@ -32,8 +32,7 @@ export async function greet(agent: Agent, alone?: LookAlone): Promise<Welcome> {
   try {
     await agent.agree(welcome, isByLedger);
   } catch (error) {
-    const isDeclined = error instanceof AbortedError || error instanceof PrivacyError;
-    if (isDeclined && !link.signal.aborted) agent.status.end('declined');
+    if (error instanceof PrivacyError) agent.status.end('declined');
     throw error;
   }
   agent.status.set('idle');

@@ -41,6 +41,13 @@ export interface EnrolmentDesk {
   readonly onRefused?: (silo: string, why: EnrolmentRefusal | Error) => void;
 }
 
+export interface EnrolOptions {
+  readonly signal: AbortSignal;
+  /** Awaited before the key is shown to anybody: from then on the server may know it. */
+  readonly onAsk?: (() => Promise<void>) | undefined;
+  readonly patienceMs?: number;
+}
+
 /**
  * The whole way of a silo in: enrols `identity`, which must be saved already, and waits until the nats-server lets it in. May be
  * repeated after whatever went wrong: an invite that this very key has used is fine.
@@ -49,14 +56,16 @@ export interface EnrolmentDesk {
 export async function enrol(
   invite: Invite,
   identity: Identity,
-  { signal, patienceMs = PATIENCE_MS }: { readonly signal: AbortSignal; readonly patienceMs?: number },
+  { signal, onAsk, patienceMs = PATIENCE_MS }: EnrolOptions,
 ): Promise<void> {
   const { silo } = invite;
   const patient = AbortSignal.timeout(patienceMs);
   for (let isEnrolled = false; ; ) {
     let obstacle: Error | null = null;
     if (!isEnrolled) {
-      obstacle = await obstacleOf(askOnce(invite, identity, { signal, timeoutMs: Math.min(ANSWER_MS, patienceMs) }));
+      obstacle = await obstacleOf(
+        askOnce(invite, identity, { signal, onAsk, timeoutMs: Math.min(ANSWER_MS, patienceMs) }),
+      );
       // The invite was used, perhaps by this key: the answer may have been lost.
       if (obstacle !== null && !isRefusedKey(obstacle) && !(obstacle instanceof LostPeerError)) throw obstacle;
       isEnrolled = obstacle === null;
@@ -170,12 +179,13 @@ const AGAIN_AFTER_MS = 200;
 async function askOnce(
   invite: Invite,
   identity: Identity,
-  options: { readonly signal: AbortSignal; readonly timeoutMs: number },
+  options: Pick<EnrolOptions, 'signal' | 'onAsk'> & { readonly timeoutMs: number },
 ): Promise<void> {
   const { silo, address, enrol: invited } = invite;
   const who = { identity: invited, inboxPrefix: enrolInbox(silo), name: `${silo}, enrolling`, signal: options.signal };
   const nc = await connectNats(address, who);
   try {
+    await options.onAsk?.();
     await requestEnrolment(nc, invite, identity, options);
   } finally {
     await nc.close();

@@ -76,7 +76,7 @@ export interface SiloHub {
   addSilo(name: string, publicKey: string): void;
   /** Nothing of the silo is heard any more, until `addSilo`. */
   removeSilo(name: string, how: Gone): void;
-  /** Tells all silos that the run is over, and waits a little for those that are there to go. */
+  /** Tells all silos that the run is over (whoever is known later, then), and waits a little for those that are there to go. */
   end(): Promise<void>;
   close(): Promise<void>;
 }
@@ -101,6 +101,7 @@ export async function openSiloHub(options: SiloHubOptions): Promise<SiloHub> {
     if (newest) background.start(tellCommitted(hub, { silo, ...newest }));
   }
 
+  let isOver = false;
   return {
     port(name) {
       requireSiloName(name);
@@ -112,12 +113,16 @@ export async function openSiloHub(options: SiloHubOptions): Promise<SiloHub> {
       keys.set(name, publicKey);
       records.of(name).gone = null;
       records.changed(name);
+      if (isOver) background.start(endFor(hub, name)); // it came after the others had heard
     },
     removeSilo(name, how) {
       dismiss(hub, name, how);
       presence.forget(name);
     },
-    end: () => endRun(hub, presence),
+    async end() {
+      isOver = true;
+      await endRun(hub, presence);
+    },
     async close() {
       stop.abort();
       presence.close();
@@ -181,16 +186,17 @@ async function commit(hub: HubState, round: number, uploads: readonly ReleaseId[
   );
 }
 
+/** Asks a silo for nothing more, and tells it that the run is over. */
+async function endFor(hub: HubState, silo: string): Promise<void> {
+  await withdrawTasks(hub.link, silo, hub.identity.publicKey);
+  await tellEnd(hub, silo);
+}
+
 /** Tells all silos that the run is over, asks them for nothing more, and waits a little for those that are there to go. */
 async function endRun(hub: HubState, presence: Presence): Promise<void> {
-  const { link, keys, records, identity } = hub;
+  const { link, keys, records } = hub;
   const known = [...keys.keys()].filter((silo) => records.of(silo).gone === null);
-  await Promise.all(
-    known.map(async (silo) => {
-      await withdrawTasks(link, silo, identity.publicKey);
-      await tellEnd(hub, silo);
-    }),
-  );
+  await Promise.all(known.map((silo) => endFor(hub, silo)));
   if (!presence.isAnyoneHere()) return;
   const wait = { signal: link.signal, limitMs: link.timing.endMs, what: 'The silos to go' };
   await until<void>(wait, (resolve) => {

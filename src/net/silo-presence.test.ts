@@ -1,6 +1,5 @@
 // Who is there, as silos and server tell each other: hellos, what is denied, statuses, and how a silo ends.
 
-import { setTimeout as pause } from 'node:timers/promises';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { describe, expect, test } from 'vitest';
 import { QUICK, releaseOf, type TestFederation, wholeOf } from '../../test/federation-on-nats.ts';
@@ -36,10 +35,9 @@ describe.skipIf(!natsServer)(`Hellos and statuses over a real nats-server${NEEDS
     expect(alarms).toEqual([]);
   });
 
-  /** The last status that the hub has heard of a silo when a round trip to it is over. */
+  /** The last status that the hub has heard of a silo that has ended: its agent has flushed what it said. */
   async function lastOf(federation: TestFederation, silo: string): Promise<string | undefined> {
     await federation.nc.flush();
-    await pause(3 * QUICK.statusEveryMs);
     const states = federation.hubEvents.flatMap((event) =>
       event.kind === 'silo-status' && event.silo === silo ? [event.status.state] : [],
     );
@@ -61,7 +59,8 @@ describe.skipIf(!natsServer)(`Hellos and statuses over a real nats-server${NEEDS
   });
 
   test.each([
-    ['does not agree', new AbortedError('Not agreed.'), 'declined'],
+    ['does not agree', new PrivacyError('Not agreed.'), 'declined'],
+    ['gives no answer', new AbortedError('Stopped before an answer.'), 'stopped'],
     ['has no budget for it', new PrivacyError('Over budget.'), 'declined'],
     ['cannot read its images', new DataError('Gone.'), 'stopped'],
   ])('a silo whose owner or ledger declines says so last, and no other: one that %s', async (_, error, state) => {
@@ -69,6 +68,14 @@ describe.skipIf(!natsServer)(`Hellos and statuses over a real nats-server${NEEDS
     await federation.openHub();
     expect(await federation.agent(a, { agree: () => Promise.reject(error) }).result).toBe(error);
     expect(await lastOf(federation, 'a')).toBe(state);
+  });
+
+  test('a silo that is known only after the run has ended hears of the end, too', async () => {
+    const { federation, a } = await open('a');
+    const hub = await federation.openHub({ silos: new Map() });
+    await hub.end();
+    hub.addSilo('a', a.identity.publicKey);
+    expect(await federation.agent(a).result).toBe('ended');
   });
 
   test('a silo that leaves, and one whose run is over, say so last', async () => {
