@@ -1,6 +1,7 @@
 // What `align-fl server init` was asked for: the spec of a federation, and the settings of its server.
 
 import { resolve } from 'node:path';
+import { FOREIGN_LABEL } from '../data/image-set.ts';
 import { OWN_LIMITS } from '../data/own-set.ts';
 import { draftFederation } from '../deployment/draft-federation.ts';
 import { type FederationImages, federationSpec } from '../deployment/federation-spec.ts';
@@ -177,9 +178,9 @@ function classesOf(classes: string | undefined): number {
 }
 
 const CLASSES: NumberKind = {
-  expected: 'how many classes all silos have together, from 1 to 255',
+  expected: `how many classes all silos have together, from 1 to ${FOREIGN_LABEL}`, // which is the first label of no class
   example: '10',
-  accepts: (value) => Number.isInteger(value) && value >= 1 && value <= 255,
+  accepts: (value) => Number.isInteger(value) && value >= 1 && value <= FOREIGN_LABEL,
 };
 
 function mechanismOf({ privacy, epsilon, delta }: FederationFlags): 'none' | 'dp-sgd' | 'gaussian' {

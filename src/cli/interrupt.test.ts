@@ -41,6 +41,15 @@ describe.skipIf(process.platform === 'win32')('a command that is asked to stop',
     return { child, until, end: async () => ({ how: await ended, words: (await said).trim().split('\n') }) };
   };
 
+  const toldTwice = async (signal: 'SIGINT' | 'SIGHUP') => {
+    const { child, until, end } = await begun();
+    for (const word of ['works', 'asked']) {
+      await until(word);
+      child.kill(signal);
+    }
+    return end();
+  };
+
   test.each(['SIGINT', 'SIGTERM'] as const)('by %s stops cleanly', async (signal) => {
     const { child, until, end } = await begun();
     await until('works');
@@ -49,21 +58,11 @@ describe.skipIf(process.platform === 'win32')('a command that is asked to stop',
   });
 
   test('a second time ends at once, by that signal, but not without what its exit has to clean up', async () => {
-    const { child, until, end } = await begun();
-    await until('works');
-    child.kill('SIGINT');
-    await until('asked');
-    child.kill('SIGINT');
-    expect(await end()).toEqual({ how: [null, 'SIGINT'], words: ['works', 'asked', 'exit'] });
+    expect(await toldTwice('SIGINT')).toEqual({ how: [null, 'SIGINT'], words: ['works', 'asked', 'exit'] });
   });
 
   test('by a terminal that is closed, which some say twice, stops cleanly and ends by SIGHUP', async () => {
-    const { child, until, end } = await begun();
-    await until('works');
-    child.kill('SIGHUP');
-    await until('asked');
-    child.kill('SIGHUP');
-    expect(await end()).toEqual({ how: [null, 'SIGHUP'], words: ['works', 'asked', 'stopped', 'exit'] });
+    expect(await toldTwice('SIGHUP')).toEqual({ how: [null, 'SIGHUP'], words: ['works', 'asked', 'stopped', 'exit'] });
   });
 
   test.each(['in time', 'late'])('by the end of who started it stops cleanly, when it listens %s', async (when) => {

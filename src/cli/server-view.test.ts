@@ -17,6 +17,17 @@ function told(...events: readonly ServerEvent[]): string[] {
 
 const at = { strategy: 'align', round: 3 } as const;
 
+/** Every look at the clock is later than how often shares are told. */
+function hurryClock(): void {
+  let nowMs = 0;
+  vi.spyOn(performance, 'now').mockImplementation(() => (nowMs += 11_000));
+}
+
+const said = (silo: string, round: number, percent: number): ServerEvent => {
+  const status = { silo, instance: 'i', state: 'training', round, percent } as const;
+  return { kind: 'network', event: { kind: 'silo-status', silo, status } };
+};
+
 test('a round that is over time is told of with its answers and whom it waits for', () => {
   const overdue = { kind: 'round-overdue', ...at, quorum: 2, answered: ['a'], awaited: ['b', 'c'] } as const;
   expect(told(overdue)).toEqual(['round 3 is over time: 1 of the 2 answers it needs; waits for b, c']);
@@ -57,12 +68,7 @@ test('who joins is told of, and who cannot', () => {
 });
 
 test('how far silos are is told of those that are there, in the round that is played', () => {
-  let nowMs = 0;
-  vi.spyOn(performance, 'now').mockImplementation(() => (nowMs += 11_000));
-  const said = (silo: string, round: number, percent: number): ServerEvent => {
-    const status = { silo, instance: 'i', state: 'training', round, percent } as const;
-    return { kind: 'network', event: { kind: 'silo-status', silo, status } };
-  };
+  hurryClock();
   const away: ServerEvent = { kind: 'network', event: { kind: 'silo-away', silo: 'b' } };
   const lines = told(said('a', 1, 10), said('b', 1, 20), away, said('a', 1, 30), said('b', 1, 30), said('a', 2, 5));
   expect(lines).toEqual([
@@ -93,12 +99,7 @@ test('nothing that came over the network reaches the terminal as it came', () =>
 });
 
 test('a silo that is still at an earlier round does not take the place of those at this one', () => {
-  let nowMs = 0;
-  vi.spyOn(performance, 'now').mockImplementation(() => (nowMs += 11_000));
-  const said = (silo: string, round: number, percent: number): ServerEvent => {
-    const status = { silo, instance: 'i', state: 'training', round, percent } as const;
-    return { kind: 'network', event: { kind: 'silo-status', silo, status } };
-  };
+  hurryClock();
   expect(told(said('a', 3, 10), said('late', 2, 50), said('b', 3, 20))).toEqual([
     '  round 3: a 10 %',
     '  round 3: a 10 %, b 20 %',

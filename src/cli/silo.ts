@@ -53,7 +53,7 @@ export function addSiloCommand(program: Command, console: Console, now: () => Da
     .action(async (home: string) => {
       const layout = siloLayout(home);
       await changeSiloSettings(layout, { wish: 'paused' });
-      console.print(`Paused. To go on: align-fl silo join --home ${shellWord(home)}`);
+      console.print(`Paused. To go on: ${goOnIn(home)}`);
     });
 
   silo
@@ -123,7 +123,7 @@ async function joinCommand(
     view.close();
     const log = shellWord(siloLayout(home).departures);
     if (end === 'ended') console.print(`The run is complete. All that left this machine: ${log}`);
-    if (end === 'paused') console.print(`Paused. To go on: align-fl silo join --home ${shellWord(home)}`);
+    if (end === 'paused') console.print(`Paused. To go on: ${goOnIn(home)}`);
     if (end === 'left') console.print('This silo has left the federation.');
     if (end === 'untold') {
       console.print(
@@ -133,14 +133,18 @@ async function joinCommand(
   } catch (error) {
     if (!(error instanceof AbortedError) || !abort.signal.aborted) throw error;
     // An invite may be used again by who has used it; what was piped in is gone.
-    const goOn = `align-fl silo join --home ${shellWord(home)}`;
-    const piped = `${goOn} (before it has joined: the same command, with the invite again)`;
-    const again = target === undefined ? goOn : target === '-' ? piped : ownCommand();
+    const piped = `${goOnIn(home)} (before it has joined: the same command, with the invite again)`;
+    const again = target === undefined ? goOnIn(home) : target === '-' ? piped : ownCommand();
     throw new AbortedError(`Stopped. To go on: ${again}`, {}, { cause: error });
   } finally {
     view.close();
     stopListening();
   }
+}
+
+/** For a silo that has joined. */
+function goOnIn(home: string): string {
+  return `align-fl silo join --home ${shellWord(home)}`;
 }
 
 async function leaveCommand(home: string, console: Console): Promise<void> {

@@ -27,8 +27,8 @@ export async function specArgument(target: string | undefined, flags: SpecFlags)
     });
   }
   const { spec } = await together({
-    seed: () => seedSetting(flags),
-    spec: () => loadSpec(target, [...settingsOf(flags), ...(isSeed(flags.seed) ? seedSetting(flags) : [])]),
+    seed: () => requireSeed(flags.seed),
+    spec: () => loadSpec(target, [...settingsOf(flags), ...(isSeed(flags.seed) ? [`seed=${flags.seed}`] : [])]),
   });
   requireExtractor(spec); // before there is a folder
   return spec;
@@ -46,8 +46,7 @@ function isSeed(text = ''): boolean {
   return /^\d{1,15}$/.test(text);
 }
 
-function seedSetting({ seed }: SpecFlags): readonly string[] {
-  if (seed === undefined) return [];
-  if (isSeed(seed)) return [`seed=${seed}`];
+function requireSeed(seed: string | undefined): void {
+  if (seed === undefined || isSeed(seed)) return;
   throw new SpecError(`--seed: expected a whole number from 0, got '${seed}'.`, { path: '--seed' });
 }

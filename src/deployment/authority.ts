@@ -13,6 +13,13 @@ import { readRegistry, saveRegistry, type SiloRegistry } from './silo-registry.t
 /** What became of a change: told to the NATS server that runs here, or to be told by a person where it runs. */
 export type Told = 'reloaded' | 'not-running-here';
 
+/** A change that is made. */
+export interface RegistryChange {
+  /** The registry that was changed. */
+  readonly before: SiloRegistry;
+  readonly told: Told;
+}
+
 /**
  * Changes who may talk, in `silos.json` and then in nats-server.conf, one process at a time. Both are on disk when the promise
  * resolves. Done again after an interruption it comes to the same. Throws StateError where the NATS server refuses.
@@ -20,16 +27,17 @@ export type Told = 'reloaded' | 'not-running-here';
 export async function changeRegistry(
   layout: ServerLayout,
   change: (registry: SiloRegistry) => SiloRegistry,
-): Promise<Told> {
+): Promise<RegistryChange> {
   return locked(layout, async () => {
-    await saveRegistry(layout.registry, change(await readRegistry(layout.registry)));
+    const before = await readRegistry(layout.registry);
+    await saveRegistry(layout.registry, change(before));
     await writeConfig(layout);
     const { config, log, pid } = layout.nats;
     try {
       await reloadNatsServer({ config, log, pidFile: pid });
-      return 'reloaded';
+      return { before, told: 'reloaded' };
     } catch (error) {
-      if (error instanceof LostPeerError) return 'not-running-here';
+      if (error instanceof LostPeerError) return { before, told: 'not-running-here' };
       throw error;
     }
   });

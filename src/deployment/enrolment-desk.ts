@@ -42,7 +42,8 @@ export function openEnrolmentDesk(
       await onJoined(silo);
     },
     async onAnswered(silo) {
-      onAnswered(silo, await changeRegistry(layout, (registry) => withoutUsedInvite(registry, silo)));
+      const { told } = await changeRegistry(layout, (registry) => withoutUsedInvite(registry, silo));
+      onAnswered(silo, told);
     },
     onRefused: (silo, why) => onRefused(silo, why instanceof Error ? why.message : why),
   });

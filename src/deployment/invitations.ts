@@ -27,7 +27,7 @@ export async function inviteSilo(
   { again }: { readonly again: boolean },
 ): Promise<WrittenInvite> {
   const settings = await readSettings(layout);
-  const { key, invite: open } = registered(await readRegistry(layout.registry), silo);
+  const { key } = registered(await readRegistry(layout.registry), silo);
   if (key !== null && !again) {
     throw new StateError(
       `Silo ${silo} has joined already. Should its machine or its key be lost, invite it anew with --again: its old key is worth ` +
@@ -45,8 +45,8 @@ export async function inviteSilo(
     server: server.publicKey,
     enrolSeed: seed,
   });
-  const told = await changeRegistry(layout, (registry) => withInvite(registry, silo, identity.publicKey));
-  return { line, told, withdrew: open !== null };
+  const { before, told } = await changeRegistry(layout, (registry) => withInvite(registry, silo, identity.publicKey));
+  return { line, told, withdrew: registered(before, silo).invite !== null };
 }
 
 /** Makes a silo's key and invite worth nothing, where it has any. Others notice nothing. Throws SpecError for an unknown silo. */
@@ -55,6 +55,6 @@ export async function revokeSilo(
   silo: string,
 ): Promise<{ readonly told: Told; readonly hadKey: boolean }> {
   await readSettings(layout);
-  const hadKey = registered(await readRegistry(layout.registry), silo).key !== null;
-  return { told: await changeRegistry(layout, (registry) => withoutKey(registry, silo, 'revoked')), hadKey };
+  const { before, told } = await changeRegistry(layout, (registry) => withoutKey(registry, silo, 'revoked'));
+  return { told, hadKey: registered(before, silo).key !== null };
 }

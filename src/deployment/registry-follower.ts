@@ -4,7 +4,7 @@ import type { Gone } from '../net/hub-records.ts';
 import type { SiloHub } from '../net/silo-hub.ts';
 import { changeRegistry, type Told } from './authority.ts';
 import type { ServerLayout } from './server-folder.ts';
-import { accessOf, readRegistry, registered, withoutKey } from './silo-registry.ts';
+import { accessOf, readRegistry, registered, type SiloRegistry, withoutKey } from './silo-registry.ts';
 
 /** One change or look at a time, in the order of the calls. */
 export interface RegistryFollower {
@@ -49,13 +49,12 @@ export async function followRegistry(layout: ServerLayout): Promise<RegistryFoll
       }),
     forget(silo) {
       const key = known.get(silo)?.key; // with which the hub has heard it, now
+      const isIts = (registry: SiloRegistry) => Boolean(key) && registered(registry, silo).key === key;
       return inTurn(async () => {
-        let isTaken = false;
-        const told = await changeRegistry(layout, (registry) => {
-          isTaken = Boolean(key) && registered(registry, silo).key === key;
-          return isTaken ? withoutKey(registry, silo, 'left') : registry;
-        });
-        return isTaken ? told : null;
+        const { before, told } = await changeRegistry(layout, (registry) =>
+          isIts(registry) ? withoutKey(registry, silo, 'left') : registry,
+        );
+        return isIts(before) ? told : null;
       });
     },
     idle: () => running,

@@ -2,6 +2,7 @@
 
 import { LostPeerError } from '../errors.ts';
 import type { Closing } from '../federation/collect.ts';
+import { isGone } from '../federation/silo-port.ts';
 import { loadSpec } from '../experiments/load-spec.ts';
 import type { DataAccess } from '../experiments/materials.ts';
 import { closeRunFolder, openRunFolder, type RunFolder } from '../experiments/run-folder.ts';
@@ -67,8 +68,10 @@ export async function serveFederation(options: ServeOptions): Promise<Summary> {
       );
       const summary = await played(told, { folder, hub, committed, closing: closingOf(settings) });
       await hub.end();
-      const wait = { signal: options.signal, limitMs: timing.answerMs, what: 'The end of the silos here' };
-      if (options.silosAtWork) await within(options.silosAtWork, wait);
+      if (options.silosAtWork) {
+        const wait = { signal: options.signal, limitMs: timing.answerMs, what: 'The end of the silos here' };
+        await within(options.silosAtWork, wait);
+      }
       return summary;
     }),
   );
@@ -121,7 +124,7 @@ function closingOf({ quorum, deadlineMinutes }: ServerSettings): Closing {
 
 /** A run that waits for every silo cannot go on without one; what its owner can do. */
 function withWayBack(error: unknown, { root, settings }: ServerLayout): unknown {
-  if (!(error instanceof LostPeerError) || !(error.facts['left'] || error.facts['revoked'])) return error;
+  if (!isGone(error)) return error;
   const message =
     `${error.message} To wait for it: align-fl server invite ${shellWord(root)} ${String(error.facts['silo'])}, then start again. To go on without ` +
     `it: set "quorum" and "deadlineMinutes" in ${settings}, then start again.`;

@@ -5,7 +5,7 @@ import { setTimeout as timer } from 'node:timers/promises';
 import { AbortedError, AlignError, LostPeerError, PrivacyError, ReleaseError } from '../errors.ts';
 import type { ReceivedUpload } from '../exchange/upload.ts';
 import { inOrder } from './in-order.ts';
-import type { SiloPort } from './silo-port.ts';
+import { isGone, type SiloPort } from './silo-port.ts';
 
 /** `every`: no round goes on without every silo, and one that fails ends the run. Or as `QuorumClosing` says. */
 export type Closing = 'every' | QuorumClosing;
@@ -57,8 +57,9 @@ export interface CollectOptions {
  * Asks silos, and returns what came when the round closes, in the order of the silos. With a quorum that is: when all have
  * answered or refused; or after the deadline, as soon as there are enough. Who has not answered by then is no longer waited
  * for (the signal of its call fires), and is represented by what came late of an earlier round, if anything did; that counts
- * towards no quorum. One that left or was revoked, and is back while the round is open, is asked again. A silo has not answered whose port throws LostPeerError, PrivacyError or ReleaseError, or what the silo
- * itself has failed with (`facts.failed`); any other failure is thrown. Throws LostPeerError when the quorum cannot be reached any more.
+ * towards no quorum. One that left or was revoked, and is back while the round is open, is asked again. A silo has not answered
+ * whose port throws LostPeerError, PrivacyError or ReleaseError, or what the silo itself has failed with (`facts.failed`); any
+ * other failure is thrown. Throws LostPeerError when the quorum cannot be reached any more.
  */
 export async function collect(
   silos: readonly SiloPort[],
@@ -128,7 +129,7 @@ async function answersInTime(
       const absence = { silo: silo.name, code: error.code, message: error.message };
       absences.set(silo.name, absence);
       onMissing(absence);
-      return Boolean(error.facts['left'] || error.facts['revoked']);
+      return isGone(error);
     } finally {
       pending.delete(silo.name);
       look();

@@ -1,6 +1,7 @@
 // A way to reach a silo: a task goes in, an upload comes out, and nothing else. The round knows this interface only; a
 // thread, this process or a network stands behind it.
 
+import { LostPeerError } from '../errors.ts';
 import type { Task } from '../exchange/task.ts';
 import type { ReceivedUpload } from '../exchange/upload.ts';
 
@@ -17,8 +18,13 @@ export interface SiloPort {
    */
   late?(): Promise<ReceivedUpload | null>;
   /**
-   * Resolves when a silo that is gone (`play` throws LostPeerError with `facts.left` or `facts.revoked`) may be asked again;
-   * rejects when the signal fires. Ports whose silos never come back have none.
+   * Resolves when a silo that is gone (`isGone`) may be asked again; rejects when the signal fires. Ports whose silos never come
+   * back have none.
    */
   back?(signal: AbortSignal): Promise<void>;
+}
+
+/** Whether what `play` threw says that the silo has left or was revoked. */
+export function isGone(error: unknown): error is LostPeerError {
+  return error instanceof LostPeerError && (error.facts['left'] === true || error.facts['revoked'] === true);
 }

@@ -75,6 +75,16 @@ export function openMessage<K extends Kind>(
   return { kind, body: parseBody(subject, kind, envelope.body) } as Message<K>;
 }
 
+/** Whether `openMessage` would open it. */
+export function canOpen<K extends Kind>(bytes: Uint8Array, opening: Opening<K>): boolean {
+  try {
+    openMessage(bytes, opening);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 export interface Opening<K extends Kind> {
   readonly subject: string;
   /** Public key of the only possible sender. */

@@ -29,15 +29,8 @@ export function hubPort(hub: HubState, name: string): Required<SiloPort> {
     },
     late: async () => newestReady(hub, name),
     async back(signal) {
-      const { link, records } = hub;
-      const wait = {
-        signal: AbortSignal.any([link.signal, signal]),
-        limitMs: link.timing.answerMs,
-        what: `${name}'s return`,
-      };
-      while (records.of(name).gone !== null) {
-        await until<void>(wait, (resolve) => records.onChange(name, resolve));
-      }
+      const news = newsOf(hub, name, { signal: AbortSignal.any([hub.link.signal, signal]), what: `${name}'s return` });
+      while (hub.records.of(name).gone !== null) await news();
     },
   };
 }
@@ -46,12 +39,12 @@ export function hubPort(hub: HubState, name: string): Required<SiloPort> {
 
 /** Waits for the release of a round; asks for it where it is not here and not on its way. */
 async function answerTo(hub: HubState, name: string, round: number, signal: AbortSignal): Promise<ReceivedRelease> {
-  const { link, records, arrivals } = hub;
-  const wait = { signal, limitMs: link.timing.answerMs, what: `Round ${round} of ${name}` };
-  const news = () => until<void>(wait, (resolve) => records.onChange(name, resolve));
+  const { records, arrivals } = hub;
+  const what = `Round ${round} of ${name}`;
+  const news = newsOf(hub, name, { signal, what });
   const looked = new Set<unknown>(); // what went wrong before this call is tried again
   for (let asked: number | null = null; ; ) {
-    throwIfAborted(signal, wait.what);
+    throwIfAborted(signal, what);
     const { rounds, failed, gone } = records.of(name);
     if (gone !== null) throw goneError(name, round, gone);
     const candidates = rounds.get(round) ?? [];
@@ -72,6 +65,15 @@ async function answerTo(hub: HubState, name: string, round: number, signal: Abor
     }
     await news();
   }
+}
+
+/** Waits for the next change of a silo. */
+function newsOf(
+  { link, records }: HubState,
+  name: string,
+  wait: { readonly signal: AbortSignal; readonly what: string },
+): () => Promise<void> {
+  return () => until<void>({ ...wait, limitMs: link.timing.answerMs }, (resolve) => records.onChange(name, resolve));
 }
 
 /** What came after its round was closed: the newest release that is here, inspected and not committed. */

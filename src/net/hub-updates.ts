@@ -1,7 +1,7 @@
 // What becomes of each message that a silo published: believed only where it is signed, of this run, and was asked for.
 
 import { MessageError } from '../errors.ts';
-import { fail, openMessage } from './envelope.ts';
+import { canOpen, fail, openMessage } from './envelope.ts';
 import { giveUpLost } from './hub-lost.ts';
 import { nextCandidate } from './hub-records.ts';
 import { dismiss, type HubState } from './hub-state.ts';
@@ -15,9 +15,9 @@ export function takeUpdate(hub: HubState, update: Update): void {
     believe(hub, update);
   } catch (error) {
     if (!(error instanceof MessageError)) throw error;
-    const reason = String(error.facts['reason']);
     if (isOfAFormerKey(hub, update)) return;
-    hub.emit({ kind: 'message-dropped', subject: update.subject.slice(0, 100), reason, message: error.message });
+    const subject = update.subject.slice(0, 100);
+    hub.emit({ kind: 'message-dropped', subject, reason: String(error.facts['reason']), message: error.message });
   }
 }
 
@@ -27,13 +27,7 @@ export function takeUpdate(hub: HubState, update: Update): void {
 function isOfAFormerKey({ formerKeys }: HubState, { subject, data, isNew }: Update): boolean {
   if (isNew) return false;
   const keys = formerKeys.get(siloOfSubject(subject) ?? '') ?? [];
-  return keys.some((from) => {
-    try {
-      return Boolean(openMessage(data, { subject, from, kinds: OF_SILOS }));
-    } catch {
-      return false;
-    }
-  });
+  return keys.some((from) => canOpen(data, { subject, from, kinds: OF_SILOS }));
 }
 
 const OF_SILOS = ['release', 'failed', 'left'] as const;

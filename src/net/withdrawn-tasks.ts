@@ -3,7 +3,7 @@
 
 import { jetstreamManager } from '@nats-io/jetstream';
 import { insistOn, type Link } from './bucket.ts';
-import { openMessage } from './envelope.ts';
+import { canOpen } from './envelope.ts';
 import { TASKS, taskSubject } from './subjects.ts';
 
 /**
@@ -20,18 +20,8 @@ export async function withdrawTasks(link: Link, silo: string, server: string): P
     const message = await insistOn(link, what, () => jsm.streams.getMessage(TASKS, next));
     if (message === null) return;
     ({ seq } = message);
-    if (isTrain(message.data, subject, server)) {
+    if (canOpen(message.data, { subject, from: server, kinds: ['train'] })) {
       await insistOn(link, what, () => jsm.streams.deleteMessage(TASKS, message.seq, false));
     }
-  }
-}
-
-// --- internal ---
-
-function isTrain(bytes: Uint8Array, subject: string, server: string): boolean {
-  try {
-    return openMessage(bytes, { subject, from: server, kinds: ['train'] }).kind === 'train';
-  } catch {
-    return false; // something else, or of another server
   }
 }
